@@ -1,0 +1,1 @@
+"""Feeder republishes articles as feeds."""

@@ -1,0 +1,251 @@
+"""Opens the parts once, and hands out what the runners call: what is due, poll, publish."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import structlog
+
+from feeder import cadence, config, dedup, normalize, takedowns
+from feeder.config import Config
+from feeder.errors import FetchError, StoreError
+from feeder.output import Output
+from feeder.output.files import FileOutput
+from feeder.output.rehearsal import Rehearsal
+from feeder.pipeline import Parts, polling, publishing
+from feeder.pipeline.polling import Polled
+from feeder.pipeline.publishing import Published
+from feeder.store import Store
+from feeder.store.sqlite import copy_state, open_store, prefix
+from feeder.takedowns import Takedown
+from feeder.workers import Workers
+
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(minutes=10)  # after this, a poll whose process died may be done by another
+DUE_LIMIT = 100  # sources taken by one tick
+INDEX = "feeds.json"
+Progress = Callable[[str, int, int], None]
+"""Told what is counted ("articles", "feeds"), how many are done, and how many there are to do."""
+
+
+@dataclass(slots=True, kw_only=True)
+class App:
+    """The whole, opened. `now` is an argument of everything that needs it."""
+
+    config: Config
+    parts: Parts
+    progress: Progress | None = None
+
+    @property
+    def store(self) -> Store:
+        """The state."""
+        return self.parts.store
+
+    def prepare(self, now: datetime) -> None:
+        """Bring the state in line with the config, the takedowns and what lies in the output directory."""
+        swept = self.parts.output.sweep()
+        if swept:
+            log.info("strays_swept", files=swept)
+        with self.store.transaction():
+            for name in self.store.sync_sources(self.config.sources):
+                polling.retire(name, self.parts, now=now)
+            self._take_down(now)
+            self._restand_all(now)
+        publishing.audit(self.parts)
+
+    def claim_due(self, now: datetime) -> tuple[str, ...]:
+        """Lease and return the names of the sources whose poll is due."""
+        with self.store.transaction():
+            return self.store.claim_due(now, limit=DUE_LIMIT, lease=LEASE)
+
+    def poll(self, name: str, now: datetime, *, jitter: float = 0.0) -> Polled:
+        """Poll one source; whatever goes wrong with it is in the result and in the state, and changes nothing else."""
+        started = time.monotonic()
+        try:
+            polled = self._poll(name, now, jitter)
+        except FetchError as error:
+            polled = Polled(source=name, error=str(error))
+            self._finish(polled, now, jitter)
+        _log_poll(polled, time.monotonic() - started)
+        return polled
+
+    def publish(self, now: datetime, *, settle: timedelta | None = None) -> Published:
+        """Write the feeds that are stale; those that changed within *settle* (by default the config's) wait."""
+        started = time.monotonic()
+        settle = self.parts.feeds.settle if settle is None else settle
+        published = publishing.publish(self.parts, now=now, settle=settle, progress=self._counting("feeds"))
+        if published.nodes:
+            log.info(
+                "published",
+                feeds=published.nodes,
+                written=len(published.written),
+                removed=len(published.removed),
+                failed=len(published.failed),
+                seconds=round(time.monotonic() - started, 3),
+            )
+        return published
+
+    def remove(self, id_: str, note: str, now: datetime) -> None:
+        """Take an article down for good."""
+        takedowns.append(self._takedown_file, Takedown(id=id_, keys=self.store.keys_of(id_), note=note))
+        with self.store.transaction():
+            self._take_down(now)
+
+    def close(self) -> None:
+        """Release everything."""
+        self.parts.workers.stop()
+        self.store.close()
+
+    def _poll(self, name: str, now: datetime, jitter: float) -> Polled:
+        source = self.parts.sources[name]
+        with self.store.transaction():
+            state = next(state for state in self.store.sources() if state.name == name)
+            polled = polling.poll(source, state, self.parts, now=now, progress=self._counting("articles"))
+            self._give_back(polled, now, jitter)
+        return polled
+
+    def _finish(self, polled: Polled, now: datetime, jitter: float) -> None:
+        with self.store.transaction():
+            self._give_back(polled, now, jitter)
+
+    def _give_back(self, polled: Polled, now: datetime, jitter: float) -> None:
+        source = self.parts.sources[polled.source]
+        state = next(state for state in self.store.sources() if state.name == polled.source)
+        failures = state.failures + 1 if polled.error else 0
+        due = cadence.next_poll(source, now, failures=failures, jitter=jitter)
+        self.store.finish_poll(polled.source, now=now, next_poll=due, error=polled.error)
+
+    def _take_down(self, now: datetime) -> None:
+        entries = [(taken.id, taken.keys) for taken in takedowns.load(self._takedown_file)]
+        polling.restand(self.store.take_down(entries), self.parts, now=now)
+
+    def _restand_all(self, now: datetime) -> None:
+        """Rank all copies anew if the order of the sources, or what they do with the future, is not what it was."""
+        rules = self.parts.rules
+        told = repr((sorted(rules.ranks.items()), sorted(rules.future.items())))
+        if self.store.note("rules", told):
+            for ids in self.store.id_slices():
+                polling.restand(ids, self.parts, now=now)
+
+    @property
+    def _takedown_file(self) -> Path:
+        return self.config.path.parent / takedowns.NAME
+
+    def _counting(self, what: str) -> Callable[[int, int], None] | None:
+        progress = self.progress
+        return None if progress is None else lambda done, total: progress(what, done, total)
+
+
+@contextmanager
+def rehearsed(settings: Config, *, workers: int | None = None) -> Iterator[App]:
+    """Yield the whole as `opened` does, but with a copy of the state and an output that only notes what it would do."""
+    with TemporaryDirectory(prefix="feeder-") as folder:
+        state = Path(folder) / "state.db"
+        if settings.state.exists():
+            copy_state(settings.state, state)
+        store = open_store(state, site_id=settings.site.id)
+        app = App(config=settings, parts=_parts(settings, store, Rehearsal(FileOutput(settings.output)), workers))
+        try:
+            yield app
+        finally:
+            app.close()
+
+
+@contextmanager
+def opened(
+    settings: Config, *, is_fresh: bool = False, workers: int | None = None, progress: Progress | None = None
+) -> Iterator[App]:
+    """Open the state for writing, alone, and yield the whole.
+
+    Raises:
+        StoreError: The state cannot be used, another process uses it, or it is new beside feeds that exist.
+    """
+    output = FileOutput(settings.output)
+    with _alone(settings.state):
+        if not is_fresh:
+            _check_not_lost(settings, output)
+        store = open_store(settings.state, site_id=settings.site.id)
+        app = App(config=settings, parts=_parts(settings, store, output, workers), progress=progress)
+        try:
+            yield app
+        finally:
+            app.close()
+
+
+def _parts(settings: Config, store: Store, output: Output, workers: int | None) -> Parts:
+    return Parts(
+        site=settings.site,
+        feeds=settings.feeds,
+        sources={source.name: source for source in settings.sources},
+        fingerprints={source.name: config.fingerprint(source, settings.site) for source in settings.sources},
+        fingerprint=config.render_fingerprint(settings),
+        rules=_rules(settings),
+        store=store,
+        output=output,
+        workers=Workers(workers),
+        wait=time.sleep,
+    )
+
+
+def _rules(settings: Config) -> dedup.Rules:
+    return dedup.Rules(
+        prefix=prefix(settings.site.id),
+        never=frozenset(normalize.title_key(title) for title in settings.site.never_merge),
+        ranks={source.name: source.order for source in settings.sources},
+        future={source.name: source.future for source in settings.sources},
+    )
+
+
+def _check_not_lost(settings: Config, output: Output) -> None:
+    """A new state beside published feeds would make old articles new again, for every subscriber."""
+    if settings.state.exists() or output.read(INDEX) is None:
+        return
+    raise StoreError(
+        f"{settings.state}: there is no state, but {settings.output} holds feeds that Feeder wrote. "
+        f"Restore the state from a backup; or take over their ids: `feeder adopt {settings.output / INDEX}`; "
+        "or begin anew, with new ids where the old ones cannot be derived: add `--fresh`"
+    )
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """Hold the lock beside the state: one process writes it."""
+    path = state.with_name(state.name + ".lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be opened: {error.strerror}") from error
+    try:
+        _lock(file, path)
+        yield
+    finally:
+        os.close(file)
+
+
+def _lock(file: int, path: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.pread(file, 32, 0).decode(errors="replace").strip() or "unknown"
+        raise StoreError(f"{path}: the state is in use by process {holder}") from error
+    os.ftruncate(file, 0)
+    os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+
+
+def _log_poll(polled: Polled, seconds: float) -> None:
+    facts = {verdict.value: count for verdict, count in polled.verdicts.items() if count}
+    facts.pop("unchanged", None)
+    if polled.error:
+        log.warning("poll_failed", source=polled.source, error=polled.error, **facts)
+    else:
+        log.info("polled", source=polled.source, places=polled.places, seconds=round(seconds, 3), **facts)

@@ -1,0 +1,11 @@
+"""config.toml -> Config. Only this room knows pydantic.
+
+`files` reads TOML, `values` and `schema` say what may stand there, `loading` puts it together and checks what one table
+alone cannot show, `fingerprints` tells when a change asks for work to be done again.
+"""
+
+from feeder.config.fingerprints import fingerprint, render_fingerprint
+from feeder.config.loading import Config, load
+from feeder.config.schema import keys
+
+__all__ = ["Config", "fingerprint", "keys", "load", "render_fingerprint"]

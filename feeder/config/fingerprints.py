@@ -1,0 +1,96 @@
+"""Hashes of the settings that shape what is read and what is rendered; another hash means: do it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import fields
+from datetime import timedelta
+from hashlib import sha256
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from feeder.config.loading import Config
+from feeder.model import CategorySettings, FeedSettings, Site, Source
+
+READ_VERSION: Final = 1  # raise it when the same settings read the same document otherwise than before
+RENDER_VERSION: Final = 1  # raise it when the same settings render the same articles otherwise than before
+
+# Each setting stands in one of the three tables of its kind, or in the first two.
+READ_OF_SOURCE: Final = (
+    "dialect",
+    "require_front_matter",
+    "timezone",
+    "dates",
+    "date_offset",
+    "category",
+    "category_mode",
+    "category_from",
+    "fields",
+    "author",
+    "permalink",
+    "base_url",
+    "image",
+    "remove",
+    "dedup",
+)
+RENDER_OF_SOURCE: Final = (
+    "language",
+    "future",
+    "permalink",
+    "base_url",
+    "image",
+    "remove",
+    "limit",
+    "content",
+    "rights",
+    "attribution",
+)
+NEITHER_OF_SOURCE: Final = (
+    "name",
+    "order",
+    "path",
+    "url",
+    "enabled",
+    "interval",
+    "cron",
+    "include",
+    "exclude",
+    "keep_deleted",
+    "withdraw_after",
+    "on_remove",
+    "was",
+)
+READ_OF_SITE: Final = ("timezone", "zones", "never_merge")  # and of the categories what is the same as what
+RENDER_OF_SITE: Final = ("title", "url", "id", "author", "language", "timezone", "categories")
+RENDER_OF_FEEDS: Final = ("formats", "entries", "window", "max_entries", "content")
+NEITHER_OF_FEEDS: Final = ("settle",)
+
+
+def fingerprint(source: Source, site: Site) -> str:
+    """Return the hash of all that shapes how a document of *source* is read."""
+    aliases = [(each.path, each.same_as) for each in site.categories if each.same_as]
+    return _hash(READ_VERSION, _picked(source, READ_OF_SOURCE), _picked(site, READ_OF_SITE), sorted(aliases))
+
+
+def render_fingerprint(config: Config) -> str:
+    """Return the hash of all that shapes how feeds are rendered from articles."""
+    sources = [(source.name, _picked(source, RENDER_OF_SOURCE)) for source in config.sources]
+    return _hash(RENDER_VERSION, _picked(config.site, RENDER_OF_SITE), _picked(config.feeds, RENDER_OF_FEEDS), sources)
+
+
+def _picked(value: Source | Site | FeedSettings, names: Iterable[str]) -> dict[str, object]:
+    return {name: getattr(value, name) for name in names}
+
+
+def _hash(*values: object) -> str:
+    return sha256(json.dumps(values, default=_plain, sort_keys=True).encode()).hexdigest()
+
+
+def _plain(value: timedelta | ZoneInfo | CategorySettings) -> object:
+    """Return what JSON has no word for, the same in every version of Python."""
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, ZoneInfo):
+        return value.key
+    return {field.name: getattr(value, field.name) for field in fields(value)}

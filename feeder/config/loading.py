@@ -1,0 +1,305 @@
+"""Files to one Config, or to a list of all that is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
+
+from feeder.categories import join_path
+from feeder.config import naming, places, values
+from feeder.config.files import File, included, read_file
+from feeder.config.schema import (
+    INCLUDED_KEYS,
+    TOP_KEYS,
+    AnyTable,
+    CategoryTable,
+    DatesTable,
+    DedupTable,
+    DefaultsTable,
+    FeedsTable,
+    ServerTable,
+    SiteTable,
+    SourceTable,
+    StorageTable,
+    read,
+    unknown_key,
+)
+from feeder.errors import ConfigError
+from feeder.model import UTC_ZONE, CategorySettings, FeedSettings, Site, Source
+
+_ReadPath: TypeAlias = Callable[[Path, str], Path]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All that the operator has decided, checked."""
+
+    path: Path
+    site: Site
+    feeds: FeedSettings
+    state: Path  # the SQLite file
+    output: Path
+    listen: tuple[str, int] | None
+    sources: tuple[Source, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def load(path: Path) -> Config:
+    """Return the config in the file at *path* and in the files it includes.
+
+    Raises:
+        ConfigError: With a line for each fault in all of them.
+    """
+    main = read_file(path)
+    faults = _Faults()
+    faults.add_unknown_keys(main, TOP_KEYS)
+    site = _site(main, faults)
+    feeds = _feeds(main, site, faults)
+    listen = _table(main, "server", ServerTable, faults)
+    placed = tuple(_sources(main, site, faults))
+    storage = _storage(main, placed, faults)
+    _compare(placed, faults)
+    if faults.lines or site is None or listen is None or storage is None:
+        raise ConfigError(*faults.lines)
+    return Config(
+        path=path,
+        site=site,
+        feeds=feeds,
+        state=storage[0],
+        output=storage[1],
+        listen=values.address(listen.listen) if listen.listen else None,
+        sources=tuple(each.source for each in placed),
+        warnings=tuple(_warnings(main, placed)),
+    )
+
+
+class _Faults:
+    """The faults found so far, a line each, in the order of the file."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def add(self, file: File, *parts: str) -> None:
+        self.lines.append(_line(file, *parts))
+
+    def add_unknown_keys(self, file: File, known: Collection[str]) -> None:
+        for key in file.tables:
+            if key not in known:
+                main_only = f"{values.shown(key)} may stand in the main file only"
+                self.add(file, main_only if key in TOP_KEYS else unknown_key(key, known))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Placed:
+    """A source, and what to call it in a message."""
+
+    source: Source
+    path: Path  # the source's
+    file: File
+    label: str
+
+
+def _line(file: File, *parts: str) -> str:
+    return ": ".join((values.printable(str(file.path)), *parts))
+
+
+def _table(file: File, name: str, kind: type[AnyTable], faults: _Faults) -> AnyTable | None:
+    table, found = read(kind, file.tables.get(name, {}))
+    for fault in found:
+        faults.add(file, name, fault)
+    return table
+
+
+# ---------------------------------------------------------------- the tables that stand once
+
+
+def _site(main: File, faults: _Faults) -> Site | None:
+    table = _table(main, "site", SiteTable, faults)
+    dates = _table(main, "dates", DatesTable, faults)
+    dedup = _table(main, "dedup", DedupTable, faults)
+    categories = tuple(_categories(main, faults))
+    if table is None or dates is None or dedup is None:
+        return None
+    return Site(
+        **{"author": table.title} | table.given(),
+        zones=tuple(sorted(dates.zones.items())),
+        never_merge=tuple(sorted(set(dedup.never))),
+        categories=categories,
+    )
+
+
+def _categories(main: File, faults: _Faults) -> Iterator[CategorySettings]:
+    tables = main.tables.get("categories", {})
+    if not isinstance(tables, dict):
+        faults.add(main, "categories", f"{values.shown(tables)} is not a table")
+        return
+    found: dict[str, CategorySettings] = {}
+    for key, raw in tables.items():
+        settings = _category(main, key, raw, faults)
+        if settings:
+            found[key] = settings
+    for key, fault in naming.faults_of_categories(found):
+        faults.add(main, _category_label(key), fault)
+    yield from found.values()
+
+
+def _category(main: File, key: str, raw: object, faults: _Faults) -> CategorySettings | None:
+    table, found = read(CategoryTable, raw)
+    for fault in found:
+        faults.add(main, _category_label(key), fault)
+    try:
+        path = values.category(key)
+    except ValueError as error:
+        faults.add(main, "categories", str(error))
+        return None
+    return CategorySettings(path=path, **table.given()) if table else None
+
+
+def _category_label(key: str) -> str:
+    return f"categories.{values.shown(key)}"
+
+
+def _feeds(main: File, site: Site | None, faults: _Faults) -> FeedSettings:
+    before = len(faults.lines)
+    table = _table(main, "feeds", FeedsTable, faults)
+    feeds = FeedSettings(**table.given()) if table else FeedSettings()
+    if len(faults.lines) > before:
+        return feeds  # a default in place of a faulty number would bring up faults that are none
+    limit = f"is more than max_entries, which is {feeds.max_entries}"
+    if feeds.entries > feeds.max_entries:
+        faults.add(main, "feeds", f"entries: {feeds.entries} {limit}")
+    for category in site.categories if site else ():
+        if (category.entries or 0) > feeds.max_entries:
+            faults.add(main, _category_label(join_path(category.path)), f"entries: {category.entries} {limit}")
+    return feeds
+
+
+def _storage(main: File, placed: Iterable[_Placed], faults: _Faults) -> tuple[Path, Path] | None:
+    table = _table(main, "storage", StorageTable, faults)
+    state = _path(main, "state", table.state if table else None, places.state_file, faults)
+    output = _path(main, "output", table.output if table else None, places.output_directory, faults)
+    for each in placed:
+        for fault in places.faults_of_source(each.path, output) if output else ():
+            faults.add(each.file, each.label, fault)
+    if state is None or output is None:
+        return None
+    for fault in places.faults_of_storage(state, output):
+        faults.add(main, "storage", fault)
+    return state, output
+
+
+def _path(main: File, key: str, text: str | None, read_path: _ReadPath, faults: _Faults) -> Path | None:
+    if text is None:
+        return None
+    try:
+        return read_path(main.directory, text)
+    except ValueError as error:
+        faults.add(main, "storage", f"{key}: {error}")
+        return None
+
+
+# ---------------------------------------------------------------- sources
+
+
+def _sources(main: File, site: Site | None, faults: _Faults) -> Iterator[_Placed]:
+    zone = site.timezone if site else UTC_ZONE
+    order = count()
+    for file in (main, *_included(main, faults)):
+        defaults = _defaults(file, faults)
+        for index, raw in enumerate(_tables_of_sources(file, faults), start=1):
+            label = _source_label(raw, index)
+            table, found = read(SourceTable, _merged(defaults, raw))
+            for fault in (*_contradictions(raw), *found):
+                faults.add(file, label, fault)
+            if table:
+                path = places.absolute(file.directory, table.path)
+                source = _source(table, path, order=next(order), zone=zone)
+                yield _Placed(source=source, path=path, file=file, label=label)
+
+
+def _included(main: File, faults: _Faults) -> Iterator[File]:
+    patterns = main.tables.get("include", [])
+    if not isinstance(patterns, list) or not all(isinstance(each, str) and each for each in patterns):
+        faults.add(main, f"include: {values.shown(patterns)} is not a list of file names")
+        return
+    for path in included(main, patterns):
+        try:
+            file = read_file(path)
+        except ConfigError as error:
+            faults.lines += error.problems
+            continue
+        faults.add_unknown_keys(file, INCLUDED_KEYS)
+        yield file
+
+
+def _defaults(file: File, faults: _Faults) -> Mapping[str, Any]:
+    """Return the raw defaults of *file* without the faulty ones, which are reported here and not at each source."""
+    raw = file.tables.get("defaults", {})
+    table, found = read(DefaultsTable, raw)
+    for fault in (*_contradictions(raw), *found):
+        faults.add(file, "defaults", fault)
+    return {key: raw[key] for key in table.model_fields_set} if table else {}
+
+
+def _tables_of_sources(file: File, faults: _Faults) -> list[object]:
+    tables = file.tables.get("source", [])
+    if isinstance(tables, list):
+        return tables
+    faults.add(file, "source", "is one table; write [[source]] with double brackets")
+    return []
+
+
+def _source_label(raw: object, index: int) -> str:
+    name = raw.get("name") if isinstance(raw, dict) else None
+    return f"source {values.shown(name) if isinstance(name, str) else index}"
+
+
+def _contradictions(raw: object) -> Iterator[str]:
+    if isinstance(raw, dict) and "interval" in raw and "cron" in raw:
+        yield "interval and cron exclude each other"
+
+
+def _merged(defaults: Mapping[str, Any], raw: object) -> object:
+    """Return *raw* with the defaults it does not override; interval and cron override one another."""
+    if not isinstance(raw, dict):
+        return raw
+    timed = "interval" in raw or "cron" in raw
+    return {key: value for key, value in defaults.items() if not (timed and key in {"interval", "cron"})} | raw
+
+
+def _source(table: SourceTable, path: Path, *, order: int, zone: ZoneInfo) -> Source:
+    words = tuple(sorted((table.fields or {}).items()))
+    return Source(**{"timezone": zone} | table.given() | {"path": path, "fields": words, "order": order})
+
+
+def _compare(placed: Iterable[_Placed], faults: _Faults) -> None:
+    """Find the sources that cannot stand beside one another."""
+    names: dict[str, _Placed] = {}
+    for each in placed:
+        first = names.setdefault(each.source.name, each)
+        if first is not each:
+            faults.add(
+                each.file, each.label, f"name: is taken by another source in {values.printable(str(first.file.path))}"
+            )
+    heirs: set[str] = set()
+    for each in placed:
+        was = each.source.was
+        if was in names:
+            faults.add(each.file, each.label, f"was: {values.shown(was)} is a source of its own in this config")
+        elif was in heirs:
+            faults.add(each.file, each.label, f"was: {values.shown(was)} is what another source was, too")
+        elif was:
+            heirs.add(was)
+
+
+def _warnings(main: File, placed: Collection[_Placed]) -> Iterator[str]:
+    if not any(each.source.enabled for each in placed):
+        yield _line(main, "no source is enabled; there is nothing to read")
+    for each in placed:
+        doubt = places.doubt(each.path)
+        if doubt and each.source.enabled:
+            yield _line(each.file, each.label, doubt)

@@ -1,0 +1,61 @@
+"""What the ``[categories."A/B"]`` tables say of one another: doubles, loops and clashes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from feeder.categories import join_path, node, slug
+from feeder.config.values import shown
+from feeder.model import CategoryPath, CategorySettings, Node
+
+
+def faults_of_categories(categories: Mapping[str, CategorySettings]) -> Iterator[tuple[str, str]]:
+    """Yield each key as written with what is wrong with it, seen beside the others."""
+    first: dict[Node, str] = {}
+    for key, category in categories.items():
+        before = first.setdefault(node(category.path), key)
+        if before != key:
+            yield key, f"is the same category as {shown(before)}"
+    yield from _faults_of_aliases(categories)
+    yield from _clashes({key: each for key, each in categories.items() if each.same_as is None})
+
+
+def _faults_of_aliases(categories: Mapping[str, CategorySettings]) -> Iterator[tuple[str, str]]:
+    aliases = {node(each.path): node(each.same_as) for each in categories.values() if each.same_as}
+    for key, category in categories.items():
+        if category.same_as and _leads_back(node(category.path), aliases):
+            yield key, f"same_as: {shown(join_path(category.same_as))} leads back here"
+        if category.same_as and replace(category, same_as=None) != CategorySettings(path=category.path):
+            yield key, "same_as stands alone: the other category's settings count"
+
+
+def _leads_back(start: Node, aliases: Mapping[Node, Node]) -> bool:
+    """Tell whether *start* is, by way of *aliases*, the same as itself or as a category below itself."""
+    here = start
+    for _ in aliases:  # each serves once on a way that ends
+        here = _renamed(here, aliases)
+        if here[: len(start)] == start:
+            return True
+    return False
+
+
+def _renamed(path: Node, aliases: Mapping[Node, Node]) -> Node:
+    """Return *path* with its longest aliased part replaced."""
+    known = (length for length in range(len(path), 0, -1) if path[:length] in aliases)
+    length = next(known, 0)
+    return aliases[path[:length]] + path[length:] if length else path
+
+
+def _clashes(categories: Mapping[str, CategorySettings]) -> Iterator[tuple[str, str]]:
+    slugs = {node(each.path): each.slug for each in categories.values() if each.slug}
+    taken: dict[tuple[str, ...], str] = {}
+    for key, category in categories.items():
+        before = taken.setdefault(_directory(category.path, slugs), key)
+        if node(categories[before].path) != node(category.path):
+            yield key, f"its feeds would be written over those of {shown(before)}; give one of them another slug"
+
+
+def _directory(path: CategoryPath, slugs: Mapping[Node, str]) -> tuple[str, ...]:
+    parts = enumerate(path, start=1)
+    return tuple(slugs.get(node(path[:depth])) or slug(label) for depth, label in parts)

@@ -1,0 +1,92 @@
+"""Where things are on disk: the paths of a config, and whether they can go together. Looks, and touches nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from stat import S_ISDIR
+from typing import Final
+
+from feeder.config.values import shown, shown_path
+
+SQLITE: Final = "sqlite:///"
+
+
+def absolute(directory: Path, text: str) -> Path:
+    """Return the path *text* in a file of *directory*; links are left alone, since they may be mended later."""
+    return Path(os.path.abspath(directory / text))  # noqa: PTH100
+
+
+def state_file(directory: Path, text: str) -> Path:
+    """Return the database of "sqlite:///relative" or "sqlite:////absolute".
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if text.startswith(SQLITE) and text != SQLITE and not text.startswith(f"{SQLITE}:"):
+        return absolute(directory, text.removeprefix(SQLITE))
+    if text.startswith(("postgresql:", "postgres:")):
+        raise ValueError("this version keeps its state in SQLite only")
+    raise ValueError(f'{shown(text)} is not a database such as "sqlite:///var/feeder.db"')
+
+
+def output_directory(directory: Path, text: str) -> Path:
+    """Return the directory that feeds are written to.
+
+    Raises:
+        ValueError: It is a URL.
+    """
+    if "://" in text:
+        raise ValueError(f"{shown(text)} is not a directory; this version writes to directories only")
+    return absolute(directory, text)
+
+
+def faults_of_storage(state: Path, output: Path) -> Iterator[str]:
+    """Yield why *state* and *output* cannot be used."""
+    if _is_within(state, output):
+        yield f"state: {shown_path(state)} lies inside the output directory, where everybody could fetch it"
+    if _is_directory(state):
+        yield f"state: {shown_path(state)} is a directory"
+    for key, directory in (("state", state.parent), ("output", output)):
+        reason = _unwritable(directory)
+        if reason:
+            yield f"{key}: {reason}"
+
+
+def faults_of_source(path: Path, output: Path) -> Iterator[str]:
+    """Yield why articles in *path* cannot go with feeds in *output*."""
+    if _is_within(output, path):
+        yield f"path: {shown_path(path)} holds the output directory; feeds would be read as articles"
+    elif _is_within(path, output):
+        yield f"path: {shown_path(path)} lies inside the output directory, where only feeds are kept"
+
+
+def doubt(path: Path) -> str | None:
+    """Return why articles cannot be read from *path* now. An unmounted disk is no reason not to start."""
+    if not _is_directory(path):
+        return f"path: {shown_path(path)} is not a directory now; the source fails until it is"
+    if not os.access(path, os.R_OK | os.X_OK):
+        return f"path: {shown_path(path)} cannot be read now; the source fails until it can"
+    return None
+
+
+def _is_within(inner: Path, outer: Path) -> bool:
+    return Path(os.path.realpath(inner)).is_relative_to(os.path.realpath(outer))
+
+
+def _unwritable(directory: Path) -> str | None:
+    """Return why no file can be written into *directory*, which need not exist yet."""
+    nearest = next(each for each in (directory, *directory.parents) if os.access(each, os.F_OK))
+    if not _is_directory(nearest):
+        return f"{shown_path(nearest)} is not a directory"
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return f"{shown_path(nearest)} cannot be written to"
+    return None
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return S_ISDIR(path.stat().st_mode)
+    except OSError:  # Path.is_dir lets some of these through
+        return False

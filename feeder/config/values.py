@@ -1,0 +1,296 @@
+"""What one value of the config may look like: text to durations, zones, URLs and the like, or a reason why not.
+
+Every function raises ValueError with a sentence that begins with what was found.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Collection, Iterable
+from datetime import date, timedelta
+from difflib import get_close_matches
+from string import Formatter
+from typing import Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from feeder.cadence import cron_trigger
+from feeder.categories import node, parse_path, slug
+from feeder.html import check_selector
+from feeder.model import UTC_ZONE, CategoryPath
+from feeder.urls import encoded
+
+LONGEST: Final = timedelta(days=3660)  # longer than any sensible setting, and dates can still bear it
+ALIKE: Final = 0.7  # so near must a word be to be suggested, 1 being the same
+LONGEST_NAME: Final = 100
+SHOWN: Final = 60  # characters of a faulty value that a message repeats
+PLACEHOLDERS: Final = ("year", "month", "day", "slug", "title", "path", "name", "category")
+LAST_PORT: Final = 65535
+FIXED_ZONES: Final = frozenset({"GMT", "UT", "UTC", "Z"})
+
+_NO_LINE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufffe\uffff]")
+_DURATION: Final = re.compile(r"(-?)(?=\d)(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII)
+_OFFSET: Final = re.compile(r"([+-])(\d\d):([0-5]\d)", re.ASCII)
+_ZONE_NAME: Final = re.compile(r"[A-Za-z]{1,12}")
+_LANGUAGE: Final = re.compile(
+    r"[A-Za-z]{2,8}(?:-[A-Za-z]{3}){0,3}(?:-[A-Za-z]{4})?(?:-(?:[A-Za-z]{2}|\d{3}))?"
+    r"(?:-(?:[A-Za-z0-9]{5,8}|\d[A-Za-z0-9]{3}))*(?:-[0-9A-WYZa-wyz](?:-[A-Za-z0-9]{2,8})+)*(?:-[xX](?:-[A-Za-z0-9]{1,8})+)?",
+    re.ASCII,
+)
+_HOST_NAME: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
+_SITE_ID: Final = re.compile(rf"(?:[A-Za-z0-9._-]+@)?{_HOST_NAME},(\d{{4}})(?:-(\d\d))?(?:-(\d\d))?", re.ASCII)
+
+
+def shown(value: object) -> str:
+    """Return *value* as TOML would write it, in one short printable line."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return printable(text if len(text) <= SHOWN else text[:SHOWN] + "…")
+
+
+def shown_path(path: object) -> str:
+    """Return a path, whole, in quotes."""
+    return f'"{printable(str(path))}"'
+
+
+def printable(text: str) -> str:
+    """Return *text* with everything escaped that could break a line or drive a terminal."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean "…"?`` for the nearest of *known*, or nothing."""
+    plain = {each.casefold(): each for each in known}
+    near = get_close_matches(word.casefold(), plain, n=1, cutoff=ALIKE)
+    return f'; did you mean "{plain[near[0]]}"?' if near else ""
+
+
+def line(value: object) -> str:
+    """Return text of one line, without blanks around it."""
+    text = _text(value)
+    if not text.strip() or _NO_LINE.search(text):
+        raise ValueError(f"{shown(value)} is not a line of text")
+    return text.strip()
+
+
+def name(value: object) -> str:
+    """Return what a source is called in logs and commands."""
+    text = line(value)
+    if not text.isprintable() or len(text) > LONGEST_NAME:
+        raise ValueError(f"{shown(value)} is not a name of up to {LONGEST_NAME} printable characters")
+    return text
+
+
+def duration(value: object) -> timedelta:
+    """Return a length of time: "10m", "1h30m", "0s"."""
+    length = signed_duration(value)
+    if length < timedelta():
+        raise ValueError(f"{shown(value)} is negative")
+    return length
+
+
+def positive_duration(value: object) -> timedelta:
+    """Return a length of time of a second at least."""
+    length = duration(value)
+    if not length:
+        raise ValueError(f'{shown(value)} is not longer than "0s"')
+    return length
+
+
+def signed_duration(value: object) -> timedelta:
+    """Return a length of time that may be negative: "-8h"."""
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        raise ValueError(f'{shown(value)} is not a duration such as "10m"')
+    days, hours, minutes, seconds = (int(each or 0) for each in found.groups()[1:])
+    if days > LONGEST.days or hours + minutes + seconds > LONGEST.total_seconds():
+        raise ValueError(f'{shown(value)} is longer than "{LONGEST.days}d"')
+    length = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    if length > LONGEST:
+        raise ValueError(f'{shown(value)} is longer than "{LONGEST.days}d"')
+    return -length if found[1] else length
+
+
+def zone(value: object) -> ZoneInfo:
+    """Return a time zone by its IANA name."""
+    text = _text(value)
+    try:
+        return ZoneInfo(text)
+    except (LookupError, OSError, ValueError):
+        zones = available_timezones()
+        cities = {name.rpartition("/")[2].casefold(): name for name in sorted(zones)}
+        hint = cities.get(text.casefold().replace(" ", "_"))
+        nearest = f'; did you mean "{hint}"?' if hint else suggestion(text, sorted(zones))
+        raise ValueError(f'{shown(value)} is not a time zone such as "Asia/Shanghai"{nearest}') from None
+
+
+def zone_name(value: object) -> str:
+    """Return the upper-case short name of a zone, as dates carry it."""
+    text = _text(value)
+    if not _ZONE_NAME.fullmatch(text):
+        raise ValueError(f'{shown(value)} is not the short name of a zone such as "CST"')
+    if text.upper() in FIXED_ZONES:
+        raise ValueError(f"{shown(value)} always means +00:00; a source that means something else has date_offset")
+    return text.upper()
+
+
+def zone_offset(value: object) -> timedelta:
+    """Return an offset from UTC: "+08:00"."""
+    found = _OFFSET.fullmatch(value) if isinstance(value, str) else None
+    offset = timedelta(hours=int(found[2]), minutes=int(found[3])) if found else timedelta.max
+    if not found or offset > timedelta(hours=14):
+        raise ValueError(f'{shown(value)} is not an offset such as "+08:00"')
+    return -offset if found[1] == "-" else offset
+
+
+def language(value: object) -> str:
+    """Return a language tag of the syntax of BCP 47."""
+    text = _text(value)
+    if not _LANGUAGE.fullmatch(text):
+        raise ValueError(f'{shown(value)} is not a language tag such as "zh-CN"')
+    return text
+
+
+def url(value: object) -> str:
+    """Return an absolute http(s) URL, percent-encoded."""
+    text = _text(value)
+    if not _is_absolute(text) or not text.isprintable() or " " in text:
+        raise ValueError(f'{shown(value)} is not an absolute URL such as "https://example.org/"')
+    return encoded(text)
+
+
+def root_url(value: object) -> str:
+    """Return the URL of a directory: it ends with "/" and has neither query nor fragment."""
+    text = url(value)
+    if "?" in text or "#" in text or "@" in text:
+        raise ValueError(f"{shown(value)} holds more than scheme, host and path")
+    return text if text.endswith("/") else text + "/"
+
+
+def site_id(value: object) -> str:
+    """Return an authority and a date that make tag URIs (RFC 4151)."""
+    text = _text(value)
+    found = _SITE_ID.fullmatch(text)
+    try:
+        date(*(int(part or 1) for part in found.groups())) if found else date(0, 0, 0)
+    except ValueError:
+        raise ValueError(f'{shown(value)} is not a domain and a date such as "feeds.example.org,2026"') from None
+    return text
+
+
+def category(value: object) -> CategoryPath:
+    r"""Return a path of names from "Partners/Example"; a slash in a name is written ``\/``."""
+    path = parse_path(line(value))
+    if not path or len(node(path)) < len(path):
+        raise ValueError(f'{shown(value)} is not a path of names such as "Partners/Example"')
+    return path
+
+
+def category_slug(value: object) -> str:
+    """Return the last directory of a category's feeds: what stays as it is when a slug is made of it."""
+    text = _text(value)
+    if slug(text) != text:
+        raise ValueError(f'{shown(value)} is not a slug such as "my-news": small letters, digits and "-"')
+    return text
+
+
+def selector(value: object) -> str:
+    """Return a CSS selector that the HTML parser understands."""
+    text = line(value)
+    try:
+        check_selector(text)
+    except ValueError:
+        raise ValueError(f'{shown(value)} is not a CSS selector such as ".ad"') from None
+    return text
+
+
+def glob(value: object) -> str:
+    """Return a pattern of file names below a directory."""
+    text = line(value)
+    if ".." in text.split("/"):
+        raise ValueError(f'{shown(value)} is not a pattern below the directory such as "*.md"')
+    return text
+
+
+def permalink(value: object) -> str:
+    """Return a template of URLs with placeholders that are known."""
+    text = line(value)
+    example = 'a template such as "https://example.org/{year}/{slug}/"'
+    try:
+        fields = list(Formatter().parse(text))
+    except ValueError:
+        raise ValueError(f"{shown(value)} is not {example}: a brace has no partner") from None
+    for _, name, form, conversion in fields:
+        if name is not None and (name not in PLACEHOLDERS or form or conversion):
+            raise ValueError(
+                f'{shown(value)}: "{{{printable(name)}}}" is no placeholder{suggestion(name, PLACEHOLDERS)}'
+            )
+    filled = "".join(literal + ("x" if name else "") for literal, name, _, _ in fields)
+    if not _reads(url, filled):
+        raise ValueError(f"{shown(value)} is not {example}")
+    return text
+
+
+def listen(value: object) -> str:
+    """Return "host:port", or nothing."""
+    text = _text(value)
+    if text and not _reads(address, text):
+        raise ValueError(f'{shown(value)} is not a host and a port such as "127.0.0.1:8080", nor ""')
+    return text
+
+
+def address(text: str) -> tuple[str, int]:
+    """Return the host and the port of "host:port" or "[host]:port"."""
+    host, _, port = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not bare or (":" in bare and bare == host) or not re.fullmatch(r"\d{1,5}", port, re.ASCII):
+        raise ValueError(text)
+    if int(port) > LAST_PORT or not bare.isprintable() or " " in bare or "/" in bare:
+        raise ValueError(text)
+    return bare, int(port)
+
+
+def cron(value: object) -> str:
+    """Return a crontab line."""
+    text = line(value)
+    try:
+        cron_trigger(text, UTC_ZONE)
+    except ValueError as error:
+        raise ValueError(
+            f'{shown(value)} is not a crontab line such as "*/10 * * * *": {printable(str(error))}'
+        ) from None
+    return text
+
+
+def choice(words: Collection[str]) -> Callable[[object], str]:
+    """Return a function that takes one of *words* and nothing else."""
+
+    def chosen(value: object) -> str:
+        if value not in words:
+            listed = ", ".join(f'"{word}"' for word in words)
+            raise ValueError(f"{shown(value)} is not one of {listed}")
+        return str(value)
+
+    return chosen
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{shown(value)} is not text")  # noqa: TRY004 - pydantic collects ValueErrors
+    return value
+
+
+def _is_absolute(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return bool(parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0)
+    except ValueError:  # of a port, a bracketed address
+        return False
+
+
+def _reads(read: Callable[[str], object], text: str) -> bool:
+    try:
+        read(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,473 @@
+"""Which items are one article, and what became of each. Decides, does nothing.
+
+A sighting is an article seen at a locator. The article shown is a pure function of its current sightings;
+beyond them only a `Memory` is kept: the id, the keys, the first sight, and when the text last changed.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from hashlib import blake2b
+
+from feeder import normalize
+from feeder.model import (
+    Article,
+    CategoryPath,
+    Change,
+    Dating,
+    DedupScope,
+    FuturePolicy,
+    Memory,
+    Shown,
+    Sighting,
+    Source,
+    Verdict,
+)
+
+AHEAD = timedelta(hours=24)  # zones are often wrong, by less than a day
+GUARD_SHARE = 5  # more than a fifth of a source ...
+GUARD_COUNT = 20  # ... and over 20 articles vanishing at once look like a fault, not like an editor
+SCANS = 2  # a locator must be missed in so many scans
+UNRANKED = 1 << 30  # of a source that has left the config
+EMPTY_BODY = normalize.body_hash("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An item as read now. `same_bytes`: the document is as before, and is read again under other settings."""
+
+    locator: str
+    article: Article
+    keys: tuple[bytes, ...]
+    same_bytes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the store knows that touches a batch of candidates of one source."""
+
+    sightings: Mapping[str, Sighting] = field(default_factory=dict)  # by locator
+    vanished: tuple[Sighting, ...] = ()  # of this source, at locators that are not there any more
+    owners: Mapping[bytes, str] = field(default_factory=dict)  # key -> id
+    memories: Mapping[str, Memory] = field(default_factory=dict)  # id -> memory
+    copies: Mapping[str, tuple[Sighting, ...]] = field(default_factory=dict)  # id -> its current sightings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the config says of deciding. `prefix` is what minted ids begin with."""
+
+    prefix: str
+    never: frozenset[str] = frozenset()  # title keys that are never shared
+    ranks: Mapping[str, int] = field(default_factory=dict)  # source name -> place in the config
+    future: Mapping[str, FuturePolicy] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The changes, in the candidates' order, and every article they touched with all its sightings now."""
+
+    changes: tuple[Change, ...]
+    memories: tuple[Memory, ...]
+    copies: Mapping[str, tuple[Sighting, ...]]
+
+
+# ---------------------------------------------------------------- keys and ids
+
+
+def keys(article: Article, *, source: Source, locator: str, never: frozenset[str] = frozenset()) -> tuple[bytes, ...]:
+    """Return the keys of *article*: two sightings that share one are one article. An id is minted from the first."""
+    scope = _scope(article, source=source, locator=locator, never=never)
+    found = []
+    if article.day:
+        found.append(_key("day", *scope, article.title_key, article.day.isoformat()))
+    if article.guid:
+        found.append(_key("guid", source.name, article.guid))
+    if article.dating is not Dating.ZONED:
+        found.append(_key("text", *scope, article.title_key, article.text_hash.hex()))
+    return tuple(found)
+
+
+def adopted_keys(*, title_key: str, day: str | None, link: str | None) -> tuple[bytes, ...]:
+    """Return the keys under which an entry of a feed that already has subscribers waits for its article."""
+    found = [_key("link", link)] if link else []
+    if day:
+        found.append(_key("day", title_key, day))
+    return (*found, _key("title", title_key))
+
+
+def waiting_keys(article: Article) -> tuple[bytes, ...]:
+    """Return the keys by which *article* finds an adopted entry that waits for it, besides its own keys."""
+    found = [_key("link", article.link)] if article.link else []
+    return tuple(found) if article.day else (*found, _key("title", article.title_key))
+
+
+def mint(key: bytes, prefix: str) -> str:
+    """Return the permanent id made from *key*: 26 characters of base32hex (RFC 4648, 7), which sort as the bytes do."""
+    return prefix + base64.b32hexencode(key).decode().rstrip("=").lower()
+
+
+def _scope(article: Article, *, source: Source, locator: str, never: frozenset[str]) -> tuple[str, ...]:
+    if source.dedup is DedupScope.OFF or article.title_key in never:
+        return ("document", source.name, locator, article.text_hash.hex() if not article.day else "")
+    return ("source", source.name) if source.dedup is DedupScope.SOURCE else ()
+
+
+def _key(*parts: str) -> bytes:
+    return blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+# ---------------------------------------------------------------- deciding
+
+
+def decide(candidates: Iterable[Candidate], known: Known, *, source: Source, rules: Rules, now: datetime) -> Decision:
+    """Return what became of each of *candidates*, in order; later ones see what earlier ones did."""
+    desk = _Desk.of(known, source=source, rules=rules, now=now)
+    changes = tuple(_decide_one(candidate, desk) for candidate in candidates)
+    return Decision(
+        changes=changes,
+        memories=tuple(desk.memories[id_] for id_ in sorted(desk.touched)),
+        copies={id_: tuple(desk.copies.get(id_, {}).values()) for id_ in sorted(desk.touched)},
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Desk:
+    """The one mutable thing: what is known, as the decisions of this batch change it."""
+
+    source: Source
+    rules: Rules
+    now: datetime
+    sightings: dict[str, Sighting]
+    vanished: dict[tuple[object, ...], list[Sighting]]
+    owners: dict[bytes, str]
+    memories: dict[str, Memory]
+    copies: dict[str, dict[tuple[str, str], Sighting]]
+    touched: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, known: Known, *, source: Source, rules: Rules, now: datetime) -> _Desk:
+        return cls(
+            source=source,
+            rules=rules,
+            now=now,
+            sightings=dict(known.sightings),
+            vanished=_by_trace(known.vanished),
+            owners=dict(known.owners),
+            memories=dict(known.memories),
+            copies={id_: {(s.source, s.locator): s for s in group} for id_, group in known.copies.items()},
+        )
+
+
+def _decide_one(candidate: Candidate, desk: _Desk) -> Change:
+    before = desk.sightings.get(candidate.locator)
+    moved_from = None if before else _renamed(candidate, desk)
+    prior = before or moved_from
+    article = _not_ahead(candidate.article, desk.now)
+    if before and not candidate.same_bytes and _same(before, article):
+        return Change(verdict=Verdict.UNCHANGED, locator=candidate.locator, sighting=before)
+    if prior:
+        change = _decide_known(replace(candidate, article=article), prior, desk)
+    else:
+        change = _decide_unknown(candidate.locator, article, candidate.keys, desk)
+    return _carry_out(change, prior, desk)
+
+
+def _same(prior: Sighting, article: Article) -> bool:
+    return prior.article.item_hash == article.item_hash and _date(prior.article) == _date(article)
+
+
+def _date(article: Article) -> tuple[Dating, datetime | None]:
+    return article.dating, article.published
+
+
+def _not_ahead(article: Article, now: datetime) -> Article:
+    return replace(article, updated=None) if article.updated and article.updated > now else article
+
+
+def _decide_known(candidate: Candidate, prior: Sighting, desk: _Desk) -> Change:
+    """Apply the table for a locator whose sighting is known."""
+    article, published = _believed(candidate, prior, desk.now)
+    own = candidate.keys if article is candidate.article else _keys(article, candidate.locator, desk)
+    owner = prior.id if _keeps_id(candidate, article, prior) else _owner(article, own, desk)
+    if _is_replaced(candidate, article, prior) and owner != prior.id:
+        change = _decide_unknown(candidate.locator, article, own, desk)
+        return replace(change, verdict=Verdict.REPLACED, was_id=prior.id)
+    id_ = owner or (mint(own[0], desk.rules.prefix) if _is_split(candidate, prior, desk) else prior.id)
+    sighting = Sighting(
+        source=desk.source.name,
+        locator=candidate.locator,
+        id=id_,
+        article=article,
+        first_seen=prior.first_seen,
+        published=published,
+        text_since=_text_since(id_, article, prior, desk, same_bytes=candidate.same_bytes),
+    )
+    return Change(
+        verdict=_verdict(sighting, prior),
+        locator=candidate.locator,
+        sighting=sighting,
+        keys=own,
+        was_locator=prior.locator if prior.locator != candidate.locator else None,
+        was_id=prior.id if prior.id != id_ else None,
+    )
+
+
+def _keeps_id(candidate: Candidate, article: Article, prior: Sighting) -> bool:
+    """Tell if no key of another article may move the sighting: its own are as they were, or settings moved its day."""
+    old = prior.article
+    if candidate.same_bytes:
+        return article.day != old.day
+    return (article.title_key, article.day, article.guid) == (old.title_key, old.day, old.guid)
+
+
+def _believed(candidate: Candidate, prior: Sighting, now: datetime) -> tuple[Article, datetime]:
+    """Return the article and its date as believed: a date that was lost stands, and a stamp moves no day."""
+    article, old = candidate.article, prior.article
+    if article.dating is Dating.NONE and old.dating is not Dating.NONE and not _is_new_text(article, old):
+        return replace(article, published=old.published, day=old.day, dating=old.dating), prior.published
+    if _is_stamp(candidate, prior, now):
+        return replace(article, day=old.day), prior.published
+    return article, article.published or prior.published
+
+
+def _is_stamp(candidate: Candidate, prior: Sighting, now: datetime) -> bool:
+    """A date without a zone that claims to be younger than our copy of the same text is a generator's run."""
+    article, old = candidate.article, prior.article
+    if not article.published or {article.dating, old.dating} != {Dating.NAIVE}:
+        return False
+    if candidate.same_bytes or article.published == old.published:
+        return prior.published != old.published  # the same date again: a stamp if it was one
+    if article.day != old.day and article.body_hash != old.body_hash:
+        return False
+    return prior.first_seen < article.published <= now + AHEAD
+
+
+def _is_new_text(article: Article, old: Article) -> bool:
+    return article.title_key != old.title_key and article.body_hash != old.body_hash
+
+
+def _is_replaced(candidate: Candidate, article: Article, prior: Sighting) -> bool:
+    """Another day and another text, or nothing in common at all: a new article at a reused place."""
+    old = prior.article
+    if candidate.same_bytes or (article.guid and article.guid == old.guid):
+        return False
+    if article.day and old.day and article.day == old.day:
+        return False
+    if article.day and old.day:
+        return article.body_hash != old.body_hash
+    return _is_new_text(article, old)
+
+
+def _is_split(candidate: Candidate, prior: Sighting, desk: _Desk) -> bool:
+    """Tell if the settings now keep apart what they merged: then all copies but the winner become articles of their own."""
+    scope = _scope(candidate.article, source=desk.source, locator=candidate.locator, never=desk.rules.never)
+    if not candidate.same_bytes or not scope:
+        return False
+    copies = desk.copies.get(prior.id, {}).values()
+    strangers = [c for c in copies if c.source != prior.source or (scope[0] == "document" and c != prior)]
+    return any(_rank(stranger, desk.rules) < _rank(prior, desk.rules) for stranger in strangers)
+
+
+def _verdict(sighting: Sighting, prior: Sighting) -> Verdict:
+    if sighting.id != prior.id:
+        return Verdict.MERGED
+    if sighting.locator != prior.locator:
+        return Verdict.RENAMED
+    article, old = sighting.article, prior.article
+    has_moved = (article.dating, sighting.published) != (old.dating, prior.published)
+    if has_moved and article.text_hash == old.text_hash:
+        return Verdict.CORRECTED
+    stamped = replace(prior, article=replace(old, published=article.published))
+    return Verdict.UNCHANGED if sighting == stamped else Verdict.UPDATED
+
+
+def _decide_unknown(locator: str, article: Article, own: tuple[bytes, ...], desk: _Desk) -> Change:
+    owner = _owner(article, own, desk) or _adopted(article, desk)
+    sighting = _first_sighting(locator, article, owner or mint(own[0], desk.rules.prefix), desk)
+    known = own if sighting.article is article else _keys(sighting.article, locator, desk)
+    return Change(verdict=_arrival(owner, desk), locator=locator, sighting=sighting, keys=known)
+
+
+def _arrival(owner: str | None, desk: _Desk) -> Verdict:
+    if owner is None:
+        return Verdict.NEW
+    return Verdict.MERGED if desk.copies.get(owner) else Verdict.RETURNED
+
+
+def _keys(article: Article, locator: str, desk: _Desk) -> tuple[bytes, ...]:
+    return keys(article, source=desk.source, locator=locator, never=desk.rules.never)
+
+
+def _owner(article: Article, own: tuple[bytes, ...], desk: _Desk) -> str | None:
+    """Return who has one of the keys: a given id first, then title and day, then title and text."""
+    given = (_key("guid", desk.source.name, article.guid),) if article.guid else ()
+    return next((desk.owners[key] for key in (*given, *own) if key in desk.owners), None)
+
+
+def _adopted(article: Article, desk: _Desk) -> str | None:
+    """An adopted entry waits for one article only: the first that comes."""
+    found = (desk.owners.get(key) for key in waiting_keys(article))
+    return next((id_ for id_ in found if id_ and not desk.copies.get(id_)), None)
+
+
+def _first_sighting(locator: str, article: Article, id_: str, desk: _Desk) -> Sighting:
+    memory = desk.memories.get(id_)
+    first_seen = memory.first_seen if memory else desk.now
+    copy = _stamped_copy(article, id_, first_seen, desk)
+    return Sighting(
+        source=desk.source.name,
+        locator=locator,
+        id=id_,
+        article=replace(article, day=copy.article.day) if copy else article,
+        first_seen=first_seen,
+        published=copy.published if copy else article.published or first_seen,
+        text_since=_text_since(id_, article, None, desk, same_bytes=False),
+    )
+
+
+def _stamped_copy(article: Article, id_: str, first_seen: datetime, desk: _Desk) -> Sighting | None:
+    """Return the copy whose date stands for that of *article*, which a generator stamped anew; None if it did not."""
+    if article.published is None or article.dating is not Dating.NAIVE or article.published <= first_seen:
+        return None
+    alike = [s for s in desk.copies.get(id_, {}).values() if s.article.text_hash == article.text_hash]
+    return min(alike, key=lambda s: _rank(s, desk.rules), default=None)
+
+
+def _text_since(
+    id_: str, article: Article, prior: Sighting | None, desk: _Desk, *, same_bytes: bool
+) -> datetime | None:
+    """Return when the text was first seen, if it is not the first text of its place; equal texts share one time."""
+    if prior and (same_bytes or prior.article.text_hash == article.text_hash):
+        return prior.text_since
+    for copy in desk.copies.get(id_, {}).values():
+        if copy.article.text_hash == article.text_hash:
+            return copy.text_since
+    memory = desk.memories.get(id_)
+    if memory and memory.text_hash == article.text_hash:
+        return memory.text_since
+    is_back = memory is not None and memory.text_hash is not None and not desk.copies.get(id_)
+    return desk.now if prior or is_back else None
+
+
+def _carry_out(change: Change, prior: Sighting | None, desk: _Desk) -> Change:
+    sighting = change.sighting
+    if sighting is None:
+        return change
+    for key in change.keys:
+        desk.owners.setdefault(key, sighting.id)
+    if change.verdict is Verdict.UNCHANGED:
+        return change
+    if prior:
+        desk.copies.get(prior.id, {}).pop((prior.source, prior.locator), None)
+        desk.touched.add(prior.id)
+    desk.sightings[sighting.locator] = sighting
+    desk.copies.setdefault(sighting.id, {})[sighting.source, sighting.locator] = sighting
+    desk.memories.setdefault(sighting.id, Memory(id=sighting.id, first_seen=sighting.first_seen))
+    desk.touched.add(sighting.id)
+    return change
+
+
+# ---------------------------------------------------------------- renames
+
+
+def _trace(article: Article) -> tuple[object, ...]:
+    """What an article takes along when its file gets another name."""
+    return article.body_hash, article.dating, article.published
+
+
+def _by_trace(vanished: Iterable[Sighting]) -> dict[tuple[object, ...], list[Sighting]]:
+    found: dict[tuple[object, ...], list[Sighting]] = {}
+    for sighting in sorted(vanished, key=lambda s: s.locator):
+        found.setdefault(_trace(sighting.article), []).append(sighting)
+    return found
+
+
+def _renamed(candidate: Candidate, desk: _Desk) -> Sighting | None:
+    """Return the vanished sighting that *candidate* is, if any, and cross it off: one with its title first."""
+    waiting = desk.vanished.get(_trace(candidate.article), [])
+    ranked = sorted(waiting, key=lambda s: s.article.title_key != candidate.article.title_key)
+    if not ranked or not _may_be_renamed(candidate.article, ranked[0].article):
+        return None
+    waiting.remove(ranked[0])
+    return ranked[0]
+
+
+def _may_be_renamed(article: Article, old: Article) -> bool:
+    return article.title_key == old.title_key or article.body_hash != EMPTY_BODY
+
+
+# ---------------------------------------------------------------- what readers see
+
+
+def show(copies: Collection[Sighting], memory: Memory, *, rules: Rules, now: datetime) -> Shown | None:
+    """Return the article that *copies* make together, or None if nothing of it is to be seen."""
+    if not copies or memory.removed:
+        return None
+    ranked = sorted(copies, key=lambda sighting: _rank(sighting, rules))
+    winner = ranked[0]
+    published = _shown_date(winner, rules)
+    return Shown(
+        id=memory.id,
+        source=winner.source,
+        locator=winner.locator,
+        article=winner.article,
+        published=published,
+        updated=winner.article.updated or winner.text_since or published,
+        categories=_union(ranked),
+        text_since=winner.text_since,
+        held=published > now,
+    )
+
+
+def _rank(sighting: Sighting, rules: Rules) -> tuple[int, datetime, str, str]:
+    return rules.ranks.get(sighting.source, UNRANKED), sighting.published, sighting.locator, sighting.source
+
+
+def _shown_date(winner: Sighting, rules: Rules) -> datetime:
+    """Return the date of the winner; one that was a little ahead when it was first seen is dated at that moment."""
+    is_near = timedelta() < winner.published - winner.first_seen <= AHEAD
+    if is_near and rules.future.get(winner.source, FuturePolicy.SHOW) is FuturePolicy.SHOW:
+        return winner.first_seen
+    return winner.published
+
+
+def _union(ranked: Sequence[Sighting]) -> tuple[CategoryPath, ...]:
+    return tuple(dict.fromkeys(path for sighting in ranked for path in sighting.article.categories))
+
+
+# ---------------------------------------------------------------- withdrawing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """A sighting whose locator is not there any more."""
+
+    locator: str
+    id: str | None
+    since: datetime
+    scans: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal:
+    """Which locators are gone; or why none is, although so many are missing."""
+
+    locators: tuple[str, ...] = ()
+    refused: str | None = None
+
+
+def withdraw(
+    missing: Sequence[Missing], *, total: int, source: Source, now: datetime, accepted: bool = False
+) -> Withdrawal:
+    """Return which of *missing* are gone for good; *total* counts all sightings of the source, missing ones too."""
+    if accepted:
+        return Withdrawal(locators=tuple(gone.locator for gone in missing))
+    count = sum(1 for gone in missing if gone.id)
+    if count and (count == total or (count > GUARD_COUNT and count * GUARD_SHARE > total)):
+        return Withdrawal(refused=f"{count} of {total} articles vanished at once; nothing is withdrawn")
+    patient = now - source.withdraw_after
+    return Withdrawal(locators=tuple(m.locator for m in missing if m.scans >= SCANS and m.since <= patient))

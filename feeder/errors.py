@@ -1,0 +1,57 @@
+"""What can go wrong, named after who must act. Everything raised on purpose is a FeederError."""
+
+from __future__ import annotations
+
+
+class FeederError(Exception):
+    """The root of all errors of ours; its text is one line for people."""
+
+
+class ConfigError(FeederError):
+    """The operator must mend the config. `problems` holds one line for each fault."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class FetchError(FeederError):
+    """A source or document cannot be read now; wait and try again."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"{where}: {reason}")
+        self.where = where
+        self.reason = reason
+
+
+class Vanished(FetchError):
+    """A document is not there any more."""
+
+
+class Unsettled(FetchError):
+    """A document changed while it was read; look again in a moment."""
+
+
+class ParseError(FeederError):
+    """The author of this document must act. `line` counts from 1; None: the whole document."""
+
+    def __init__(self, reason: str, *, line: int | None = None) -> None:
+        super().__init__(f"line {line}: {reason}" if line else reason)
+        self.reason = reason
+        self.line = line
+
+
+class Unfinished(ParseError):
+    """The document ends inside its front matter: perhaps it is still being written."""
+
+
+class InvalidItem(FeederError):
+    """This one item cannot become an entry."""
+
+
+class StoreError(FeederError):
+    """The state cannot be used; the operator must act."""
+
+
+class OutputError(FeederError):
+    """Feeds cannot be written; the last good ones stay."""

@@ -1,0 +1,35 @@
+"""Sources to Snapshots. One contract, an implementation per scheme."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from feeder.fetch.directory import DirectoryFetcher
+from feeder.model import Place, Snapshot, Source, Unlisted
+
+_DIRECTORY = DirectoryFetcher()
+
+
+class Fetcher(Protocol):
+    """Looks at what a source holds and reads single documents of it."""
+
+    def look(self, source: Source) -> Iterator[Place | Unlisted]:
+        """Yield a place for each document that is there now, in no particular order.
+
+        Raises:
+            FetchError: The source as a whole cannot be listed.
+        """
+
+    def read(self, source: Source, locator: str) -> Snapshot:
+        """Return the bytes at *locator*.
+
+        Raises:
+            FetchError: It cannot be read (vanished, permission, too large, not a regular file).
+            Unsettled: It changed while it was read.
+        """
+
+
+def fetcher_of(_source: Source) -> Fetcher:
+    """Return who looks at a source and reads its documents."""
+    return _DIRECTORY

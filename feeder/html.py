@@ -1,0 +1,512 @@
+"""Body -> clean HTML, plain text, summary, absolute links, XML-safe characters. Only this module knows nh3 and selectolax.
+
+A body is parsed once as a browser would, written anew by our own rules, and shown to nh3, the sanitizer. What nh3 hands
+back unchanged is both safe and stable: any HTML5 parser reads it as we do, and cleaning it again changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import nh3
+from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
+
+from feeder.excerpt import excerpt
+from feeder.links import Attributes, link_target, picture_url, player_url, srcset_url, web_url
+from feeder.markup import LONGEST_BODY, bearable, first_lines, paragraphs, to_html
+from feeder.model import Body
+
+VERSION = 1
+"""Raise it when `clean` changes its results: stored bodies are kept by it."""
+
+_SUMMARY = 300  # characters
+_TITLE = 80
+_TITLE_FROM = 8_000  # characters of a body in which its first words are looked for
+_TEXT_KEPT = 400  # characters of text that are collected for a summary
+_ROUNDS = 5  # parser and sanitizer agree at the first but for odd nesting; after these, only the text is kept
+_LONGEST_AGAIN = LONGEST_BODY - 10_000  # characters: room for what closes the elements that the cut leaves open
+_DEEPEST = 100  # elements inside one another
+_ICON = 32  # pixels; a smaller image is decoration, not the article's picture
+
+_ASTRAL = "".join(f"{chr(plane)}-{chr(plane + 0xFFFD)}" for plane in range(0x10000, 0x110000, 0x10000))
+_SAFE = f"\\t\\n\\r -~\xa0-\ud7ff\ue000-\ufffd{_ASTRAL}"
+_ALL_SAFE = re.compile(f"[{_SAFE}]*+")
+_UNSAFE = re.compile(f"[^{_SAFE}]")
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_RENAMED: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            _names(
+                "address article aside center dialog dir fieldset footer form header hgroup legend main nav section"
+            ),
+            "div",
+        ),
+        **dict.fromkeys(("listing", "plaintext", "textarea", "xmp"), "pre"),
+        "acronym": "abbr",
+        "menu": "ul",
+        "strike": "s",
+        "tt": "code",
+    }
+)
+_BLOCKS = _names(
+    "blockquote caption dd details div dl dt figcaption figure h1 h2 h3 h4 h5 h6 li ol p pre summary table tbody td "
+    "tfoot th thead tr ul"
+)
+_INLINES = _names(
+    "a abbr b bdi bdo cite code del dfn em i ins kbd mark q rp rt ruby s samp small strong sub sup time u var"
+)
+_CELLS = frozenset({"td", "th"})  # an empty one keeps its row in shape
+_VERBATIM = frozenset({"code", "pre"})
+_GONE = _names(
+    "-comment area base col colgroup datalist frame frameset head input link meta noembed noframes param script select "
+    "source style svg template title track"
+)
+
+_NUMBER = re.compile(r"-?[0-9]{1,6}")
+_SPAN = re.compile(r"[0-9]{1,3}")
+_DIRECTION = re.compile(r"ltr|rtl|auto")
+_ANY = re.compile(r"(?s).*")
+_VALUES: Mapping[str, re.Pattern[str]] = MappingProxyType(
+    {
+        "colspan": _SPAN,
+        "rowspan": _SPAN,
+        "start": _NUMBER,
+        "value": _NUMBER,
+        "type": re.compile(r"[1aAiI]"),
+        "reversed": _ANY,
+        "open": _ANY,
+        "datetime": re.compile(r"[0-9A-Za-z:+. -]{1,40}"),
+        "title": _ANY,
+        "dir": _DIRECTION,
+    }
+)
+_VALUELESS = frozenset({"open", "reversed"})
+_KEPT: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        **dict.fromkeys(_BLOCKS - {"pre"}, ("dir",)),
+        **dict.fromkeys(_CELLS, ("colspan", "rowspan", "dir")),
+        "ol": ("start", "type", "reversed", "dir"),
+        "li": ("value", "dir"),
+        "details": ("open", "dir"),
+        "bdi": ("dir",),
+        "bdo": ("dir",),
+        "abbr": ("title",),
+        "time": ("datetime",),
+    }
+)
+_SANITIZER = nh3.Cleaner(
+    tags=_BLOCKS | _INLINES | {"audio", "br", "hr", "iframe", "img", "source", "video", "wbr"},
+    clean_content_tags={"script", "style"},
+    attributes={
+        **{tag: set(names) for tag, names in _KEPT.items()},
+        "a": {"href", "title"},
+        "audio": {"src", "controls", "preload"},
+        "iframe": {"src", "width", "height", "allowfullscreen"},
+        "img": {"src", "alt", "title", "width", "height", "referrerpolicy"},
+        "source": {"src"},
+        "video": {"src", "poster", "width", "height", "controls", "preload"},
+    },
+    link_rel=None,  # without a target it protects from nothing
+    set_tag_attribute_values={"img": {"referrerpolicy": "no-referrer"}},
+    url_schemes={"http", "https", "mailto", "tel"},
+    url_relative="deny",
+)
+
+_WHITE = " \t\n\f\r"  # what HTML collapses; an ideographic space is a character like others
+_WHITE_RUN = re.compile(r"[ \t\n\f\r]+")
+_BLANK = "\\s\u200b\u200c\u200d\u2060\ufeff\xad"  # nothing to see, in whatever number
+_INK = re.compile(f"[^{_BLANK}]")
+_UNSEEN = re.compile("[\u200b\u2060\ufeff\xad]")
+_SIZE = re.compile(r"\s*([0-9]{1,5})(?:\.[0-9]+)?\s*(?:px)?\s*")
+_MOST_BREAKS = 2  # in a row
+_EDGE = 3  # more than any line breaks: the edge of a block
+_NO_PICTURE = re.compile(r"//picsum\.photos/")  # random photographs that generators fill in
+
+
+def safe_text(text: str) -> str:
+    """Return *text* with the characters that XML 1.0 allows; a lone surrogate becomes U+FFFD, others go.
+
+    The control characters U+007F-U+009F, which XML discourages, go as well.
+    """
+    if _ALL_SAFE.fullmatch(text):
+        return text
+    return _UNSAFE.sub(lambda found: "\ufffd" if "\ud800" <= found[0] <= "\udfff" else "", text)
+
+
+def first_words(body: str) -> str:
+    """Return the plain text that *body* begins with, on one line, short enough for a title; "" if there is none."""
+    page = _Page(None)
+    page.write(_parsed(first_lines(safe_text(body[:_TITLE_FROM]))).root)
+    lines = map(_one_line, "".join(page.words).split("\n"))
+    telling = (line for line in lines if any(map(str.isalnum, line)))
+    return excerpt(next(telling, ""), _TITLE)
+
+
+def check_selector(selector: str) -> None:
+    """Check that *selector* can be looked for.
+
+    Raises:
+        ValueError: It is no CSS selector, or one that the parser does not know.
+    """
+    try:
+        _parsed("<p>").css(selector)
+    except (SelectolaxError, UnicodeError) as error:
+        raise ValueError(f"not a CSS selector: {selector!a}") from error
+
+
+def clean(body: str, *, locator: str = "", base_url: str | None = None, remove: tuple[str, ...] = ()) -> Body:
+    """Return *body* made safe, tidy and complete in itself. No body is bad enough to raise.
+
+    Args:
+        body: HTML, Markdown or plain text.
+        locator: Its ending says what a body without tags is: Markdown or plain text.
+        base_url: What relative links are relative to; without it they are dropped.
+        remove: CSS selectors of what is taken out.
+    """
+    markup = to_html(safe_text(body), locator)
+    tree = _parsed(markup)
+    page = _Page(base_url)
+    page.write(tree.root, removed=frozenset(node.mem_id for selector in remove for node in _found(tree, selector)))
+    written = page.html()
+    for _ in range(_ROUNDS):
+        cleaned = _SANITIZER.clean(safe_text(written[:LONGEST_BODY]))
+        if cleaned == written and page.is_settled:
+            return Body(content=written, summary=page.summary(), image=page.image)
+        page = _Page(base_url)
+        page.write(_parsed(bearable(cleaned[:_LONGEST_AGAIN])).root)
+        written = page.html()
+    return clean(paragraphs(nh3.clean(written, tags=set())), locator=".html")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_UNSEEN.sub("", text).split())
+
+
+def _parsed(markup: str) -> LexborHTMLParser:
+    return LexborHTMLParser(markup, is_fragment=True)
+
+
+def _found(tree: LexborHTMLParser, selector: str) -> list[LexborNode]:
+    return tree.css(selector) if tree.root else []
+
+
+class _Open(NamedTuple):
+    """An element that has been written but not closed, and the state of the page before it."""
+
+    name: str
+    start: int  # of its start tag
+    ink: int
+    gap: int
+    has_bare: bool
+    is_kept: bool  # it has attributes, so even a mere wrapper has a meaning
+
+
+class _Page:
+    """A body being written anew."""
+
+    def __init__(self, base_url: str | None) -> None:
+        self.words: list[str] = []  # the beginning of the text; "\n" between its lines
+        self.image: str | None = None
+        self.is_settled = True  # writing it once more would change nothing
+        self._base_url = base_url
+        self._out: list[str] = []
+        self._room = _TEXT_KEPT
+        self._gap = _EDGE  # line breaks just before, or the edge of a block
+        self._is_spaced = False  # a blank is just before
+        self._ink = 0  # what can be seen so far
+        self._has_bare = False  # the innermost block holds text or media of its own
+        self._depth = 0
+        self._verbatim = 0  # elements around that keep their white space
+        self._link: str | None = None
+        self._pictures: set[str] = set()
+
+    def write(self, node: LexborNode | None, *, removed: frozenset[int] = frozenset()) -> None:
+        """Write *node*, its following siblings and all that they hold, but what is *removed*."""
+        parents: list[tuple[LexborNode, _Open | None]] = []
+        while node is not None or parents:
+            if node is None:
+                node, opened = parents.pop()
+                if opened:
+                    self._close(opened)
+                node = node.next
+                continue
+            tag = node.tag or ""
+            if tag == "-text":
+                self._text(node.text_content or "")
+            elif tag in _GONE or (removed and node.mem_id in removed):
+                pass
+            elif leaf := _LEAVES.get(tag):
+                leaf(self, node)
+            else:
+                parents.append((node, self._open(_RENAMED.get(tag, tag), node)))
+                node = node.first_child
+                continue
+            node = node.next
+        self._trim()
+
+    def html(self) -> str:
+        return "".join(self._out)
+
+    def summary(self) -> str:
+        return excerpt(_one_line("".join(self.words)), _SUMMARY)
+
+    def _text(self, text: str) -> None:
+        if self._verbatim:
+            text = self._as_written(text)
+        else:
+            if self._gap or self._is_spaced:
+                text = text.lstrip(_WHITE)
+            if "\n" in text or "  " in text or "\t" in text or "\r" in text or "\f" in text:
+                text = _WHITE_RUN.sub(" ", text)
+        if not text:
+            return
+        if _INK.search(text):
+            self._ink += 1
+        if self._room > 0:
+            self._collect(text)
+        self._out.append(_escaped(text))
+        self._gap = 0
+        self._is_spaced = text[-1] in _WHITE
+        self._has_bare = True
+
+    def _as_written(self, text: str) -> str:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        # Parsers drop the first line break of a <pre>.
+        return text.lstrip("\n") if self._out[-1].startswith("<pre") else text
+
+    def _collect(self, text: str) -> None:
+        if self._gap:
+            self.words.append("\n")
+        if self._link and text.strip() == self._link:
+            return
+        self.words.append(text[: self._room])
+        self._room -= len(text)
+
+    def _open(self, name: str, node: LexborNode) -> _Open | None:
+        if self._depth >= _DEEPEST:
+            return None
+        if name in _BLOCKS:
+            attributes = _kept_attributes(name, written) if (written := node.attributes) else ""
+            self._trim()
+            opened = _Open(name, len(self._out), self._ink, self._gap, self._has_bare, bool(attributes))
+            self._end_line()
+            self._has_bare = False
+        elif name == "a":
+            return self._open_link(node)
+        elif name in _INLINES:
+            attributes = _kept_attributes(name, node.attributes) if name in _KEPT else ""
+            opened = _Open(name, len(self._out), self._ink, self._gap, self._has_bare, bool(attributes))
+        else:
+            return None
+        self._start(opened, attributes)
+        return opened
+
+    def _open_link(self, node: LexborNode) -> _Open | None:
+        attributes = node.attributes
+        target = None if self._link else link_target(attributes.get("href"), self._base_url)
+        if target is None:
+            return None
+        opened = _Open("a", len(self._out), self._ink, self._gap, self._has_bare, True)
+        self._link = target
+        self._start(opened, _attribute("href", target) + _attribute("title", attributes.get("title")))
+        return opened
+
+    def _start(self, opened: _Open, attributes: str) -> None:
+        self._out.append(f"<{opened.name}{attributes}>")
+        self._depth += 1
+        self._verbatim += opened.name in _VERBATIM
+
+    def _close(self, opened: _Open) -> None:
+        self._depth -= 1
+        self._verbatim -= opened.name in _VERBATIM
+        if opened.name == "a":
+            self._link = None
+        if opened.name in _BLOCKS:
+            self._close_block(opened)
+        elif self._ink == opened.ink:
+            self.is_settled &= opened.start == len(self._out) - 1
+            self._out[opened.start] = ""
+        else:
+            self._out.append(f"</{opened.name}>")
+
+    def _close_block(self, opened: _Open) -> None:
+        """Close a block; one without anything to see goes, and so does a <div> that holds only blocks."""
+        self._trim()
+        is_empty = self._ink == opened.ink
+        is_wrapper = opened.name == "div" and not self._has_bare and not opened.is_kept
+        self._has_bare = opened.has_bare
+        if is_empty and opened.name not in _CELLS:
+            del self._out[opened.start :]
+            self._gap = opened.gap
+            if opened.gap < _EDGE:
+                self._gap = 0
+                self.break_line()
+            return
+        if is_empty:
+            del self._out[opened.start + 1 :]
+        if is_wrapper:
+            self._out[opened.start] = ""
+        else:
+            self._out.append(f"</{opened.name}>")
+        self._end_line()
+
+    def _trim(self) -> None:
+        """Take white space and line breaks from the end: at the edge of a block they show nothing."""
+        out = self._out
+        while out:
+            last = out[-1]
+            if last and last != "<br>":
+                if last[-1] not in _WHITE:
+                    return
+                out[-1] = last.rstrip(_WHITE)
+                if out[-1]:
+                    return
+                self.is_settled &= not self._verbatim
+            out.pop()
+
+    def _end_line(self) -> None:
+        self._gap = _EDGE
+        self._is_spaced = False
+
+    def break_line(self, _: LexborNode | None = None) -> None:
+        if self._gap >= _MOST_BREAKS and not self._verbatim:
+            return
+        self._out.append("<br>")
+        self._gap = min(self._gap + 1, _MOST_BREAKS)
+        self._is_spaced = False
+
+    def rule(self, _: LexborNode) -> None:
+        self._trim()
+        self._out.append("<hr>")
+        self._ink += 1
+        self._end_line()
+
+    def word_break(self, _: LexborNode) -> None:
+        self._out.append("<wbr>")
+
+    def _medium(self, markup: str) -> None:
+        if self._gap:
+            self.words.append("\n")
+        self._out.append(markup)
+        self._ink += 1
+        self._gap = 0
+        self._is_spaced = False
+        self._has_bare = True
+
+    def picture(self, node: LexborNode) -> None:
+        attributes = node.attributes
+        width, height = _pixels(attributes.get("width")), _pixels(attributes.get("height"))
+        url = picture_url(attributes, self._base_url) or srcset_url(_srcsets_around(node), self._base_url)
+        if url is None or (width is not None and width <= 1) or (height is not None and height <= 1):
+            return
+        if url in self._pictures and _is_in(node, "noscript"):
+            return
+        self._pictures.add(url)
+        smallest = min(_ICON + 1 if width is None else width, _ICON + 1 if height is None else height)
+        if smallest > _ICON:
+            self._choose(url)
+        self._medium(
+            f"<img{_attribute('src', url)}{_attribute('alt', attributes.get('alt'))}"
+            f"{_attribute('title', attributes.get('title'))}{_size(width, height)}"
+            ' referrerpolicy="no-referrer">'
+        )
+
+    def _choose(self, url: str) -> None:
+        if self.image is None and not _NO_PICTURE.search(url):
+            self.image = url
+
+    def player(self, node: LexborNode) -> None:
+        """Write a frame if it is a known player, else a link to what it would have shown."""
+        attributes = node.attributes
+        url = web_url(attributes.get("src") or attributes.get("data-src"), self._base_url)
+        if url is None:
+            return
+        if secure := player_url(url):
+            size = _size(_pixels(attributes.get("width")), _pixels(attributes.get("height")))
+            self._medium(f'<iframe{_attribute("src", secure)}{size} allowfullscreen=""></iframe>')
+        elif self._link is None:
+            self._medium(f"<a{_attribute('href', url)}>{_escaped(url)}</a>")
+
+    def recording(self, node: LexborNode) -> None:
+        """Write a <video> or <audio> that starts when the reader wants it, with what it can be played from."""
+        name, attributes = node.tag, node.attributes
+        url = web_url(attributes.get("src") or attributes.get("data-src"), self._base_url)
+        inner = "" if url else "".join(f"<source{_attribute('src', each)}>" for each in self._sources(node))
+        poster = web_url(attributes.get("poster"), self._base_url) if name == "video" else None
+        if not url and not inner:
+            return
+        if poster:
+            self._choose(poster)
+        size = _size(_pixels(attributes.get("width")), _pixels(attributes.get("height"))) if name == "video" else ""
+        self._medium(
+            f"<{name}{_attribute('src', url)}{_attribute('poster', poster)}{size}"
+            f' controls="" preload="none">{inner}</{name}>'
+        )
+
+    def _sources(self, node: LexborNode) -> list[str]:
+        found = (web_url(each.attributes.get("src"), self._base_url) for each in node.css("source"))
+        return list(dict.fromkeys(filter(None, found)))
+
+
+_LEAVES: Mapping[str, Callable[[_Page, LexborNode], None]] = MappingProxyType(
+    {
+        "br": _Page.break_line,
+        "hr": _Page.rule,
+        "wbr": _Page.word_break,
+        "img": _Page.picture,
+        "amp-img": _Page.picture,
+        "iframe": _Page.player,
+        "embed": _Page.player,
+        "video": _Page.recording,
+        "audio": _Page.recording,
+    }
+)
+
+
+def _kept_attributes(name: str, attributes: Attributes) -> str:
+    kept = []
+    for each in _KEPT.get(name, ()):
+        value = attributes.get(each, "") if each in attributes else None
+        if value is None and each in attributes and each in _VALUELESS:
+            value = ""
+        if value is not None and _VALUES[each].fullmatch(value):
+            kept.append(f' {each}=""' if each in _VALUELESS else _attribute(each, value))
+    return "".join(kept)
+
+
+def _attribute(name: str, value: str | int | None) -> str:
+    text = " ".join(str(value).split()) if value is not None else ""
+    return f' {name}="{_escaped(text).replace(chr(34), "&quot;")}"' if text else ""
+
+
+def _size(width: int | None, height: int | None) -> str:
+    return _attribute("width", width) + _attribute("height", height)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\xa0", "&nbsp;")
+
+
+def _pixels(written: str | None) -> int | None:
+    found = _SIZE.fullmatch(written) if written else None
+    return int(found[1]) if found else None
+
+
+def _srcsets_around(node: LexborNode) -> tuple[str, ...]:
+    parent = node.parent
+    if parent is None or parent.tag != "picture":
+        return ()
+    return tuple(source.attributes.get("srcset") or "" for source in parent.css("source"))
+
+
+def _is_in(node: LexborNode, tag: str) -> bool:
+    parent = node.parent
+    return parent is not None and parent.tag == tag

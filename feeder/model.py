@@ -1,0 +1,478 @@
+"""The nouns: frozen values without behaviour. Every datetime is aware, in UTC and of whole seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeAlias
+from zoneinfo import ZoneInfo
+
+CategoryPath: TypeAlias = tuple[str, ...]
+"""Labels from the top down, as shown to people: ``("金融", "新浪财经")``."""
+
+Node: TypeAlias = tuple[str, ...]
+"""The identity of a category: its labels after folding (see `categories.identity`). ``()`` is the whole site."""
+
+RawTree: TypeAlias = "str | tuple[RawTree, ...]"
+"""A value of the front matter as written: text, or a list of such values."""
+
+UTC_ZONE = ZoneInfo("UTC")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+PATH_MARK = " › "  # between the labels of a path, where people read it
+DEFAULT_INCLUDE = ("*.md", "*.markdown", "*.html", "*.txt")
+
+
+# ---------------------------------------------------------------- settings
+
+
+class Dialect(StrEnum):
+    """Whose field names and habits a document follows."""
+
+    AUTO = "auto"
+    HEXO = "hexo"
+    JEKYLL = "jekyll"
+    HUGO = "hugo"
+    PELICAN = "pelican"
+    ELEVENTY = "eleventy"
+    ASTRO = "astro"
+    OBSIDIAN = "obsidian"
+
+
+class CategoryMode(StrEnum):
+    """What a list of category names means: one path, or as many paths as names."""
+
+    PATH = "path"
+    FLAT = "flat"
+
+
+class CategoryFrom(StrEnum):
+    """Where an article's categories are taken from."""
+
+    FIELDS = "fields"
+    PATH = "path"
+
+
+class DatePolicy(StrEnum):
+    """How far the dates of a source are believed.
+
+    AUTO: a date without a zone may be the stamp of a generator's run. TRUST: it is as good as any.
+    IGNORE: dates are not read; the time of first sight stands in.
+    """
+
+    AUTO = "auto"
+    TRUST = "trust"
+    IGNORE = "ignore"
+
+
+class FuturePolicy(StrEnum):
+    """What happens to an article dated up to a day ahead; anything later is always held."""
+
+    SHOW = "show"
+    HOLD = "hold"
+
+
+class ImagePolicy(StrEnum):
+    """Whether an article's picture is taken (from its fields, else its body), or none is shown."""
+
+    AUTO = "auto"
+    FIELDS = "fields"
+    NONE = "none"
+
+
+class DedupScope(StrEnum):
+    """Among which articles one with the same title and date counts as a copy."""
+
+    SITE = "site"
+    SOURCE = "source"
+    OFF = "off"
+
+
+class OnRemove(StrEnum):
+    """What becomes of the articles of a source that leaves the config."""
+
+    WITHDRAW = "withdraw"
+    KEEP = "keep"
+
+
+class ContentPolicy(StrEnum):
+    """How much of an article a feed carries."""
+
+    FULL = "full"
+    SUMMARY = "summary"
+
+
+class Format(StrEnum):
+    """A feed format; the value is the name in the config."""
+
+    ATOM = "atom"
+    RSS = "rss"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategorySettings:
+    """What ``[categories."A/B"]`` says of one category."""
+
+    path: CategoryPath
+    title: str | None = None
+    slug: str | None = None
+    description: str | None = None
+    language: str | None = None
+    entries: int | None = None
+    same_as: CategoryPath | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What the config says of the whole site."""
+
+    title: str
+    url: str  # absolute, ends with "/"
+    id: str  # RFC 4151 authority and date: "feeds.example.org,2026"
+    author: str
+    language: str = "en"
+    timezone: ZoneInfo = UTC_ZONE
+    zones: tuple[tuple[str, timedelta], ...] = ()  # [dates.zones]: upper-case name -> offset from UTC
+    never_merge: tuple[str, ...] = ()  # [dedup] never: titles as written
+    categories: tuple[CategorySettings, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedSettings:
+    """What ``[feeds]`` says."""
+
+    formats: tuple[Format, ...] = (Format.ATOM, Format.RSS, Format.JSON)
+    entries: int = 50
+    window: timedelta = timedelta(days=2)
+    max_entries: int = 500
+    content: ContentPolicy = ContentPolicy.FULL
+    settle: timedelta = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A place articles are polled from, with every default filled in."""
+
+    name: str
+    order: int  # its place in the config; smaller wins among copies
+    path: Path | None = None
+    url: str | None = None
+    enabled: bool = True
+    interval: timedelta = timedelta(minutes=10)
+    cron: str | None = None
+    dialect: Dialect = Dialect.AUTO
+    include: tuple[str, ...] = DEFAULT_INCLUDE
+    exclude: tuple[str, ...] = ()
+    require_front_matter: bool = True
+    timezone: ZoneInfo = UTC_ZONE  # of dates without a zone
+    language: str | None = None  # None: the site's
+    dates: DatePolicy = DatePolicy.AUTO
+    date_offset: timedelta = timedelta()
+    future: FuturePolicy = FuturePolicy.SHOW
+    category: CategoryPath = ()  # for articles that bring none
+    category_mode: CategoryMode | None = None  # None: as the dialect has it
+    category_from: CategoryFrom = CategoryFrom.FIELDS
+    fields: tuple[tuple[str, str], ...] = ()  # our word -> the front matter's key
+    author: str | None = None
+    permalink: str | None = None  # template: "https://example.org/{year}/{slug}/"
+    base_url: str | None = None  # what relative links in bodies are relative to
+    image: ImagePolicy = ImagePolicy.AUTO
+    remove: tuple[str, ...] = ()  # CSS selectors
+    keep_deleted: bool = False
+    withdraw_after: timedelta = timedelta(minutes=30)
+    on_remove: OnRemove = OnRemove.WITHDRAW
+    was: str | None = None
+    dedup: DedupScope = DedupScope.SITE
+    limit: int | None = None  # entries of this source in one feed
+    content: ContentPolicy | None = None  # None: the feeds'
+    rights: str | None = None
+    attribution: str | None = None
+
+
+# ---------------------------------------------------------------- fetching and parsing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A document that a source holds now, and the stamp that moves when it may have changed."""
+
+    locator: str
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlisted:
+    """A part of a source that could not be listed: what lies below is unknown, not gone."""
+
+    locator: str  # "" for the whole source, else a prefix that ends with "/"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Bytes as they were found at *locator*; nothing is decoded yet."""
+
+    locator: str
+    body: bytes
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawItem:
+    """An article as written: untrusted text, fields under our names, nothing cleaned."""
+
+    locator: str
+    dialect: Dialect
+    title: str | None = None
+    date: str | None = None
+    updated: str | None = None
+    categories: RawTree | None = None
+    tags: tuple[str, ...] = ()
+    author: str | None = None
+    image: str | None = None
+    link: str | None = None
+    slug: str | None = None
+    guid: str | None = None
+    summary: str | None = None
+    left_out: str | None = None  # why its author does not want it shown: "draft", "published: false"
+    body: str = ""
+    warnings: tuple[str, ...] = ()  # for people: "line 3: not valid YAML; read line by line"
+
+
+# ---------------------------------------------------------------- articles
+
+
+class Dating(StrEnum):
+    """How an item was dated. NONE: no date that can be used."""
+
+    ZONED = "zoned"
+    NAIVE = "naive"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Article:
+    """An item after normalizing: clean text, UTC times, category paths, hashes. It knows nothing of time or place."""
+
+    title: str
+    title_key: str
+    published: datetime | None
+    day: date | None  # of `published`, in the site's time zone
+    dating: Dating
+    updated: datetime | None = None
+    categories: tuple[CategoryPath, ...] = ()
+    tags: tuple[str, ...] = ()
+    author: str | None = None
+    image: str | None = None
+    link: str | None = None
+    guid: str | None = None
+    summary: str | None = None
+    body_hash: bytes
+    text_hash: bytes
+    item_hash: bytes
+
+
+class Status(StrEnum):
+    """What reading a document came to."""
+
+    GOOD = "good"
+    LEFT_OUT = "left_out"  # its author says so: a draft, hidden
+    BROKEN = "broken"  # cannot be read; its last good sighting stands
+    UNSETTLED = "unsettled"  # not to be had whole just now; look again at the next poll
+    SAME = "same"  # the bytes are those that were read before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What was read at one place. `article` is there exactly when the status is GOOD."""
+
+    place: Place
+    status: Status
+    digest: bytes = b""  # of the bytes read
+    article: Article | None = None
+    reason: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """An article seen at a locator, as last read there."""
+
+    source: str
+    locator: str
+    id: str
+    article: Article
+    first_seen: datetime
+    published: datetime  # as believed: a stamp is ignored, a missing date is the first sight
+    text_since: datetime | None = None  # None: the text is the first that was seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What is kept of an article beyond its sightings, for good."""
+
+    id: str
+    first_seen: datetime
+    text_hash: bytes | None = None  # of the text last shown
+    text_since: datetime | None = None
+    removed: bool = False  # taken down
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """An article as readers see it: the winner's fields, the union of the categories."""
+
+    id: str
+    source: str  # the winner's
+    locator: str  # the winner's
+    article: Article  # the winner's
+    published: datetime
+    updated: datetime
+    categories: tuple[CategoryPath, ...]
+    text_since: datetime | None = None
+    held: bool = False  # not before `published`
+
+
+class Verdict(StrEnum):
+    """What became of an item."""
+
+    UNCHANGED = "unchanged"
+    NEW = "new"
+    RETURNED = "returned"
+    UPDATED = "updated"
+    CORRECTED = "corrected"
+    RENAMED = "renamed"
+    MERGED = "merged"
+    REPLACED = "replaced"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A verdict on one sighting, and what the store must write for it."""
+
+    verdict: Verdict
+    locator: str
+    sighting: Sighting | None  # None: the locator holds nothing any more
+    keys: tuple[bytes, ...] = ()  # the sighting's keys, the one its id was minted from first
+    was_locator: str | None = None  # before a rename
+    was_id: str | None = None  # the article that loses this sighting
+    note: str | None = None
+
+
+# ---------------------------------------------------------------- feeds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """A cleaned body. `content` is safe HTML; `summary` is plain text; `image` is its first picture."""
+
+    content: str
+    summary: str
+    image: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Category:
+    """A node of the tree with all that a feed says of it."""
+
+    node: Node
+    labels: CategoryPath
+    slugs: tuple[str, ...]
+    description: str | None = None
+    language: str | None = None
+    title: str | None = None  # from the config, in place of the joined labels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """An article's picture. Its type is known by its file extension, or not at all."""
+
+    url: str
+    media_type: str | None = None
+    in_content: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An article inside a feed, ready to be written; it reads the same in every feed."""
+
+    id: str  # the full IRI
+    title: str
+    link: str | None
+    published: datetime
+    updated: datetime
+    author: str | None
+    categories: tuple[Category, ...]  # every level of every path, parents first, no repeats
+    tags: tuple[str, ...] = ()
+    language: str | None = None  # only if it is not the site's
+    picture: Picture | None = None
+    summary: str = ""
+    content: str | None = None  # None: the feed carries summaries
+    rights: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedEntry:
+    """One entry in every format, as the bytes that each feed joins."""
+
+    id: str
+    updated: datetime
+    atom: bytes
+    rss: bytes
+    json: bytes
+    page: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedDocument:
+    """A feed to be rendered: what it says of itself, and its entries, newest first."""
+
+    category: Category
+    id: str  # tag IRI
+    title: str
+    subtitle: str | None
+    language: str
+    author: str
+    home: str  # absolute URL of the page
+    feeds: tuple[tuple[Format, str], ...]  # absolute URL of each format
+    updated: datetime
+    rights: str | None = None
+    parents: tuple[tuple[str, str], ...] = ()  # (label, URL), from the site down
+    children: tuple[tuple[str, str], ...] = ()  # (label, URL)
+    entries: tuple[RenderedEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedFile:
+    """A file to be published. `path` is relative to the output root, with "/" between its parts."""
+
+    path: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedRecord:
+    """A published feed, as ``feeds.json`` and ``feeds.opml`` list it."""
+
+    category: Category
+    id: str
+    title: str
+    updated: datetime
+    entries: int
+    home: str
+    feeds: tuple[tuple[Format, str], ...]
+    digests: tuple[tuple[Format, str], ...]  # SHA-256, hexadecimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something a person should know: where it is and what is wrong with it."""
+
+    where: str
+    reason: str
+    fields: tuple[tuple[str, str], ...] = field(default=())

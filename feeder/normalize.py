@@ -1,0 +1,354 @@
+"""RawItem to Article: clean text, UTC times, category paths, absolute URLs, and the hashes that changes are seen by."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2b
+from html import unescape
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import Final
+from urllib.parse import quote
+
+from feeder.categories import FORMAT_CHARACTERS, fold, identity, node
+from feeder.dates import parse_date
+from feeder.errors import InvalidItem
+from feeder.html import first_words, safe_text
+from feeder.links import picture_url, web_url
+from feeder.model import (
+    Article,
+    CategoryFrom,
+    CategoryMode,
+    CategoryPath,
+    DatePolicy,
+    Dating,
+    Dialect,
+    ImagePolicy,
+    Node,
+    RawItem,
+    RawTree,
+    Site,
+    Source,
+)
+
+HASH_BYTES: Final = 16
+MAX_PATHS: Final = 100  # of one article
+MAX_DEPTH: Final = 10  # levels of one path; nobody looks deeper, and every level is a feed
+MAX_LABEL: Final = 200  # characters
+MAX_TAGS: Final = 100
+MAX_GUID: Final = 1000  # characters; a longer one is a text that went astray
+
+# In these a list of categories is a list; in Hexo it is one path.
+FLAT_DIALECTS: Final = frozenset(
+    {Dialect.JEKYLL, Dialect.HUGO, Dialect.PELICAN, Dialect.ELEVENTY, Dialect.ASTRO, Dialect.OBSIDIAN}
+)
+
+# Signs that are no format characters and yet show nothing: fillers, selectors of variants, a Braille blank.
+_FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
+_VISIBLE = re.compile(rf"[^\s{FORMAT_CHARACTERS}{_FILLERS}]")
+_EXTENSION = re.compile(r"(?<=[^/])\.[A-Za-z0-9]{1,9}\Z")
+_DATE_PREFIX = re.compile(r"\d{4}-\d{2}-\d{2}-(?=.)")
+_BLOCK_TAG = re.compile(r"</?(?:br|p|div|li|ul|ol|h[1-6]|hr|tr|td|th|table|blockquote)\b[^<>]*>", re.IGNORECASE)
+_INLINE_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
+
+_HIDDEN = re.compile(r"<(!--|[sS][cC][rR][iI][pP][tT]\b|[sS][tT][yY][lL][eE]\b)")
+_HIDDEN_END: Final[Mapping[str, re.Pattern[str]]] = {
+    "!--": re.compile(r"(?<=<!--)-?>|--!?>"),  # "<!-->" is a whole comment
+    "script": re.compile(r"</script\b[^<>]*>?", re.IGNORECASE),
+    "style": re.compile(r"</style\b[^<>]*>?", re.IGNORECASE),
+}
+_RANDOM_NUMBER = re.compile(r"([?&;]random=)\d+")
+
+# Twice as fast as splitting text. The others are what str.isspace() knows beyond ASCII, by their first byte of UTF-8.
+_ASCII_BLANKS = b"\t\n\v\f\r\x1c\x1d\x1e\x1f "
+_OTHER_BLANKS = (
+    re.compile(rb"\xc2[\x85\xa0]"),
+    re.compile(rb"\xe1\x9a\x80"),
+    re.compile(rb"\xe2(?:\x80[\x80-\x8a\xa8\xa9\xaf]|\x81\x9f)"),
+    re.compile(rb"\xe3\x80\x80"),
+)
+
+# A name or four numbers, of a port that may be one. Nobody publishes at an IPv6 address, and few can read one.
+_SOUND = re.compile(
+    r"https?://(?:[^/?#@\[\]\s]*@)?[A-Za-z0-9_-][A-Za-z0-9_.-]*(?::\d{1,5})?(?:[/?#].*)?", re.IGNORECASE
+)
+_PROXIED = re.compile(r"https?://[^?#]*\?(https?://[^/\s].*)", re.IGNORECASE)
+# Services of pictures by chance or without content. What picsum shows by number or by seed was chosen and stays.
+_PLACEHOLDER = re.compile(
+    r"https?://(?:[^/?#]*\.)?(?:picsum\.photos/(?!(?:id|seed)/[^?#]*$)|(?:loremflickr\.com|lorempixel\.com"
+    r"|source\.unsplash\.com|placekitten\.com|placeholder\.com|placehold\.(?:it|co)|dummyimage\.com)(?:[/?#]|$))",
+    re.IGNORECASE,
+)
+
+
+def normalize(raw: RawItem, source: Source, site: Site) -> Article:
+    """Return *raw* as a clean article: a function of the item and the settings alone.
+
+    Raises:
+        InvalidItem: Nothing in it, its place included, can serve as a title.
+    """
+    # Long, but flat: one line a field, and the hash beside them must list what is shown.
+    title = _title(raw)
+    key = title_key(title)
+    published, dating = _dated(raw.date, source, site)
+    updated, updated_dating = _dated(raw.updated, source, site)
+    local = published.astimezone(site.timezone) if published else None
+    categories = _categories(raw, source, site)
+    tags = _tags(raw.tags)
+    author = _line(raw.author) or _line(source.author) or None
+    image = _image(raw.image, source)
+    link = _absolute(raw.link, source.base_url) or _permalink(
+        raw, source, title=title, categories=categories, local=local
+    )
+    guid = _guid(raw.guid)
+    summary = _summary(raw.summary)
+    body = body_hash(raw.body)
+    # A date without a zone may be the stamp of a generator's run, so it does not count as a change.
+    times = [_timestamp(published, dating), _timestamp(updated, updated_dating)]
+    shown = [title, times, categories, tags, author, image, link, guid, summary, body.hex()]
+    return Article(
+        title=title,
+        title_key=key,
+        published=published,
+        day=local.date() if local else None,
+        dating=dating,
+        updated=updated,
+        categories=categories,
+        tags=tags,
+        author=author,
+        image=image,
+        link=link,
+        guid=guid,
+        summary=summary,
+        body_hash=body,
+        text_hash=_digest(key.encode() + body),  # the last 16 bytes are the body's: one to one
+        item_hash=_digest(json.dumps(shown).encode()),
+    )
+
+
+def title_key(title: str) -> str:
+    """Return what titles are compared by. Symbols stay; only a title of nothing but invisible signs stays as it is."""
+    return " ".join(fold(title).split()) or title
+
+
+def body_hash(body: str) -> bytes:
+    """Return the hash of what *body* shows: white space, comments, scripts, styles and random numbers are left out."""
+    text = _without_hidden(body) if _HIDDEN.search(body) else body
+    if "random=" in text:
+        text = _RANDOM_NUMBER.sub(r"\1", text)
+    seen = text.encode("utf-8", "surrogatepass").translate(None, _ASCII_BLANKS)
+    for blank in _OTHER_BLANKS:
+        seen = blank.sub(b"", seen)
+    return _digest(seen)
+
+
+def _without_hidden(body: str) -> str:
+    """Return *body* without comments, scripts and styles; one without an end stays, for Markdown may speak of it.
+
+    Linear: what has been looked for once in vain is not looked for again.
+    """
+    parts, start, position, endless = [], 0, 0, set()
+    while opening := _HIDDEN.search(body, position):
+        kind, position = opening[1].lower(), opening.end()
+        end = None if kind in endless else _HIDDEN_END[kind].search(body, position)
+        if end is None:
+            endless.add(kind)
+        else:
+            parts.append(body[start : opening.start()])
+            start = position = end.end()
+    parts.append(body[start:])
+    return "".join(parts)
+
+
+def _digest(text: bytes) -> bytes:
+    return blake2b(text, digest_size=HASH_BYTES).digest()
+
+
+def _line(text: str | None) -> str:
+    """Return *text* safe and in one line; "" if nothing of it can be seen."""
+    if not text:
+        return ""
+    line = " ".join(safe_text(text).split())
+    return line if _VISIBLE.search(line) else ""
+
+
+# ---------------------------------------------------------------- title and dates
+
+
+def _title(raw: RawItem) -> str:
+    title = (
+        _line(raw.title)
+        or _line(first_words(raw.body))
+        or _line(_DATE_PREFIX.sub("", _file_name(raw.locator), count=1))
+        or _line(raw.locator)
+    )
+    if not title:
+        raise InvalidItem("nothing in it can serve as a title")
+    return title
+
+
+def _file_name(locator: str) -> str:
+    """Return the last part of *locator* without an extension."""
+    return _EXTENSION.sub("", PurePosixPath(locator).name)
+
+
+def _dated(text: str | None, source: Source, site: Site) -> tuple[datetime | None, Dating]:
+    if text is None or source.dates is DatePolicy.IGNORE:
+        return None, Dating.NONE
+    moment, dating = parse_date(text, zone=source.timezone, names=dict(site.zones), offset=source.date_offset)
+    # Trusting a source means just this: nothing below tells its naive dates from those with a zone.
+    trusted = dating is Dating.NAIVE and source.dates is DatePolicy.TRUST
+    return moment, Dating.ZONED if trusted else dating
+
+
+def _timestamp(moment: datetime | None, dating: Dating) -> int | None:
+    return int(moment.timestamp()) if moment and dating is Dating.ZONED else None
+
+
+# ---------------------------------------------------------------- categories and tags
+
+
+def _categories(raw: RawItem, source: Source, site: Site) -> tuple[CategoryPath, ...]:
+    """Return the article's paths as written, without repeats; the source's own category if it brings none."""
+    moves = tuple((each.path, each.same_as) for each in site.categories if each.same_as)
+    paths = islice(filter(None, map(_labels, _written(raw, source))), MAX_PATHS)
+    moved: dict[Node, CategoryPath] = {}
+    for path in (_moved(path, moves) if moves else path for path in tuple(paths) or (source.category,) if path):
+        moved.setdefault(node(path), path)
+    return tuple(moved.values())
+
+
+def _written(raw: RawItem, source: Source) -> Iterator[Sequence[RawTree]]:
+    """Yield each path as written. Once one is a list of its own, names beside it are paths too, as Hexo has it."""
+    tree = raw.categories
+    if source.category_from is CategoryFrom.PATH:
+        yield PurePosixPath(raw.locator).parts[:-1]
+    elif isinstance(tree, str):
+        yield (tree,)
+    elif tree and _mode(raw, source) is CategoryMode.PATH and all(isinstance(part, str) for part in tree):
+        yield tree
+    else:
+        yield from ((part,) for part in tree or ())
+
+
+def _mode(raw: RawItem, source: Source) -> CategoryMode:
+    if source.category_mode:
+        return source.category_mode
+    # A URL's items that follow no dialect are a feed's, whose categories are a list.
+    a_list = raw.dialect in FLAT_DIALECTS or (raw.dialect is Dialect.AUTO and source.url is not None)
+    return CategoryMode.FLAT if a_list else CategoryMode.PATH
+
+
+def _labels(parts: Sequence[RawTree]) -> CategoryPath:
+    return _path(tuple(leaf[:MAX_LABEL] for leaf in islice(_leaves(parts), MAX_DEPTH)))
+
+
+def _leaves(parts: Sequence[RawTree]) -> Iterator[str]:
+    """Yield the texts of a tree in order, however deep it is."""
+    waiting = list(reversed(parts))
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            yield part
+        else:
+            waiting.extend(reversed(part))
+
+
+@lru_cache(maxsize=4096)  # a site has few paths and many articles in each
+def _path(labels: tuple[str, ...]) -> CategoryPath:
+    return tuple(filter(identity, map(_line, labels)))
+
+
+@lru_cache(maxsize=4096)
+def _moved(path: CategoryPath, moves: tuple[tuple[CategoryPath, CategoryPath], ...]) -> CategoryPath:
+    """Return where the config moves *path*, or the longest part of it from the top; moves may follow one another."""
+    targets = {node(old): new for old, new in moves}
+    for _ in moves:  # a chain is no longer than that, and a circle would be the config's fault
+        at = node(path)
+        depth = next((depth for depth in range(len(at), 0, -1) if at[:depth] in targets), 0)
+        if depth == 0:
+            break
+        path = targets[at[:depth]] + path[depth:]
+    return path
+
+
+def _tags(tags: tuple[str, ...]) -> tuple[str, ...]:
+    unique: dict[str, str] = {}
+    for tag in filter(None, map(_line, tags[:MAX_TAGS])):
+        unique.setdefault(title_key(tag), tag)
+    return tuple(unique.values())
+
+
+# ---------------------------------------------------------------- URLs
+
+
+def _image(text: str | None, source: Source) -> str | None:
+    """Return the picture's URL; None for the stand-ins that generators put where there is none."""
+    if text is None or source.image is ImagePolicy.NONE:
+        return None
+    url = _sound(picture_url({"src": safe_text(text)}, source.base_url))
+    if url and (real := _PROXIED.fullmatch(url)):
+        url = _sound(picture_url({"src": real[1]}, None))
+    return url if url and not _PLACEHOLDER.match(url) else None
+
+
+def _absolute(text: str | None, base_url: str | None) -> str | None:
+    """Return a web address in ASCII; None if *text* is no such thing, even below *base_url*."""
+    return _sound(web_url(safe_text(text), base_url)) if text else None
+
+
+def _sound(url: str | None) -> str | None:
+    return url if url and _SOUND.fullmatch(url) else None
+
+
+def _permalink(
+    raw: RawItem, source: Source, *, title: str, categories: tuple[CategoryPath, ...], local: datetime | None
+) -> str | None:
+    """Return the source's template filled in; None if it asks for what the article does not have."""
+    if source.permalink is None:
+        return None
+    try:
+        pieces = dict(_pieces(raw, title=title, categories=categories, local=local))
+        url = source.permalink.format_map({name: piece for name, piece in pieces.items() if piece})
+    except (KeyError, UnicodeError):
+        return None
+    return _absolute(url, None)
+
+
+def _pieces(
+    raw: RawItem, *, title: str, categories: tuple[CategoryPath, ...], local: datetime | None
+) -> Iterator[tuple[str, str]]:
+    """Yield what may stand in a template, percent-encoded; bytes of a file's name that are no text stay those bytes."""
+    name = _file_name(raw.locator)
+    yield "title", _quoted(title)
+    yield "name", _quoted(name)
+    # Without a slug of its own an article has that of its file, as its generator will have it.
+    yield "slug", _quoted(_line(raw.slug) or _DATE_PREFIX.sub("", name, count=1), safe="/")
+    yield "path", _quoted(_EXTENSION.sub("", raw.locator), safe="/")
+    yield "category", "/".join(map(_quoted, categories[0])) if categories else ""
+    if local:
+        yield from (("year", f"{local:%Y}"), ("month", f"{local:%m}"), ("day", f"{local:%d}"))
+
+
+def _quoted(text: str, *, safe: str = "") -> str:
+    return quote(text, safe=safe, errors="surrogateescape")
+
+
+# ---------------------------------------------------------------- the rest
+
+
+def _guid(text: str | None) -> str | None:
+    guid = safe_text(text or "").strip()
+    if len(guid) > MAX_GUID:
+        return _digest(guid.encode()).hex()
+    return guid if _VISIBLE.search(guid) else None
+
+
+def _summary(text: str | None) -> str | None:
+    if text and ("<" in text or "&" in text):
+        text = unescape(_INLINE_TAG.sub("", _BLOCK_TAG.sub(" ", text)))
+    return _line(text) or None

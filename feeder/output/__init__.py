@@ -1,0 +1,33 @@
+"""FeedFiles to readers. One contract, an implementation per scheme."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from feeder.model import FeedFile
+
+
+class Output(Protocol):
+    """A tree of published files that readers may read at any moment."""
+
+    def publish(self, files: Iterable[FeedFile]) -> tuple[str, ...]:
+        """Write those of *files* whose bytes differ from what is there, durably; return their paths.
+
+        Each file is replaced in one step: a reader sees the old one or the new one.
+
+        Raises:
+            OutputError: Nothing of the batch can be relied on but what was there before, whole.
+        """
+
+    def remove(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Remove the files at *paths* and directories left empty; return those that were there."""
+
+    def stamp(self, path: str) -> str | None:
+        """Return a token that moves when the file at *path* is altered by anybody; None: not there."""
+
+    def read(self, path: str) -> bytes | None:
+        """Return the file's bytes, or None if it is not there."""
+
+    def sweep(self) -> int:
+        """Remove what an interrupted run left behind; return how many files that were."""

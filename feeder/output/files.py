@@ -1,0 +1,354 @@
+"""FeedFiles to a directory that readers may read at any moment. Only this module writes what is published."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_ISREG
+from types import TracebackType
+from typing import Any, Final, NoReturn, Self, TypeAlias
+from xml.parsers import expat
+
+from feeder.errors import OutputError
+from feeder.model import FeedFile
+
+# A batch is written, flushed and renamed together. Its files and directories are held open until then.
+BATCH_FILES: Final = 64
+BATCH_DIRECTORIES: Final = 128
+BATCH_BYTES: Final = 32 * 1024 * 1024  # what it may take on the disk beside the files it replaces
+
+# Flushing the whole file system takes a third of the time of flushing 64 files one by one. But it waits for all
+# that others have written there, too: a handful of files is flushed by itself.
+FLUSH_ALL: Final = 8
+
+NAME_MAX: Final = 255  # bytes of a name on the usual file systems
+FILE_MODE: Final = 0o644  # less the umask, as for directories
+DIRECTORY_MODE: Final = 0o755
+
+_STRAY: Final = re.compile(r"\.feeder-[0-9a-f]{16}\.tmp")
+_BAD_SIGN: Final = re.compile("[\x00-\x1f\x7f\\\\\ud800-\udfff]")
+_NOT_NAMES: Final = frozenset({"", ".", ".."})
+_ABSENT: Final = (FileNotFoundError, NotADirectoryError)  # a link in place of a directory is no directory
+
+_ROOT: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_DIRECTORY: Final = _ROOT | os.O_NOFOLLOW
+_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
+_SYNCFS: Final = getattr(_LIBC, "syncfs", None)  # not in `os`; `os.sync` waits for every disk and tells no error
+
+_Parts: TypeAlias = tuple[str, ...]
+
+
+class FileOutput:
+    """Publishes below a directory; a `feeder.output.Output`.
+
+    No link below the root is followed, by any method. A path that could mean a file elsewhere (``..``, absolute,
+    empty or overlong names, control characters, a backslash) is refused with an OutputError.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def publish(self, files: Iterable[FeedFile]) -> tuple[str, ...]:
+        """Write those of *files* whose bytes differ from what is there, durably; return their paths.
+
+        XML and JSON are read back first; what is not well-formed replaces nothing. Of *files* one at a time is kept
+        in memory, however many they are.
+
+        Raises:
+            OutputError: A batch could not be written. Every file is whole, old or new; nothing is left beside them.
+        """
+        written: list[str] = []
+        queue = iter(files)
+        for first in queue:
+            with _Batch(self._root) as batch:
+                batch.add(first)
+                while not batch.is_full and (file := next(queue, None)):
+                    batch.add(file)
+                written += batch.commit()
+        return tuple(written)
+
+    def remove(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Remove the files at *paths* and directories left empty, durably; return those that were there."""
+        wanted = tuple(paths)
+        removed: list[str] = []
+        for start in range(0, len(wanted), BATCH_FILES):
+            with _told(str(self._root)), suppress(*_ABSENT), _Tree(self._root) as tree:
+                for path in wanted[start : start + BATCH_FILES]:
+                    with _told(path):
+                        removed += [path] * tree.remove(_parts(path))
+                _flush(tree.changed)
+        return tuple(removed)
+
+    def stamp(self, path: str) -> str | None:
+        """Return a token that moves when the file at *path* is altered by anybody; None: not there."""
+        *parents, name = _parts(path)
+        with _told(path), suppress(*_ABSENT), _Tree(self._root) as tree:
+            if status := _status(tree.enter(tuple(parents)), name):
+                return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}"
+        return None
+
+    def read(self, path: str) -> bytes | None:
+        """Return the file's bytes, or None if it is not there."""
+        *parents, name = _parts(path)
+        with _told(path), suppress(*_ABSENT), _Tree(self._root) as tree:
+            directory = tree.enter(tuple(parents))
+            return _read(directory, name) if _status(directory, name) else None
+        return None
+
+    def sweep(self) -> int:
+        """Remove what an interrupted run left behind; return how many files that were."""
+        swept = 0
+        with _told(str(self._root)), suppress(*_ABSENT):
+            for _, _, names, directory in os.fwalk(os.path.realpath(self._root)):
+                for name in filter(_STRAY.fullmatch, names):
+                    os.unlink(name, dir_fd=directory)
+                    swept += 1
+        return swept
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror or type(error).__name__}") from error
+
+
+def _parts(path: str) -> _Parts:
+    parts = tuple(path.split("/"))
+    if (
+        _BAD_SIGN.search(path)
+        or not _NOT_NAMES.isdisjoint(parts)
+        or any(len(part.encode()) > NAME_MAX for part in parts)
+        or _STRAY.fullmatch(parts[-1])
+    ):
+        raise OutputError(f"{path!a}: is not a path for a published file")
+    return parts
+
+
+# ---------------------------------------------------------------- directories
+
+
+class _Tree:
+    """Directories below a root, opened part by part so that no link is followed, and kept open for a while."""
+
+    def __init__(self, root: Path) -> None:
+        self._opened: dict[_Parts, int] = {(): os.open(root, _ROOT)}
+        self.changed: set[int] = set()  # those whose list of names must be flushed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for directory in self._opened.values():
+            os.close(directory)
+
+    def __len__(self) -> int:
+        return len(self._opened)
+
+    def enter(self, parts: _Parts, *, create: bool = False) -> int:
+        """Return the directory at *parts*, open."""
+        directory = self._opened.get(parts)
+        if directory is not None:
+            return directory
+        directory = self._opened[()]
+        for depth, name in enumerate(parts, start=1):
+            step = parts[:depth]
+            if step not in self._opened:
+                self._opened[step] = (
+                    self._make(directory, name) if create else os.open(name, _DIRECTORY, dir_fd=directory)
+                )
+            directory = self._opened[step]
+        return directory
+
+    def _make(self, parent: int, name: str) -> int:
+        with suppress(FileNotFoundError):
+            return os.open(name, _DIRECTORY, dir_fd=parent)
+        with suppress(FileExistsError):
+            os.mkdir(name, DIRECTORY_MODE, dir_fd=parent)
+        self.changed.add(parent)
+        return os.open(name, _DIRECTORY, dir_fd=parent)
+
+    def remove(self, parts: _Parts) -> bool:
+        """Remove a file and the directories above it that are empty now; tell whether it was there."""
+        *parents, name = parts
+        try:
+            directory = self.enter(tuple(parents))
+        except _ABSENT:
+            return False
+        was_there = _unlink(directory, name)
+        if was_there:
+            self.changed.add(directory)
+        self._prune(tuple(parents))  # in any case: the last run may have been stopped before it came to this
+        return was_there
+
+    def _prune(self, parts: _Parts) -> None:
+        for depth in range(len(parts), 0, -1):
+            parent = self._opened[parts[: depth - 1]]
+            try:
+                os.rmdir(parts[depth - 1], dir_fd=parent)
+            except OSError:  # it holds something, or may stay: an empty directory does no harm
+                return
+            gone = self._opened.pop(parts[:depth])
+            self.changed.discard(gone)
+            self.changed.add(parent)
+            os.close(gone)
+
+
+def _unlink(directory: int, name: str) -> bool:
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=directory)
+        return True
+    return False
+
+
+def _status(directory: int, name: str) -> os.stat_result | None:
+    """Return the status of a regular file; None for anything else."""
+    with suppress(FileNotFoundError):
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        return status if S_ISREG(status.st_mode) else None
+    return None
+
+
+def _read(directory: int, name: str) -> bytes:
+    with os.fdopen(os.open(name, _READ, dir_fd=directory), "rb") as file:
+        return file.read()
+
+
+def _flush(opened: Collection[int]) -> None:
+    """Wait until what was written to files or directories would survive a loss of power."""
+    if _SYNCFS is None or len(opened) <= FLUSH_ALL:
+        for one in opened:
+            os.fsync(one)
+        return
+    for one in {os.fstat(one).st_dev: one for one in opened}.values():
+        _flush_file_system(_SYNCFS, one)
+
+
+def _flush_file_system(syncfs: Callable[[int], int], opened: int) -> None:
+    if syncfs(opened):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+# ---------------------------------------------------------------- batches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """A file that waits under another name for its batch."""
+
+    path: str
+    directory: int
+    name: str
+    temp: str
+    opened: int
+
+
+class _Batch:
+    """Files written beside those they replace. None is renamed before all are flushed; none stays behind."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = str(root)
+        with _told(self._root):
+            root.mkdir(parents=True, exist_ok=True)
+            self._tree = _Tree(root)
+        self._waiting: list[_Written] = []
+        self._size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for file in self._waiting:
+            with suppress(OSError):  # after a flush it has nothing to tell; after an error one is enough
+                os.close(file.opened)
+            if kind is not None:
+                with suppress(OSError):  # renamed already; or the disk has gone, and it is swept at the next start
+                    os.unlink(file.temp, dir_fd=file.directory)
+        self._tree.__exit__()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to commit."""
+        return len(self._waiting) >= BATCH_FILES or self._size >= BATCH_BYTES or len(self._tree) >= BATCH_DIRECTORIES
+
+    def add(self, file: FeedFile) -> None:
+        """Write *file* beside the one it will replace, unless that holds the same bytes."""
+        *parents, name = _parts(file.path)
+        with _told(file.path):
+            directory = self._tree.enter(tuple(parents), create=True)
+            if self._is_there(directory, name, file):
+                return
+            _check(file)
+            self._write(directory, name, file)
+
+    def _is_there(self, directory: int, name: str, file: FeedFile) -> bool:
+        if any(file.path == waiting.path for waiting in self._waiting):
+            return False
+        status = _status(directory, name)
+        return status is not None and status.st_size == len(file.body) and _read(directory, name) == file.body
+
+    def _write(self, directory: int, name: str, file: FeedFile) -> None:
+        temp = f".feeder-{secrets.token_hex(8)}.tmp"
+        opened = os.open(temp, _WRITE, FILE_MODE, dir_fd=directory)
+        self._waiting.append(_Written(path=file.path, directory=directory, name=name, temp=temp, opened=opened))
+        self._size += len(file.body)
+        left = memoryview(file.body)
+        while left:
+            left = left[os.write(opened, left) :]
+
+    def commit(self) -> list[str]:
+        """Put every file in its place; return their paths."""
+        with _told(self._root):
+            _flush([file.opened for file in self._waiting])
+        for file in self._waiting:
+            with _told(file.path):
+                os.replace(file.temp, file.name, src_dir_fd=file.directory, dst_dir_fd=file.directory)
+            self._tree.changed.add(file.directory)
+        with _told(self._root):
+            _flush(self._tree.changed)
+        return [file.path for file in self._waiting]
+
+
+# ---------------------------------------------------------------- the last check
+
+
+def _check(file: FeedFile) -> None:
+    """Read *file* back as strictly as the strictest reader would."""
+    check = _CHECKS.get(file.path.rpartition(".")[2])
+    if check is None:
+        return
+    try:
+        check(file.body)
+    except (expat.ExpatError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise OutputError(f"{file.path}: is not well-formed, so it is not published: {reason}") from error
+
+
+def _check_xml(body: bytes) -> None:
+    # expat is as strict as lxml, namespaces included, and takes a third of its time: it builds no tree.
+    expat.ParserCreate(namespace_separator=" ").Parse(body, True)
+
+
+def _check_json(body: bytes) -> None:
+    json.loads(body.decode(), parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON (RFC 8259, section 6)")
+
+
+_CHECKS: Final[dict[str, Callable[[bytes], Any]]] = {"xml": _check_xml, "opml": _check_xml, "json": _check_json}

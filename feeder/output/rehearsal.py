@@ -1,0 +1,35 @@
+"""An output that notes what it would do, and does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from feeder.model import FeedFile
+from feeder.output import Output
+
+
+class Rehearsal:
+    """Answers as *output* would, which is only read."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    def publish(self, files: Iterable[FeedFile]) -> tuple[str, ...]:
+        """Return the paths of those files that would be written."""
+        return tuple(file.path for file in files if self._output.read(file.path) != file.body)
+
+    def remove(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Return the paths of those files that would be removed."""
+        return tuple(path for path in paths if self._output.stamp(path) is not None)
+
+    def stamp(self, path: str) -> str | None:
+        """Return the file's stamp as it is."""
+        return self._output.stamp(path)
+
+    def read(self, path: str) -> bytes | None:
+        """Return the file's bytes as they are."""
+        return self._output.read(path)
+
+    def sweep(self) -> int:
+        """Leave everything where it is."""
+        return 0

@@ -1,0 +1,155 @@
+"""Bytes to text. Only this module knows charset-normalizer."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+from charset_normalizer import from_bytes
+
+from feeder.errors import ParseError
+
+LOST = "\ufffd"
+"""What stands in for bytes that are no text."""
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_MARKS = tuple(mark for mark, _ in _BOMS)
+
+# A document of ours begins with an ASCII character (a fence, a blank): its zero bytes give wide encodings away.
+_WIDE = (
+    (re.compile(rb"[^\0]\0\0\0"), "utf-32-le"),
+    (re.compile(rb"\0\0\0[^\0]"), "utf-32-be"),
+    (re.compile(rb"[^\0]\0"), "utf-16-le"),
+    (re.compile(rb"\0[^\0]"), "utf-16-be"),
+)
+
+_DECLARED = re.compile(rb"(?:charset|encoding)[ \t]{0,4}[:=][ \t]{0,4}[\"']?([A-Za-z0-9_:.-]{2,30})", re.IGNORECASE)
+_DECLARED_WITHIN = 4096  # bytes; HTML asks for the first 1,024, front matter may be longer
+
+# What may be declared, and how it is really read (as https://encoding.spec.whatwg.org has it): never an encoding in
+# which "<" can be written otherwise, as in UTF-7.
+_READ_AS = {
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "gb18030": "gb18030",
+    "cp936": "gb18030",
+    "big5": "big5hkscs",
+    "big5hkscs": "big5hkscs",
+    "cp950": "big5hkscs",
+    "shift_jis": "cp932",
+    "cp932": "cp932",
+    "euc_jp": "euc_jp",
+    "euc_kr": "cp949",
+    "cp949": "cp949",
+    "latin_1": "cp1252",
+    "iso8859-1": "cp1252",
+    "iso8859-15": "iso8859-15",
+    "iso8859-2": "iso8859-2",
+    "iso8859-5": "iso8859-5",
+    "iso8859-7": "iso8859-7",
+    "iso8859-9": "cp1254",
+    "koi8-r": "koi8-r",
+    "koi8-u": "koi8-u",
+    **{f"cp{number}": f"cp{number}" for number in (874, *range(1250, 1259))},
+}
+_DETECTED_AMONG = ["gb18030", "big5", "cp932", "euc_jp", "cp949", "cp1252", "cp1251", "koi8_r"]
+_DETECTED_WITHIN = 65_536  # bytes; detection is slow
+_LETTERS = re.compile("[\u3131-\u318e]")
+_SYLLABLES = re.compile("[\uac00-\ud7a3]")
+_SYLLABLES_A_LETTER = 8
+_MEANT_AS_UTF8 = 8  # this many good characters for every broken one
+
+
+def decode(body: bytes) -> tuple[str, tuple[str, ...]]:
+    r"""Return *body* as text whose lines end in ``\n``, and what people should know about its encoding.
+
+    Raises:
+        ParseError: It is not text.
+    """
+    text, warnings = _decoded(body)
+    if "\0" in text:
+        raise ParseError("a binary file: it holds NUL characters")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if LOST in text:
+        line = text.count("\n", 0, text.index(LOST)) + 1
+        warnings = (*warnings, f"line {line}: holds U+FFFD, the mark of a lost character")
+    return text, warnings
+
+
+def _decoded(body: bytes) -> tuple[str, tuple[str, ...]]:
+    if body.startswith(_MARKS):
+        return _marked(body), ()
+    if b"\0" in body[:4]:
+        return _wide(body), ()
+    try:
+        return body.decode("utf-8"), ()
+    except UnicodeDecodeError:
+        return _foreign(body)
+
+
+def _marked(body: bytes) -> str:
+    mark, encoding = next(pair for pair in _BOMS if body.startswith(pair[0]))
+    return body[len(mark) :].decode(encoding, "replace")
+
+
+def _wide(body: bytes) -> str:
+    for start, encoding in _WIDE:
+        if start.match(body):
+            return body.decode(encoding, "replace")
+    raise ParseError("a binary file: it holds NUL characters")
+
+
+def _foreign(body: bytes) -> tuple[str, tuple[str, ...]]:
+    """Return the text of a document that is not (all) UTF-8."""
+    declared = _declared(body)
+    if declared is not None and (text := _strictly(body, declared)) is not None:
+        return text, ()
+    lossy = body.decode("utf-8", "replace")
+    if not _is_mostly_utf8(lossy):
+        detected = _detected(body)
+        if detected is not None and (text := _strictly(body, detected)) is not None:
+            return text, (f"not UTF-8; read as {detected}",)
+    return lossy, ("not valid UTF-8",)
+
+
+def _declared(body: bytes) -> str | None:
+    match = _DECLARED.search(body, 0, _DECLARED_WITHIN)
+    if match is None:
+        return None
+    try:
+        return _READ_AS.get(codecs.lookup(match[1].decode("ascii")).name)
+    except LookupError:
+        return None
+
+
+def _strictly(body: bytes, encoding: str) -> str | None:
+    try:
+        return body.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+
+
+def _is_mostly_utf8(lossy: str) -> bool:
+    """Tell whether a few bytes are broken in what else is plainly UTF-8."""
+    broken = lossy.count(LOST)
+    good = sum(character > "\x7f" for character in lossy[:_DETECTED_WITHIN]) - broken
+    return good > _MEANT_AS_UTF8 * broken
+
+
+def _detected(body: bytes) -> str | None:
+    # No encoding looked for has a line feed inside a character: the sample ends whole.
+    sample = body if len(body) <= _DETECTED_WITHIN else body[: body.rfind(b"\n", 0, _DETECTED_WITHIN) + 1]
+    matches = from_bytes(sample, cp_isolation=_DETECTED_AMONG, enable_fallback=False)
+    return next((match.encoding for match in matches if not _is_kana_in_disguise(str(match))), None)
+
+
+def _is_kana_in_disguise(text: str) -> bool:
+    """Tell whether single Korean letters, which running text has few of, stand where EUC-JP has its kana."""
+    return len(_LETTERS.findall(text)) * _SYLLABLES_A_LETTER > len(_SYLLABLES.findall(text))

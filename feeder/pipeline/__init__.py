@@ -1,0 +1,28 @@
+"""The two verbs, `poll` a source and `publish` what changed. Everything they touch is an argument, time included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from feeder.dedup import Rules
+from feeder.model import FeedSettings, Site, Source
+from feeder.output import Output
+from feeder.store import Store
+from feeder.workers import Workers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What polling and publishing work with."""
+
+    site: Site
+    feeds: FeedSettings
+    sources: Mapping[str, Source]
+    fingerprints: Mapping[str, str]  # source name -> of the settings and the code that read it
+    fingerprint: str  # of the settings and the code that render feeds
+    rules: Rules
+    store: Store
+    output: Output
+    workers: Workers
+    wait: Callable[[float], None]  # sleep so many seconds; a document still being written gets a moment

@@ -1,0 +1,246 @@
+"""Polling: what a source holds now becomes changes in the store. One poll is one transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import chain, islice
+from typing import TypeVar
+
+import structlog
+
+from feeder import dedup
+from feeder.dedup import Candidate, Decision
+from feeder.errors import FetchError
+from feeder.fetch import fetcher_of
+from feeder.model import Article, Change, Place, Reading, Source, Status, Unlisted, Verdict
+from feeder.pipeline import Parts, work
+from feeder.store import Outcome, Seen, SourceState, Standing
+
+log = structlog.get_logger(__name__)
+
+JOB = 64  # documents in one job of a worker
+BATCH = 512  # documents decided on together: one round of questions to the store
+PATIENCE = (0.25, 0.5, 0.5, 0.6)  # seconds between looks at a document that is being written: within 2 s
+
+T = TypeVar("T")
+Progress = Callable[[int, int], None]
+"""Told how many documents have been read, and how many there are to read."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Polled:
+    """What a poll came to."""
+
+    source: str
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    statuses: Counter[Status] = field(default_factory=Counter)
+    held: int = 0
+    places: int = 0
+    error: str | None = None
+
+
+def poll(
+    source: Source, state: SourceState, parts: Parts, *, now: datetime, progress: Progress | None = None
+) -> Polled:
+    """Read what changed in *source* and write what became of it; a source that cannot be listed changes nothing."""
+    polled = Polled(source=source.name)
+    found = _look(source, polled)
+    if found is None:
+        return polled
+    everything = state.fingerprint != parts.fingerprints[source.name]
+    polled.places = parts.store.scan(source.name, found, now)
+    _read_changed(source, parts, polled, now=now, everything=everything, progress=progress)
+    _withdraw(source, parts, polled, now=now, accepted=state.is_accepted)
+    parts.store.set_fingerprint(source.name, parts.fingerprints[source.name])
+    return polled
+
+
+def retire(name: str, parts: Parts, *, now: datetime) -> int:
+    """Withdraw all that a source which has left the config brought; return how many documents that were."""
+    locators = parts.store.locators(name)
+    _forget(name, locators, parts, now)
+    if locators:
+        log.info("source_retired", source=name, withdrawn=len(locators))
+    return len(locators)
+
+
+def restand(ids: Collection[str], parts: Parts, *, now: datetime) -> None:
+    """Work out anew what readers see of articles."""
+    copies = parts.store.copies(ids)
+    parts.store.stand(
+        Standing(memory=memory, shown=dedup.show(group, memory, rules=parts.rules, now=now))
+        for memory, group in copies.values()
+    )
+
+
+# ---------------------------------------------------------------- looking
+
+
+def _look(source: Source, polled: Polled) -> Iterator[Place | Unlisted] | None:
+    """Begin to list the source: its first place shows whether it can be listed at all."""
+    try:
+        places = _noted(fetcher_of(source).look(source), source)
+        first = next(places, None)
+    except FetchError as error:
+        polled.error = str(error)
+        return None
+    return places if first is None else chain([first], places)
+
+
+def _noted(places: Iterable[Place | Unlisted], source: Source) -> Iterator[Place | Unlisted]:
+    for place in places:
+        if isinstance(place, Unlisted):
+            log.warning("directory_unreadable", source=source.name, locator=place.locator, reason=place.reason)
+        yield place
+
+
+# ---------------------------------------------------------------- reading
+
+
+def _read_changed(
+    source: Source, parts: Parts, polled: Polled, *, now: datetime, everything: bool, progress: Progress | None
+) -> None:
+    total = parts.store.count_changed(source.name, everything=everything)
+    if total > BATCH:
+        parts.workers.start()
+    seen = parts.store.changed(source.name, everything=everything)
+    unsettled: list[Seen] = []
+    for batch in _batches(_readings(source, parts, seen, now=now, everything=everything), BATCH):
+        settled = [(s, r) for s, r in batch if r.status is not Status.UNSETTLED]
+        unsettled += [s for s, r in batch if r.status is Status.UNSETTLED]
+        _take(settled, source, parts, polled, now=now)
+        if progress:
+            progress(sum(polled.statuses.values()), total)
+    late = _wait_for(unsettled, source, parts, now=now, everything=everything)
+    _take(late, source, parts, polled, now=now)
+
+
+def _readings(
+    source: Source, parts: Parts, seen: Iterable[Seen], *, now: datetime, everything: bool, is_last: bool = False
+) -> Iterator[tuple[Seen, Reading]]:
+    jobs = (
+        work.ReadJob(source=source, site=parts.site, seen=tuple(part), now=now, everything=everything, is_last=is_last)
+        for part in _batches(seen, JOB)
+    )
+    for job_seen, readings in parts.workers.map(work.read, jobs):
+        by_locator = {s.place.locator: s for s in job_seen}
+        yield from ((by_locator[reading.place.locator], reading) for reading in readings)
+
+
+def _wait_for(
+    unsettled: list[Seen], source: Source, parts: Parts, *, now: datetime, everything: bool
+) -> list[tuple[Seen, Reading]]:
+    """Look again at documents that seem to be still being written, for two seconds at most."""
+    done: list[tuple[Seen, Reading]] = []
+    for number, seconds in enumerate(PATIENCE, start=1):
+        if not unsettled:
+            break
+        parts.wait(seconds)
+        is_last = number == len(PATIENCE)
+        again = list(_readings(source, parts, unsettled, now=now, everything=everything, is_last=is_last))
+        done += [(s, r) for s, r in again if is_last or r.status is not Status.UNSETTLED]
+        unsettled = [s for s, r in again if r.status is Status.UNSETTLED]
+    return done
+
+
+# ---------------------------------------------------------------- deciding
+
+
+def _take(readings: list[tuple[Seen, Reading]], source: Source, parts: Parts, polled: Polled, *, now: datetime) -> None:
+    """Decide on a batch of readings and write the outcome."""
+    _report(readings, source)
+    polled.statuses.update(reading.status for _, reading in readings)
+    decision = _decide(readings, source, parts, now)
+    changes = {change.locator: change for change in decision.changes}
+    changes |= _left_out(readings, source, parts)
+    outcomes = [Outcome(reading=_kept(s, r), change=changes.get(r.place.locator)) for s, r in readings]
+    parts.store.record(source.name, outcomes, now)
+    standings = [
+        Standing(memory=m, shown=dedup.show(decision.copies[m.id], m, rules=parts.rules, now=now))
+        for m in decision.memories
+    ]
+    parts.store.stand(standings)
+    restand({c.was_id for c in changes.values() if c.sighting is None and c.was_id}, parts, now=now)
+    polled.verdicts.update(change.verdict for change in changes.values())
+    polled.held += sum(1 for standing in standings if standing.shown and standing.shown.held)
+
+
+def _decide(readings: list[tuple[Seen, Reading]], source: Source, parts: Parts, now: datetime) -> Decision:
+    candidates = [_candidate(r, r.article, s, source, parts) for s, r in readings if r.article]
+    known = parts.store.known(
+        source.name,
+        locators=[candidate.locator for candidate in candidates],
+        keys=[key for c in candidates for key in (*c.keys, *dedup.waiting_keys(c.article))],
+        body_hashes={candidate.article.body_hash for candidate in candidates},
+    )
+    return dedup.decide(candidates, known, source=source, rules=parts.rules, now=now)
+
+
+def _candidate(reading: Reading, article: Article, seen: Seen, source: Source, parts: Parts) -> Candidate:
+    locator = reading.place.locator
+    return Candidate(
+        locator=locator,
+        article=article,
+        keys=dedup.keys(article, source=source, locator=locator, never=parts.rules.never),
+        same_bytes=bool(seen.digest) and seen.digest == reading.digest,
+    )
+
+
+def _left_out(readings: list[tuple[Seen, Reading]], source: Source, parts: Parts) -> dict[str, Change]:
+    """Return a withdrawal for each document whose author has taken its article back."""
+    gone = [r.place.locator for _, r in readings if r.status is Status.LEFT_OUT]
+    known = parts.store.known(source.name, locators=gone, keys=(), body_hashes=()).sightings if gone else {}
+    return {
+        locator: Change(verdict=Verdict.WITHDRAWN, locator=locator, sighting=None, was_id=sighting.id)
+        for locator, sighting in known.items()
+    }
+
+
+def _kept(seen: Seen, reading: Reading) -> Reading:
+    """A document with the same bytes keeps the status it had."""
+    if reading.status is not Status.SAME:
+        return reading
+    return replace(reading, status=seen.status or Status.BROKEN, reason=seen.reason)
+
+
+def _report(readings: list[tuple[Seen, Reading]], source: Source) -> None:
+    """Log once when a document begins to fail, and once when it is well again."""
+    for seen, reading in readings:
+        if reading.status in {Status.BROKEN, Status.UNSETTLED} and reading.reason != seen.reason:
+            log.warning("item_rejected", source=source.name, locator=reading.place.locator, reason=reading.reason)
+        elif reading.status is Status.GOOD and seen.status in {Status.BROKEN, Status.UNSETTLED}:
+            log.info("item_mended", source=source.name, locator=reading.place.locator)
+        for warning in reading.warnings:
+            log.info("item_read_leniently", source=source.name, locator=reading.place.locator, warning=warning)
+
+
+# ---------------------------------------------------------------- withdrawing
+
+
+def _withdraw(source: Source, parts: Parts, polled: Polled, *, now: datetime, accepted: bool) -> None:
+    if source.keep_deleted:
+        return
+    missing = parts.store.missing(source.name)
+    if not missing:
+        return
+    total = parts.store.count(source.name)
+    decision = dedup.withdraw(missing, total=total, source=source, now=now, accepted=accepted)
+    if decision.refused:
+        polled.error = f"{decision.refused}; `feeder accept {source.name}` confirms"
+    _forget(source.name, decision.locators, parts, now)
+    gone = set(decision.locators)
+    polled.verdicts[Verdict.WITHDRAWN] += sum(1 for one in missing if one.id and one.locator in gone)
+
+
+def _forget(name: str, locators: Collection[str], parts: Parts, now: datetime) -> None:
+    if locators:
+        restand(parts.store.forget(name, locators, now), parts, now=now)
+
+
+def _batches(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(values)
+    while part := list(islice(rest, size)):
+        yield part

@@ -1,0 +1,164 @@
+"""What worker processes do: read documents, render entries. Pure but for the files that are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+
+from feeder import html, plan
+from feeder.errors import FeederError, FetchError, InvalidItem, ParseError, Unfinished, Vanished
+from feeder.fetch import fetcher_of
+from feeder.model import (
+    Body,
+    Category,
+    ContentPolicy,
+    Place,
+    Reading,
+    RenderedEntry,
+    Shown,
+    Site,
+    Snapshot,
+    Source,
+    Status,
+)
+from feeder.normalize import normalize
+from feeder.parse import parser_of
+from feeder.render import render_entry
+from feeder.store import Seen, pack, unpack
+
+FRESH_SECONDS = 10  # a document younger than this, with open front matter, may still be being written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadJob:
+    """Documents to be read. `everything`: also those whose bytes are as before."""
+
+    source: Source
+    site: Site
+    seen: tuple[Seen, ...]
+    now: datetime
+    everything: bool = False
+    is_last: bool = False  # no more patience with documents that are being written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryJob:
+    """An article to be rendered. `body` is at hand, or read from the document with this digest; else `spare` serves."""
+
+    shown: Shown
+    source: Source
+    categories: tuple[Category, ...]
+    content: ContentPolicy
+    digest: bytes
+    body: bytes | None = None  # packed
+    spare: bytes | None = None  # packed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderJob:
+    """Articles to be rendered together."""
+
+    site: Site
+    entries: tuple[EntryJob, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """An entry, or why there is none; `body` only where it was cleaned just now."""
+
+    id: str
+    entry: RenderedEntry | None = None
+    body: bytes | None = None  # packed
+    problem: str | None = None
+    is_outdated: bool = False  # its document is not the one that was polled
+
+
+def read(job: ReadJob) -> tuple[tuple[Seen, ...], list[Reading]]:
+    """Return the job's documents, and a reading for each that is still there."""
+    found = (_read_one(seen, job) for seen in job.seen)
+    return job.seen, [reading for reading in found if reading]
+
+
+def _read_one(seen: Seen, job: ReadJob) -> Reading | None:
+    try:
+        snapshot = fetcher_of(job.source).read(job.source, seen.place.locator)
+    except Vanished:
+        return None  # the next scan will miss it
+    except FetchError as error:
+        return Reading(place=seen.place, status=Status.UNSETTLED, reason=error.reason)
+    digest = digest_of(snapshot)
+    if digest == seen.digest and not job.everything:
+        return Reading(place=snapshot.place, status=Status.SAME, digest=digest)
+    return _understood(snapshot, digest, job)
+
+
+def _understood(snapshot: Snapshot, digest: bytes, job: ReadJob) -> Reading:
+    place = snapshot.place
+    try:
+        raw = parser_of(job.source).parse(snapshot, job.source)
+        if raw.left_out:
+            return Reading(place=place, status=Status.LEFT_OUT, digest=digest, reason=raw.left_out)
+        article = normalize(raw, job.source, job.site)
+    except Unfinished as error:
+        status = Status.UNSETTLED if _is_fresh(place, job) else Status.BROKEN
+        return Reading(place=place, status=status, digest=digest, reason=str(error))
+    except (ParseError, InvalidItem) as error:
+        return Reading(place=place, status=Status.BROKEN, digest=digest, reason=str(error))
+    return Reading(place=place, status=Status.GOOD, digest=digest, article=article, warnings=raw.warnings)
+
+
+def _is_fresh(place: Place, job: ReadJob) -> bool:
+    return not job.is_last and job.now.timestamp() - place.mtime_ns / 1e9 < FRESH_SECONDS
+
+
+def render(job: RenderJob) -> list[Served]:
+    """Return an entry for each article, or why there is none."""
+    return [_render_one(entry, job.site) for entry in job.entries]
+
+
+def _render_one(job: EntryJob, site: Site) -> Served:
+    id_, cleaned = job.shown.id, None if job.body else _clean(job)
+    is_outdated = not (job.body or cleaned)
+    try:
+        body = cleaned or _unpacked(job.body or job.spare)
+        if body is None:
+            return Served(id=id_, problem="its document is not what it was when it was polled", is_outdated=True)
+        entry = plan.entry(
+            job.shown, body, job.categories, source=job.source, site=site, content=job.source.content or job.content
+        )
+        packed = pack(cleaned) if cleaned else None
+        return Served(id=id_, entry=render_entry(entry, site), body=packed, is_outdated=is_outdated)
+    except FeederError as error:
+        return Served(id=id_, problem=str(error))
+
+
+def _unpacked(packed: bytes | None) -> Body | None:
+    return unpack(packed) if packed else None
+
+
+def _clean(job: EntryJob) -> Body | None:
+    """Return the cleaned body of the document that was polled, or None if it is not that any more."""
+    source, locator = job.source, job.shown.locator
+    if source.path is None:
+        return None
+    try:
+        snapshot = fetcher_of(source).read(source, locator)
+        if digest_of(snapshot) != job.digest:
+            return None
+        text = parser_of(source).read_body(snapshot, source)
+    except (FetchError, ParseError):
+        return None
+    return html.clean(text, locator=locator, base_url=source.base_url, remove=source.remove)
+
+
+def digest_of(snapshot: Snapshot) -> bytes:
+    """Return what stands for the bytes of *snapshot*."""
+    return blake2b(snapshot.body, digest_size=16).digest()
+
+
+def body_key(shown: Shown, source: Source) -> bytes:
+    """Return what a cleaned body depends on: the text, and all that cleaning is told."""
+    markup = shown.locator.rpartition(".")[2].lower()
+    told = repr((html.VERSION, source.base_url, source.remove, markup)).encode()
+    return blake2b(told, key=shown.article.text_hash, digest_size=16).digest()

@@ -1,0 +1,241 @@
+"""Which articles a feed holds, and what it says of itself. Decides, does nothing."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+from hashlib import sha256
+from html import escape, unescape
+from pathlib import PurePosixPath
+from types import MappingProxyType
+from typing import Protocol, TypeVar
+from urllib.parse import quote
+
+from feeder.categories import node as node_of
+from feeder.categories import slug
+from feeder.model import (
+    EPOCH,
+    PATH_MARK,
+    Body,
+    Category,
+    CategoryPath,
+    CategorySettings,
+    ContentPolicy,
+    Entry,
+    FeedDocument,
+    FeedFile,
+    FeedRecord,
+    FeedSettings,
+    ImagePolicy,
+    Node,
+    Picture,
+    RenderedEntry,
+    Shown,
+    Site,
+    Source,
+)
+from feeder.urls import FILE_NAMES, encoded, feed_urls, file_path, page_url
+
+_TITLE_MARK = " – "
+_MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        ".apng": "image/apng",
+        ".avif": "image/avif",
+        ".bmp": "image/bmp",
+        ".gif": "image/gif",
+        ".jfif": "image/jpeg",
+        ".jpe": "image/jpeg",
+        ".jpeg": "image/jpeg",
+        ".jpg": "image/jpeg",
+        ".png": "image/png",
+        ".svg": "image/svg+xml",
+        ".tif": "image/tiff",
+        ".tiff": "image/tiff",
+        ".webp": "image/webp",
+    }
+)
+# Cleaned HTML has every attribute double-quoted; possessive, so that no text can make it slow.
+_IMAGE_SOURCE = re.compile(r'<img (?:(?!src=)[a-z-]++="[^"]*+" ?)*+src="([^"]*+)"')
+
+
+class Candidate(Protocol):
+    """What choosing needs to know of an article."""
+
+    @property
+    def published(self) -> datetime:
+        """The time that feeds are sorted by."""
+
+    @property
+    def source(self) -> str:
+        """The name of the source it is from."""
+
+
+T = TypeVar("T", bound=Candidate)
+
+
+def select(
+    candidates: Iterable[T], *, entries: int, window: timedelta, max_entries: int, limits: Mapping[str, int]
+) -> tuple[T, ...]:
+    """Return the newest *entries*, or all within *window* of the newest if those are more, up to *max_entries*.
+
+    *candidates* come newest first, and no more of them are asked for than are needed. *limits* holds the most that
+    one source may have, by its name; what is over it is passed over and does not count.
+    """
+    chosen: list[T] = []
+    taken: Counter[str] = Counter()
+    most = max_entries if window else min(entries, max_entries)
+    for candidate in candidates if most > 0 else ():
+        if chosen and len(chosen) >= entries and candidate.published < chosen[0].published - window:
+            break
+        if taken[candidate.source] < limits.get(candidate.source, most):
+            taken[candidate.source] += 1
+            chosen.append(candidate)
+        if len(chosen) == most:
+            break
+    return tuple(chosen)
+
+
+def place(node: Node, labels: CategoryPath, site: Site) -> Category:
+    """Return the category *node*, whose path is written as *labels*, with what the config says of it.
+
+    A slug holds for everything below it, and so does a language; a title and a description are of one category.
+    """
+    settings = _settings(site.categories)
+    levels = [settings.get(node[: depth + 1]) for depth in range(len(node))]
+    own = levels[-1] if levels else None
+    return Category(
+        node=node,
+        labels=labels,
+        # A slug from the config passes the same gate: it must not lead out of the output directory either.
+        slugs=tuple(slug((level and level.slug) or label) for level, label in zip(levels, labels, strict=True)),
+        title=own.title if own else None,
+        description=own.description if own else None,
+        language=next((level.language for level in reversed(levels) if level and level.language), None),
+    )
+
+
+def feed_id(category: Category, site: Site) -> str:
+    """Return the permanent IRI of the feed of *category*: whatever it is called or wherever it moves."""
+    return "/".join((f"tag:{site.id}:feed", *(quote(identity, safe="") for identity in category.node)))
+
+
+def feed_title(category: Category, site: Site) -> str:
+    """Return what the feed of *category* is called."""
+    if not category.node:
+        return site.title
+    return category.title or PATH_MARK.join(category.labels) + _TITLE_MARK + site.title
+
+
+def entry(
+    shown: Shown, body: Body, categories: tuple[Category, ...], *, source: Source, site: Site, content: ContentPolicy
+) -> Entry:
+    """Return *shown* as feeds carry it.
+
+    *categories* are every level of every path, parents first; *source* is that of the article's winning sighting.
+    """
+    article = shown.article
+    summary = article.summary or body.summary
+    link = encoded(article.link) if article.link else None
+    full = content is ContentPolicy.FULL
+    return Entry(
+        id=shown.id,
+        title=article.title,
+        link=link,
+        published=shown.published,
+        updated=shown.updated,
+        author=article.author or source.author,
+        categories=categories,
+        tags=tuple(dict.fromkeys(article.tags)),
+        language=source.language if source.language != site.language else None,
+        picture=_picture(article.image, body, source.image),
+        summary=summary if full else " ".join(filter(None, (summary, source.attribution))),
+        content=body.content + _attribution(source.attribution, link) if full else None,
+        rights=source.rights,
+    )
+
+
+def document(
+    category: Category,
+    entries: Sequence[RenderedEntry],
+    *,
+    site: Site,
+    settings: FeedSettings,
+    parents: Sequence[Category] = (),
+    children: Sequence[Category] = (),
+) -> FeedDocument:
+    """Return the feed of *category*, which holds *entries*, newest first.
+
+    *parents* are the categories above it, from the site down; *children* those right below it, in any order.
+
+    Raises:
+        ValueError: Two of *entries* have the same id, which no feed may have.
+    """
+    if len({held.id for held in entries}) != len(entries):
+        raise ValueError(f"two entries of {feed_id(category, site)} have one id")
+    return FeedDocument(
+        category=category,
+        id=feed_id(category, site),
+        title=feed_title(category, site),
+        subtitle=category.description,
+        language=category.language or site.language,
+        author=site.author,
+        home=page_url(category, site),
+        feeds=feed_urls(category, site, settings.formats),
+        updated=max((held.updated for held in entries), default=EPOCH),
+        parents=tuple(_listed(parent, site) for parent in parents),
+        children=tuple(_listed(child, site) for child in sorted(children, key=lambda child: child.node)),
+        entries=tuple(entries),
+    )
+
+
+def record(document: FeedDocument, files: Iterable[FeedFile]) -> FeedRecord:
+    """Return what the indexes say of *document*, which was written as *files*."""
+    bodies = {file.path: file.body for file in files}
+    return FeedRecord(
+        category=document.category,
+        id=document.id,
+        title=document.title,
+        updated=document.updated,
+        entries=len(document.entries),
+        home=document.home,
+        feeds=document.feeds,
+        digests=tuple(
+            (made, sha256(bodies[file_path(document.category, FILE_NAMES[made])]).hexdigest())
+            for made, _ in document.feeds
+        ),
+    )
+
+
+@lru_cache(maxsize=16)  # the same few settings are asked for at every category
+def _settings(settings: tuple[CategorySettings, ...]) -> Mapping[Node, CategorySettings]:
+    return MappingProxyType({node_of(level.path): level for level in settings})
+
+
+def _picture(image: str | None, body: Body, policy: ImagePolicy) -> Picture | None:
+    if policy is ImagePolicy.NONE:
+        return None
+    url = image or (body.image if policy is ImagePolicy.AUTO else None)
+    if not url:
+        return None
+    shown = {unescape(found) for found in _IMAGE_SOURCE.findall(body.content)}
+    return Picture(url=encoded(url), media_type=_media_type(url), in_content=url in shown)
+
+
+def _media_type(url: str) -> str | None:
+    path = url.partition("#")[0].partition("?")[0]
+    return _MEDIA_TYPES.get(PurePosixPath(path).suffix.lower())
+
+
+def _attribution(text: str | None, link: str | None) -> str:
+    if not text:
+        return ""
+    said = escape(text, quote=False)
+    return f'\n<p><a href="{escape(link)}">{said}</a></p>' if link else f"\n<p>{said}</p>"
+
+
+def _listed(category: Category, site: Site) -> tuple[str, str]:
+    label = category.labels[-1] if category.labels else site.title
+    return label, page_url(category, site)

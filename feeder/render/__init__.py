@@ -1,0 +1,61 @@
+"""Entries, feeds and indexes to bytes: one module for each format, all with the same few functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+
+from feeder.errors import InvalidItem
+from feeder.model import Entry, FeedDocument, FeedFile, FeedRecord, Format, RenderedEntry, Site
+from feeder.render import atom, json, opml, page, rss
+from feeder.render.elements import escaped
+from feeder.urls import FILE_NAMES, PAGE, file_path
+
+VERSION = 1
+"""Raised when equal values come to other bytes than before, so that every feed is written anew."""
+
+FORMATS: Mapping[Format, Callable[[FeedDocument], bytes]] = MappingProxyType(
+    {Format.ATOM: atom.render, Format.RSS: rss.render, Format.JSON: json.render}
+)
+_WEB = ("https://", "http://")
+
+
+def render_entry(entry: Entry, site: Site) -> RenderedEntry:
+    """Return *entry* in every format, as the bytes that each feed joins.
+
+    Raises:
+        InvalidItem: The entry would make a feed that holds it invalid or unsafe.
+    """
+    addresses = (entry.link, entry.picture.url if entry.picture else None)
+    if not all(address.startswith(_WEB) for address in addresses if address):
+        raise InvalidItem("its link or picture is not an address of the web")
+    try:
+        content = escaped(entry.content or "")
+        return RenderedEntry(
+            id=entry.id,
+            updated=entry.updated,
+            atom=atom.render_entry(entry, site, content),
+            rss=rss.render_entry(entry, site, content),
+            json=json.render_entry(entry),
+            page=page.render_entry(entry, site),
+        )
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidItem(f"it cannot be written: {error}") from error
+
+
+def render(document: FeedDocument) -> tuple[FeedFile, ...]:
+    """Return *document* in each of its formats, and its page."""
+    category = document.category
+    feeds = (
+        FeedFile(path=file_path(category, FILE_NAMES[made]), body=FORMATS[made](document)) for made, _ in document.feeds
+    )
+    return (*feeds, FeedFile(path=file_path(category, PAGE), body=page.render(document)))
+
+
+def render_indexes(records: Iterable[FeedRecord], site: Site) -> tuple[FeedFile, ...]:
+    """Return the lists of all feeds; the order of *records* does not matter."""
+    ordered = sorted(records, key=lambda record: record.category.node)
+    return (
+        FeedFile(path="feeds.json", body=json.render_index(ordered, site)),
+        FeedFile(path="feeds.opml", body=opml.render_index(ordered, site)),
+    )

@@ -1,0 +1,84 @@
+"""Entries and feeds to Atom (RFC 4287)."""
+
+from __future__ import annotations
+
+from feedgen.entry import FeedEntry
+from feedgen.ext.media import MEDIA_NS, MediaExtension
+from feedgen.feed import FeedGenerator
+from lxml import etree
+
+from feeder.model import PATH_MARK, Category, Entry, FeedDocument, Format, Site
+from feeder.render.elements import begin, serialize
+from feeder.urls import MEDIA_TYPES, parent_url
+
+_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+_PREFIXES = {"media": MEDIA_NS}
+# As an empty content is written. No text can look like it, since "<" is escaped there.
+_CONTENT = b'<content type="html"/>'
+
+
+def render_entry(entry: Entry, site: Site, content: bytes) -> bytes:
+    """Return the ``<entry>`` of *entry*; its prefixes are those that `render` declares.
+
+    *content* is the entry's, escaped.
+
+    Raises:
+        ValueError: XML cannot hold a text of the entry, or a date of it has no zone.
+    """
+    made = begin(entry)
+    made.published(entry.published)
+    made.updated(entry.updated)
+    made.author({"name": entry.author} if entry.author else [])
+    made.category([_category(level, site) for level in entry.categories] + [{"term": tag} for tag in entry.tags])
+    _add_text(made, entry)
+    text = serialize(_element(made, entry.language), _PREFIXES, "feed")
+    return text.replace(_CONTENT, b'<content type="html">' + content + b"</content>", 1)
+
+
+def render(document: FeedDocument) -> bytes:
+    """Return *document* as an Atom feed."""
+    feed = FeedGenerator()
+    feed.register_extension("media", MediaExtension)
+    feed.id(document.id)
+    feed.title(document.title)
+    feed.subtitle(document.subtitle)
+    feed.rights(document.rights)
+    feed.language(document.language)
+    feed.author({"name": document.author})
+    # feedgen fills these with the time of day and its own version; both would touch a quiet feed.
+    feed.updated(document.updated)
+    feed.generator("Feeder")
+    feed.link(
+        [
+            {"href": dict(document.feeds)[Format.ATOM], "rel": "self", "type": MEDIA_TYPES[Format.ATOM]},
+            # The only alternate: some readers take the first for the home page, others the last.
+            {"href": document.home, "rel": "alternate", "type": "text/html"},
+        ]
+    )
+    head, end, tail = feed.atom_str(pretty=True).rpartition(b"</feed>")
+    return b"".join((head, *(entry.atom for entry in document.entries), end, tail))
+
+
+def _category(level: Category, site: Site) -> dict[str, str]:
+    return {"term": level.labels[-1], "scheme": parent_url(level, site), "label": PATH_MARK.join(level.labels)}
+
+
+def _add_text(made: FeedEntry, entry: Entry) -> None:
+    if entry.content:
+        made.content("", type="html")  # filled in at the end, with what is escaped only once
+    elif not entry.link:
+        # Without a link there must be content, and feed validators warn of an empty one.
+        made.content(entry.summary or entry.title, type="text")
+        return
+    if entry.summary:
+        made.summary(entry.summary, type="text")
+
+
+def _element(made: FeedEntry, language: str | None) -> etree._Element:
+    element: etree._Element = made.atom_entry()
+    # feedgen drops all attributes of an entry's links but the address: an enclosure would read as an alternate.
+    for link, attributes in zip(element.findall("link"), made.link(), strict=True):
+        link.attrib.update(attributes)
+    if language:
+        element.set(_LANGUAGE, language)
+    return element

@@ -1,0 +1,96 @@
+"""Entries and feeds to RSS 2.0, by the RSS Advisory Board's profile (https://www.rssboard.org/rss-profile)."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from html import escape
+
+from feedgen.ext.dc import DcEntryExtension, DcExtension
+from feedgen.ext.media import MEDIA_NS, MediaExtension
+from feedgen.feed import FeedGenerator
+from lxml import etree
+
+from feeder.model import Category, Entry, FeedDocument, Format, Site
+from feeder.render.elements import begin, serialize
+from feeder.urls import MEDIA_TYPES, parent_url
+
+_PREFIXES = {
+    "atom": "http://www.w3.org/2005/Atom",
+    "content": "http://purl.org/rss/1.0/modules/content/",
+    "dc": "http://purl.org/dc/elements/1.1/",
+    "media": MEDIA_NS,
+}
+# The text of these is plain. Text holds no raw "<" in XML, so that the pattern meets real elements only.
+_PLAIN = re.compile(rb"<(?:title|category|dc:creator|dc:rights)[ >][^<&]*&[^<]*")
+
+
+def render_entry(entry: Entry, site: Site, content: bytes) -> bytes:
+    """Return the ``<item>`` of *entry*; its prefixes are those that `render` declares.
+
+    *content* is the entry's, escaped.
+
+    Raises:
+        ValueError: XML cannot hold a text of the entry, or a date of it has no zone.
+    """
+    made = begin(entry)
+    # Readers take a description for HTML.
+    made.summary(escape(entry.summary, quote=False) or None)
+    made.content("" if entry.content else None)  # filled in at the end, with what is escaped only once
+    made.category([_category(level, site) for level in entry.categories] + [{"term": tag} for tag in entry.tags])
+    made.register_extension("dc", DcEntryExtension)
+    # An author with a name only vanishes from feedgen's items: RSS wants an e-mail address there.
+    made.dc.dc_creator(entry.author)
+    made.dc.dc_rights(entry.rights)
+    made.dc.dc_language(entry.language)
+    item: etree._Element = made.rss_entry()
+    _add_date(item, "pubDate", entry.published)
+    text = _PLAIN.sub(lambda found: _profiled(found[0]), serialize(item, _PREFIXES, "rss", "channel"))
+    # Where feedgen puts a content. No text can look like an end tag, since "<" is escaped there.
+    end = b"</content:encoded>" if entry.summary else b"</description>"
+    return text.replace(b">" + end, b">" + content + end, 1)
+
+
+def render(document: FeedDocument) -> bytes:
+    """Return *document* as an RSS feed."""
+    feed = FeedGenerator()
+    feed.register_extension("dc", DcExtension)
+    feed.register_extension("media", MediaExtension)
+    feed.title(document.title)
+    feed.description(document.subtitle or document.title)
+    feed.rights(document.rights)
+    feed.language(document.language)
+    feed.generator("Feeder")
+    feed.dc.dc_creator(document.author)
+    # feedgen takes the last link for the channel's own.
+    feed.link(
+        [
+            {"href": dict(document.feeds)[Format.RSS], "rel": "self", "type": MEDIA_TYPES[Format.RSS]},
+            {"href": document.home, "rel": "alternate"},
+        ]
+    )
+    head, end, tail = _empty(feed, document.updated).rpartition(b"  </channel>")
+    return b"".join((head, *(entry.rss for entry in document.entries), end, tail))
+
+
+def _category(level: Category, site: Site) -> dict[str, str]:
+    return {"term": level.labels[-1], "scheme": parent_url(level, site)}
+
+
+def _add_date(parent: etree._Element, name: str, moment: datetime) -> None:
+    # feedgen changes the locale of the whole process while it writes a date: other threads would notice.
+    etree.SubElement(parent, name).text = format_datetime(moment.astimezone(UTC), usegmt=True)
+
+
+def _profiled(text: bytes) -> bytes:
+    """Write "&" and "<" in the form that most readers show right, those that decode text twice included."""
+    return text.replace(b"&amp;", b"&#x26;").replace(b"&lt;", b"&#x3C;").replace(b"&gt;", b"&#x3E;")
+
+
+def _empty(feed: FeedGenerator, updated: datetime) -> bytes:
+    # There is no public way to have no date written by feedgen, which `_add_date` tells why to avoid.
+    feed._FeedGenerator__rss_lastBuildDate = None  # noqa: SLF001
+    root, _ = feed._create_rss()  # noqa: SLF001
+    _add_date(root[0], "lastBuildDate", updated)
+    return _profiled(etree.tostring(root, encoding="UTF-8", pretty_print=True, xml_declaration=True))

@@ -1,0 +1,273 @@
+"""One process: ticks, signals, the server. Only this module knows APScheduler's scheduler."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeVar
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
+
+from feeder import cadence
+from feeder.app import App
+from feeder.errors import FeederError, OutputError
+from feeder.model import EPOCH, Verdict
+from feeder.pipeline import publishing
+from feeder.pipeline.polling import Polled
+from feeder.serve import Server
+
+log = structlog.get_logger(__name__)
+
+TICK: Final = timedelta(seconds=1)  # the shortest interval of a source
+HOUSEKEEPING: Final = timedelta(minutes=10)
+CLOCK_SECONDS: Final = 1.0  # between looks at the clock
+SET_BACK_SECONDS: Final = 2.0  # a clock that goes back by less stops the ticks no longer than that
+
+GRACE_SECONDS: Final = 5.0  # for the poll or publishing in hand, once a stop is asked for
+LIMIT_SECONDS: Final = 9.0  # and then the process ends, whatever hangs
+
+Clock = Callable[[], datetime]
+T = TypeVar("T")
+
+
+def run(app: App, *, clock: Clock, ready: Callable[[str], None] | None = None) -> None:
+    """Poll, publish and serve until SIGINT or SIGTERM.
+
+    What is in hand is finished first; after five seconds, or at a second signal, it is given up at its next step
+    and done anew at the next start; after nine seconds, or at a third signal, the process ends at once.
+
+    Args:
+        app: Opened; it is used by one thread of this function's until it returns.
+        clock: The time of day.
+        ready: Told the address that is served, "" if there is none, once all is running.
+
+    Raises:
+        FeederError: It cannot begin: the address is in use, or the state or the output cannot be used.
+    """
+    asyncio.run(_Daemon(app, clock).run(ready))
+
+
+class _Daemon:
+    """The jobs of a running Feeder. The store has one writer, so one thread does the work, a piece at a time."""
+
+    def __init__(self, app: App, clock: Clock) -> None:
+        self._app = app
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="feeder")
+        self._in_hand = asyncio.Lock()
+        self._stopping = asyncio.Event()
+        self._given_up = threading.Event()
+        self._failing: dict[str, str] = {}
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        )
+
+    async def run(self, ready: Callable[[str], None] | None) -> None:
+        """Work until a signal."""
+        self._take_signals()
+        self._let_give_up()
+        try:
+            async with self._served() as address:
+                await self._in_thread(self._prepare)
+                log.info("started", address=address or None, sources=len(self._app.config.sources))
+                if ready:
+                    ready(address)
+                await self._work()
+        finally:
+            self._thread.shutdown()
+        log.info("stopped")
+
+    # ------------------------------------------------------------ beginning and end
+
+    @asynccontextmanager
+    async def _served(self) -> AsyncIterator[str]:
+        listen, output = self._app.config.listen, self._app.config.output
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{output}: {error.strerror}") from error
+        if listen is None:
+            yield ""
+            return
+        server = Server(output, host=listen[0], port=listen[1])
+        try:
+            yield await server.start()
+        finally:
+            await server.stop()
+
+    def _prepare(self) -> None:
+        now = self._clock()
+        self._app.prepare(now)
+        _recall(self._app, now)
+
+    async def _work(self) -> None:
+        self._every(TICK, self._tick)
+        self._every(TICK, self._publish)
+        self._every(HOUSEKEEPING, self._keep_house, at_once=False)
+        self._scheduler.start()
+        watch = asyncio.create_task(self._watch_clock())
+        try:
+            await self._stopping.wait()
+        finally:
+            watch.cancel()
+            self._scheduler.pause()
+            async with self._in_hand:
+                self._scheduler.shutdown(wait=False)
+
+    def _take_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop, number)
+        loop.add_signal_handler(signal.SIGHUP, _decline_reload)
+
+    def _stop(self, number: signal.Signals) -> None:
+        log.info("stopping", signal=number.name)
+        if self._given_up.is_set():
+            _end()
+        if self._stopping.is_set():
+            self._given_up.set()
+            return
+        self._stopping.set()
+        loop = asyncio.get_running_loop()
+        loop.call_later(GRACE_SECONDS, self._given_up.set)
+        loop.call_later(LIMIT_SECONDS, _end)
+
+    def _let_give_up(self) -> None:
+        """Have polls and publishing, which tell of their progress step by step, look whether they shall go on."""
+        told = self._app.progress
+
+        def progress(what: str, done: int, total: int) -> None:
+            if self._given_up.is_set():
+                raise _GivenUp
+            if told:
+                told(what, done, total)
+
+        self._app.progress = progress
+
+    # ------------------------------------------------------------ jobs
+
+    def _every(self, interval: timedelta, work: Callable[[], Awaitable[None]], *, at_once: bool = True) -> None:
+        """Run *work* again and again, with *interval* between an end and the next start."""
+
+        async def job() -> None:
+            # A job that is due while it runs would be skipped by APScheduler, with a warning each time.
+            this.pause()
+            await work()
+            if not self._stopping.is_set():
+                this.resume()
+
+        first = {"next_run_time": EPOCH} if at_once else {}
+        this = self._scheduler.add_job(job, _Pause(interval), name=work.__name__, **first)
+
+    async def _tick(self) -> None:
+        names = await self._do("claim", lambda: self._app.claim_due(self._clock()))
+        for name in names or ():
+            polled = await self._do(f"poll {name}", lambda name=name: self._poll(name))
+            if polled and any(count for verdict, count in polled.verdicts.items() if verdict is not Verdict.UNCHANGED):
+                await self._publish()
+
+    def _poll(self, name: str) -> Polled:
+        jitter = random.random()  # noqa: S311 - it spreads the load; nothing depends on it being secret
+        return self._app.poll(name, self._clock(), jitter=jitter)
+
+    async def _publish(self) -> None:
+        await self._do("publish", lambda: self._app.publish(self._clock()))
+
+    async def _keep_house(self) -> None:
+        await self._do("audit", lambda: publishing.audit(self._app.parts))
+        await self._do("recall", lambda: _recall(self._app, self._clock()))
+
+    async def _do(self, what: str, work: Callable[[], T]) -> T | None:
+        """Do one piece of work; None if it failed, or if there is no time left for it."""
+        async with self._in_hand:
+            if self._stopping.is_set():
+                return None
+            try:
+                result = await self._in_thread(work)
+            except _GivenUp:
+                log.warning("given_up", work=what)
+            except Exception as error:
+                self._report(what, error)
+            else:
+                if self._failing.pop(what, None):
+                    log.info("work_mended", work=what)
+                return result
+            return None
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _report(self, what: str, error: Exception) -> None:
+        """Log once when work begins to fail, and when it fails for another reason."""
+        reason = str(error) or type(error).__name__
+        if self._failing.get(what) != reason:
+            log.error("work_failed", work=what, error=reason, exc_info=not isinstance(error, FeederError))
+        self._failing[what] = reason
+
+    # ------------------------------------------------------------ the clock
+
+    async def _watch_clock(self) -> None:
+        """Begin the jobs anew when the clock was set back: their next times would be as far away as it went."""
+        lead = self._lead()
+        while True:
+            await asyncio.sleep(CLOCK_SECONDS)
+            was, lead = lead, self._lead()
+            if was - lead > SET_BACK_SECONDS:
+                log.warning("clock_set_back", seconds=round(was - lead))
+                for job in self._scheduler.get_jobs():
+                    if job.next_run_time:  # it does not run just now
+                        job.modify(next_run_time=EPOCH)
+
+    def _lead(self) -> float:
+        return self._clock().timestamp() - time.monotonic()
+
+
+class _Pause(BaseTrigger):  # type: ignore[misc]  # APScheduler is not typed
+    """Due an interval after it is asked: no run is made up for when the clock leaps forward, or after a suspend."""
+
+    def __init__(self, interval: timedelta) -> None:
+        self._interval = interval
+
+    def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime:
+        """Return the next time."""
+        return now + self._interval
+
+
+class _GivenUp(Exception):
+    """The work in hand is not worth waiting for any longer; its transaction is undone."""
+
+
+def _recall(app: App, now: datetime) -> None:
+    """Make those sources due whose next poll is further away than their settings can have put it.
+
+    The clock was ahead when they were polled, or their interval was longer.
+    """
+    with app.store.transaction():
+        for state in app.store.sources():
+            source = app.parts.sources.get(state.name)
+            if source and state.next_poll > cadence.next_poll(source, now, failures=state.failures, jitter=1.0):
+                app.store.request_poll(state.name, now)
+                log.info("source_recalled", source=state.name, was_due=state.next_poll.isoformat())
+
+
+def _decline_reload() -> None:
+    log.warning("reload_declined", reason="the config is read at the start only; restart to take over a change")
+
+
+def _end() -> None:
+    """End the process now. State and feeds are whole at any time; what was in hand is done anew."""
+    log.error("stopped_at_once", reason="the work in hand did not end")
+    for child in multiprocessing.active_children():
+        child.terminate()
+    os._exit(1)

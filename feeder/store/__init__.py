@@ -1,0 +1,303 @@
+"""What is remembered between polls. One contract, an implementation per database.
+
+The store obeys: it carries out what `dedup` decided and keeps the marks of the nodes that this touched.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from feeder.dedup import Known, Missing
+from feeder.model import (
+    Body,
+    Change,
+    Memory,
+    Node,
+    Place,
+    Problem,
+    Reading,
+    Shown,
+    Sighting,
+    Source,
+    Status,
+    Unlisted,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceState:
+    """What is kept of a source between polls. `rank` is None once it has left the config."""
+
+    name: str
+    rank: int | None
+    next_poll: datetime
+    is_paused: bool = False
+    is_accepted: bool = False
+    failures: int = 0
+    fingerprint: str | None = None
+    last_poll: datetime | None = None
+    last_success: datetime | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A place to be read, and how its last reading went: `status` is None and `digest` empty if there was none."""
+
+    place: Place
+    digest: bytes = b""
+    status: Status | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What was read at a place, and what became of it. No change: the document is no news, or unreadable."""
+
+    reading: Reading
+    change: Change | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """An article after a decision. `shown` is None where readers see nothing of it."""
+
+    memory: Memory
+    shown: Shown | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A node whose feeds are stale. The mark is removed only if no later one has taken its place."""
+
+    node: Node
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """An article in the feed order of a node."""
+
+    id: str
+    published: datetime
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBody:
+    """A cleaned body, packed; `key` covers its text and all that cleaning depends on."""
+
+    id: str
+    key: bytes
+    packed: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedFeed:
+    """A node's feed as it was last written: `files` maps a path to its SHA-256 and the output's stamp."""
+
+    node: Node
+    fingerprint: str
+    updated: datetime
+    files: tuple[tuple[str, str, str], ...]
+    ids: tuple[str, ...] = ()  # of its entries, when it is saved
+    count: int = 0  # of its entries, when it is read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of an article's history."""
+
+    at: datetime
+    verdict: str
+    source: str
+    locator: str
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A document as the store has it: its stamp, how reading it went, and its sighting if it is an article."""
+
+    source: str
+    place: Place
+    digest: bytes
+    status: str
+    reason: str | None
+    missing_since: datetime | None
+    sighting: Sighting | None
+
+
+def pack(body: Body) -> bytes:
+    """Return *body* in few bytes."""
+    text = json.dumps([body.content, body.summary, body.image], ensure_ascii=False)
+    return zlib.compress(text.encode(), 1)
+
+
+def unpack(packed: bytes) -> Body:
+    """Return what `pack` was given."""
+    content, summary, image = json.loads(zlib.decompress(packed))
+    return Body(content=content, summary=summary, image=image)
+
+
+class Store(Protocol):
+    """The state. Times are aware; every write happens inside `transaction`."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit all of what happens inside, or nothing."""
+
+    def close(self) -> None:
+        """Release the database."""
+
+    # sources
+
+    def sync_sources(self, sources: Sequence[Source]) -> tuple[str, ...]:
+        """Take over the config's sources; return those that are in the state but not in the config."""
+
+    def sources(self) -> tuple[SourceState, ...]:
+        """Return all sources, in the config's order, those that left it last."""
+
+    def claim_due(self, now: datetime, *, limit: int, lease: timedelta) -> tuple[str, ...]:
+        """Lease and return the names of sources whose poll is due and that nobody else holds."""
+
+    def finish_poll(self, name: str, *, now: datetime, next_poll: datetime, error: str | None) -> None:
+        """Give a lease back with the poll's outcome."""
+
+    def set_fingerprint(self, name: str, fingerprint: str) -> None:
+        """Note with which settings all documents of the source have been read."""
+
+    def request_poll(self, name: str, now: datetime) -> bool:
+        """Make a source due now; False if there is none of that name. Likewise below."""
+
+    def set_paused(self, name: str, *, paused: bool) -> bool:
+        """Stop or resume the polling of a source."""
+
+    def accept(self, name: str, now: datetime) -> bool:
+        """Note that what is missing from the source is gone for good, and make it due."""
+
+    # polling
+
+    def scan(self, name: str, found: Iterable[Place | Unlisted], now: datetime) -> int:
+        """Compare what a source holds with what is known; note what is missing; return the number of places."""
+
+    def changed(self, name: str, *, everything: bool) -> Iterator[Seen]:
+        """Yield the scan's places that are new or have another stamp, with what was last read there."""
+
+    def count_changed(self, name: str, *, everything: bool) -> int:
+        """Return how many places `changed` yields."""
+
+    def known(
+        self, name: str, *, locators: Collection[str], keys: Collection[bytes], body_hashes: Collection[bytes]
+    ) -> Known:
+        """Return all that touches items at *locators* with these keys and hashes."""
+
+    def record(self, name: str, outcomes: Iterable[Outcome], now: datetime) -> None:
+        """Write what was read and decided."""
+
+    def stand(self, standings: Iterable[Standing]) -> None:
+        """Write what readers see of articles, and mark the nodes in which that changed."""
+
+    def copies(self, ids: Collection[str]) -> Mapping[str, tuple[Memory, tuple[Sighting, ...]]]:
+        """Return each article's memory and current sightings."""
+
+    def missing(self, name: str) -> tuple[Missing, ...]:
+        """Return the documents that the last scan did not find."""
+
+    def count(self, name: str) -> int:
+        """Return how many current sightings a source has."""
+
+    def forget(self, name: str, locators: Collection[str], now: datetime) -> tuple[str, ...]:
+        """Remove documents; return the ids of the articles that lose a sighting."""
+
+    def locators(self, name: str) -> tuple[str, ...]:
+        """Return all locators of a source."""
+
+    # publishing
+
+    def release(self, now: datetime) -> int:
+        """Let held articles in whose hour has come; return how many."""
+
+    def next_release(self) -> datetime | None:
+        """Return when the next held article's hour comes."""
+
+    def stale(self, now: datetime, *, settle: timedelta) -> tuple[Mark, ...]:
+        """Return the marks that may be published now."""
+
+    def mark(self, nodes: Iterable[Node], *, not_before: datetime | None = None) -> None:
+        """Make nodes stale, to be published at once or not before some time."""
+
+    def newest(self, node: Node) -> Iterator[Listed]:
+        """Yield the node's articles in feed order: published descending, then id."""
+
+    def nodes(self) -> Mapping[Node, str]:
+        """Return every node that has articles, with its label; the site's is empty."""
+
+    def shown(self, ids: Collection[str]) -> Mapping[str, Shown]:
+        """Return what readers see of articles."""
+
+    def digests(self, ids: Collection[str]) -> Mapping[str, bytes]:
+        """Return the digest of each article's winning document, as last read."""
+
+    def bodies(self, ids: Collection[str]) -> Mapping[str, StoredBody]:
+        """Return the cleaned bodies that are kept."""
+
+    def save_bodies(self, bodies: Iterable[StoredBody]) -> None:
+        """Keep cleaned bodies."""
+
+    def save_feed(self, feed: PublishedFeed, *, mark: Mark, now: datetime) -> None:
+        """Note a feed as written, and remove its mark."""
+
+    def drop_feed(self, mark: Mark) -> None:
+        """Note a feed as gone, and remove its mark."""
+
+    def feeds(self) -> tuple[PublishedFeed, ...]:
+        """Return every published feed, without the ids of its entries."""
+
+    def feeds_at(self, nodes: Collection[Node]) -> tuple[PublishedFeed, ...]:
+        """Return the published feeds of some nodes."""
+
+    # asking
+
+    def row(self, name: str, locator: str) -> Row | None:
+        """Return one document."""
+
+    def rows(self, id_: str) -> tuple[Row, ...]:
+        """Return the documents that are sightings of an article."""
+
+    def history(self, id_: str) -> tuple[Event, ...]:
+        """Return what happened to an article, oldest first."""
+
+    def feeds_of(self, id_: str) -> tuple[Node, ...]:
+        """Return the nodes whose feeds hold an article."""
+
+    def keys_of(self, id_: str) -> tuple[bytes, ...]:
+        """Return every key an article ever had."""
+
+    def merges(self) -> tuple[tuple[str, tuple[Sighting, ...]], ...]:
+        """Return the articles whose current sightings differ in text."""
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Return the documents that could not be read."""
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many articles, sightings, merged, held, removed, rejected and stale nodes there are."""
+
+    def id_slices(self) -> Iterator[tuple[str, ...]]:
+        """Yield the ids of all articles with sightings, some at a time."""
+
+    # the operator's word
+
+    def note(self, name: str, value: str) -> bool:
+        """Keep a note of the whole site; return whether it said something else before."""
+
+    def adopt(self, entries: Iterable[tuple[Memory, tuple[bytes, ...]]]) -> int:
+        """Remember articles that subscribers already have; return how many are new."""
+
+    def take_down(self, entries: Iterable[tuple[str, tuple[bytes, ...]]]) -> tuple[str, ...]:
+        """Make exactly these articles, and whatever shares a key with them, removed; return the ids that change."""

@@ -1,0 +1,145 @@
+"""Rows of SQL to values and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from feeder.model import Article, CategoryPath, Dating, Place, Sighting
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+PLACE_COLUMNS = ("size", "mtime_ns", "inode", "digest", "status", "reason")
+SIGHTING_COLUMNS = (
+    "id",
+    "first_seen",
+    "published",
+    "text_since",
+    "title",
+    "title_key",
+    "date",
+    "day",
+    "dating",
+    "updated",
+    "paths",
+    "tags",
+    "author",
+    "image",
+    "link",
+    "guid",
+    "summary",
+    "body_hash",
+    "text_hash",
+    "item_hash",
+)
+
+
+def seconds(moment: datetime) -> int:
+    """Return *moment* as a row has it."""
+    return int(moment.timestamp())
+
+
+def seconds_or_none(moment: datetime | None) -> int | None:
+    """Return *moment* as a row has it."""
+    return None if moment is None else int(moment.timestamp())
+
+
+def moment(value: int) -> datetime:
+    """Return what `seconds` was given."""
+    return datetime.fromtimestamp(value, UTC)
+
+
+def moment_or_none(value: int | None) -> datetime | None:
+    """Return what `seconds_or_none` was given."""
+    return None if value is None else datetime.fromtimestamp(value, UTC)
+
+
+def texts(values: Iterable[str]) -> str:
+    """Return a list of texts as a row has it: compact JSON, which SQLite's json_extract reads as well."""
+    return _ENCODER.encode(list(values))
+
+
+def numbers(values: Iterable[int]) -> str:
+    """Return a list of numbers as a row has it."""
+    return ",".join(map(str, values))
+
+
+def numbers_back(text: str) -> list[int]:
+    """Return what `numbers` was given."""
+    return [int(number) for number in text.split(",")] if text else []
+
+
+def labels(text: str) -> CategoryPath:
+    """Return what `texts` was given."""
+    return tuple(json.loads(text))
+
+
+def sighting_values(sighting: Sighting, short_id: str, paths: str) -> tuple[object, ...]:
+    """Return the values of SIGHTING_COLUMNS."""
+    article = sighting.article
+    return (
+        short_id,
+        seconds(sighting.first_seen),
+        seconds(sighting.published),
+        seconds_or_none(sighting.text_since),
+        article.title,
+        None if article.title_key == article.title else article.title_key,
+        seconds_or_none(article.published),
+        article.day.toordinal() if article.day else None,
+        article.dating.value,
+        seconds_or_none(article.updated),
+        paths,
+        texts(article.tags) if article.tags else None,
+        article.author,
+        article.image,
+        article.link,
+        article.guid,
+        article.summary,
+        article.body_hash,
+        article.text_hash,
+        article.item_hash,
+    )
+
+
+def sighting(
+    source: str, locator: str, id_: str, values: Sequence[Any], categories: tuple[CategoryPath, ...]
+) -> Sighting:
+    """Return what `sighting_values` was given, from the values of SIGHTING_COLUMNS."""
+    return Sighting(
+        source=source,
+        locator=locator,
+        id=id_,
+        article=_article(values, categories),
+        first_seen=moment(values[1]),
+        published=moment(values[2]),
+        text_since=moment_or_none(values[3]),
+    )
+
+
+def _article(values: Sequence[Any], categories: tuple[CategoryPath, ...]) -> Article:
+    (title, key, published, day, dating, updated, _paths, tags, author, image, link, guid, summary) = values[4:17]
+    body_hash, text_hash, item_hash = values[17:20]
+    return Article(
+        title=title,
+        title_key=title if key is None else key,
+        published=moment_or_none(published),
+        day=date.fromordinal(day) if day else None,
+        dating=Dating(dating),
+        updated=moment_or_none(updated),
+        categories=categories,
+        tags=tuple(json.loads(tags)) if tags else (),
+        author=author,
+        image=image,
+        link=link,
+        guid=guid,
+        summary=summary,
+        body_hash=body_hash,
+        text_hash=text_hash,
+        item_hash=item_hash,
+    )
+
+
+def place(locator: str, values: Sequence[Any]) -> Place:
+    """Return a place from the first three of PLACE_COLUMNS."""
+    return Place(locator=locator, size=values[0], mtime_ns=values[1], inode=values[2])

@@ -1,0 +1,153 @@
+-- Times are whole seconds since 1970 in UTC; days are proleptic Gregorian ordinals; lists of texts are JSON, lists of paths are
+-- numbers joined by commas.
+
+CREATE TABLE meta (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE sources (
+    source       INTEGER PRIMARY KEY,
+    name         TEXT NOT NULL UNIQUE,
+    rank         INTEGER,                     -- place in the config; NULL: it has left the config
+    on_remove    TEXT NOT NULL DEFAULT 'withdraw',
+    fingerprint  TEXT,                        -- of the settings its documents were read with
+    next_poll    INTEGER NOT NULL DEFAULT 0,
+    leased_until INTEGER,
+    paused       INTEGER NOT NULL DEFAULT 0,
+    accepted     INTEGER NOT NULL DEFAULT 0,  -- an operator says that what is missing is gone
+    failures     INTEGER NOT NULL DEFAULT 0,
+    last_poll    INTEGER,
+    last_success INTEGER,
+    error        TEXT
+);
+
+-- A path of labels as spelled in articles, and the nodes it passes through, the site included.
+CREATE TABLE paths (
+    path      INTEGER PRIMARY KEY,
+    labels    TEXT NOT NULL UNIQUE,
+    sightings INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE TABLE nodes (
+    node     INTEGER PRIMARY KEY,
+    identity TEXT NOT NULL UNIQUE,
+    label    TEXT                             -- the code-point-smallest current spelling
+);
+
+CREATE TABLE path_nodes (
+    node  INTEGER NOT NULL REFERENCES nodes,
+    path  INTEGER NOT NULL REFERENCES paths,
+    depth INTEGER NOT NULL,                   -- 0 is the site, 1 a top category
+    PRIMARY KEY (node, path)
+) WITHOUT ROWID;
+
+-- What is remembered of an article for good, and (while it has sightings) what readers see of it.
+CREATE TABLE articles (
+    id         TEXT PRIMARY KEY,              -- minted ids without their common prefix
+    first_seen INTEGER NOT NULL,
+    text_hash  BLOB,
+    text_since INTEGER,
+    removed    INTEGER NOT NULL DEFAULT 0,
+    source     INTEGER REFERENCES sources,    -- the winner's; NULL: nothing is shown
+    locator    TEXT,
+    item_hash  BLOB,
+    published  INTEGER,
+    updated    INTEGER,
+    held       INTEGER NOT NULL DEFAULT 0,
+    paths      TEXT
+) WITHOUT ROWID;
+
+CREATE INDEX articles_held ON articles (published) WHERE held;
+
+CREATE TABLE keys (
+    key BLOB PRIMARY KEY,
+    id  TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX keys_of ON keys (id);
+
+-- Every document that a source holds; `id` is NULL where it is no article (a draft, a broken file).
+CREATE TABLE sightings (
+    source        INTEGER NOT NULL REFERENCES sources,
+    locator       TEXT NOT NULL,
+    size          INTEGER NOT NULL,
+    mtime_ns      INTEGER NOT NULL,
+    inode         INTEGER NOT NULL,
+    digest        BLOB NOT NULL,
+    status        TEXT NOT NULL,
+    reason        TEXT,
+    missing_since INTEGER,
+    missing_scans INTEGER NOT NULL DEFAULT 0,
+    id            TEXT,
+    first_seen    INTEGER,
+    published     INTEGER,                    -- as believed
+    text_since    INTEGER,
+    title         TEXT,
+    title_key     TEXT,                       -- NULL: equal to the title
+    date          INTEGER,                    -- as read
+    day           INTEGER,
+    dating        TEXT,
+    updated       INTEGER,
+    paths         TEXT,
+    tags          TEXT,
+    author        TEXT,
+    image         TEXT,
+    link          TEXT,
+    guid          TEXT,
+    summary       TEXT,
+    body_hash     BLOB,
+    text_hash     BLOB,
+    item_hash     BLOB,
+    PRIMARY KEY (source, locator)
+) WITHOUT ROWID;
+
+CREATE INDEX sightings_of ON sightings (id) WHERE id IS NOT NULL;
+CREATE INDEX sightings_missing ON sightings (source, body_hash) WHERE missing_since IS NOT NULL;
+
+-- The feed order of every node: published descending, then id.
+CREATE TABLE memberships (
+    node      INTEGER NOT NULL,
+    published INTEGER NOT NULL,
+    id        TEXT NOT NULL,
+    PRIMARY KEY (node, published DESC, id)
+) WITHOUT ROWID;
+
+CREATE TABLE marks (
+    node     INTEGER PRIMARY KEY,
+    seq      INTEGER NOT NULL,
+    retry_at INTEGER
+);
+
+CREATE TABLE feeds (
+    node         INTEGER PRIMARY KEY,
+    fingerprint  TEXT NOT NULL,
+    updated      INTEGER NOT NULL,
+    published_at INTEGER NOT NULL,
+    files        TEXT NOT NULL                -- {path: [sha256, stamp]}
+);
+
+CREATE TABLE feed_entries (
+    node INTEGER NOT NULL,
+    id   TEXT NOT NULL,
+    PRIMARY KEY (node, id)
+) WITHOUT ROWID;
+
+CREATE INDEX feeds_of ON feed_entries (id);
+
+CREATE TABLE bodies (
+    id   TEXT PRIMARY KEY,
+    key  BLOB NOT NULL,                       -- of the text and of everything that cleaning depends on
+    body BLOB NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE history (
+    id      TEXT NOT NULL,
+    at      INTEGER NOT NULL,
+    verdict TEXT NOT NULL,
+    source  TEXT NOT NULL,
+    locator TEXT NOT NULL,
+    note    TEXT
+);
+
+CREATE INDEX history_of ON history (id, at);

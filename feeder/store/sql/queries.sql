@@ -1,0 +1,298 @@
+-- Every statement of sqlite.py, by name. "(?*)" stands for as many placeholders as there are values.
+
+-- name: set_meta
+INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- name: get_meta
+SELECT value FROM meta WHERE name = ?;
+
+-- name: sources
+SELECT name, rank, next_poll, paused, accepted, failures, fingerprint, last_poll, last_success, error
+FROM sources ORDER BY rank IS NULL, rank, name;
+
+-- name: source_ids
+SELECT name, source FROM sources;
+
+-- name: rename_source
+UPDATE OR IGNORE sources SET name = ?, fingerprint = NULL WHERE name = ?;
+
+-- name: unrank_sources
+UPDATE sources SET rank = NULL;
+
+-- name: put_source
+INSERT INTO sources (name, rank, on_remove) VALUES (?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET rank = excluded.rank, on_remove = excluded.on_remove;
+
+-- name: left_sources
+SELECT name FROM sources WHERE rank IS NULL AND on_remove = 'withdraw' ORDER BY name;
+
+-- name: due_sources
+SELECT source, name FROM sources
+WHERE rank IS NOT NULL AND NOT paused AND next_poll <= :now AND (leased_until IS NULL OR leased_until <= :now)
+ORDER BY next_poll, rank LIMIT :limit;
+
+-- name: lease
+UPDATE sources SET leased_until = ? WHERE source = ?;
+
+-- name: poll_succeeded
+UPDATE sources SET leased_until = NULL, next_poll = :next, last_poll = :now, last_success = :now,
+    failures = 0, error = NULL, accepted = 0
+WHERE name = :name;
+
+-- name: poll_failed
+UPDATE sources SET leased_until = NULL, next_poll = :next, last_poll = :now, failures = failures + 1, error = :error
+WHERE name = :name;
+
+-- name: set_fingerprint
+UPDATE sources SET fingerprint = ? WHERE name = ?;
+
+-- name: request_poll
+UPDATE sources SET next_poll = min(next_poll, ?) WHERE name = ?;
+
+-- name: set_paused
+UPDATE sources SET paused = ? WHERE name = ?;
+
+-- name: accept
+UPDATE sources SET accepted = 1, next_poll = min(next_poll, ?) WHERE name = ?;
+
+-- name: scan_place
+INSERT OR REPLACE INTO temp.scan (locator, size, mtime_ns, inode) VALUES (?, ?, ?, ?);
+
+-- name: scan_found_again
+UPDATE sightings SET missing_since = NULL, missing_scans = 0
+WHERE source = ? AND missing_since IS NOT NULL AND locator IN (SELECT locator FROM temp.scan);
+
+-- name: scan_missing
+UPDATE sightings SET missing_since = coalesce(missing_since, :now), missing_scans = missing_scans + 1
+WHERE source = :source
+    AND NOT EXISTS (SELECT 1 FROM temp.scan WHERE scan.locator = sightings.locator)
+    AND NOT EXISTS (SELECT 1 FROM temp.unlisted WHERE substr(sightings.locator, 1, length(prefix)) = prefix);
+
+-- name: changed
+SELECT scan.locator, scan.size, scan.mtime_ns, scan.inode, coalesce(seen.digest, x''), seen.status, seen.reason
+FROM temp.scan LEFT JOIN sightings AS seen ON seen.source = :source AND seen.locator = scan.locator
+WHERE :everything OR seen.locator IS NULL OR seen.size <> scan.size OR seen.mtime_ns <> scan.mtime_ns
+    OR seen.inode <> scan.inode
+ORDER BY scan.locator;
+
+-- name: sightings_at
+SELECT $sighting, locator FROM sightings WHERE id IS NOT NULL AND source = ? AND locator IN (?*);
+
+-- name: vanished
+SELECT $sighting, locator FROM sightings
+WHERE id IS NOT NULL AND missing_since IS NOT NULL AND source = ? AND body_hash IN (?*);
+
+-- name: owners
+SELECT key, id FROM keys WHERE key IN (?*);
+
+-- name: memories
+SELECT id, first_seen, text_hash, text_since, removed FROM articles WHERE id IN (?*);
+
+-- name: copies
+SELECT $sighting, locator, name FROM sightings JOIN sources USING (source) WHERE id IN (?*);
+
+-- name: put_sighting
+INSERT INTO sightings (source, locator, $place, $sighting) VALUES (?, ?, $place_values, $sighting_values)
+ON CONFLICT (source, locator) DO UPDATE SET missing_since = NULL, missing_scans = 0, $place_updates, $sighting_updates;
+
+-- name: put_place
+INSERT INTO sightings (source, locator, $place) VALUES (?, ?, $place_values)
+ON CONFLICT (source, locator) DO UPDATE SET missing_since = NULL, missing_scans = 0, $place_updates;
+
+-- name: delete_sighting
+DELETE FROM sightings WHERE source = ? AND locator = ?;
+
+-- name: sighting_paths
+SELECT id, paths FROM sightings WHERE source = ? AND locator = ?;
+
+-- name: put_key
+INSERT OR IGNORE INTO keys (key, id) VALUES (?, ?);
+
+-- name: put_event
+INSERT INTO history (id, at, verdict, source, locator, note) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: standing
+SELECT id, source, locator, item_hash, published, updated, held, paths FROM articles WHERE id IN (?*);
+
+-- name: put_article
+INSERT INTO articles
+    (id, first_seen, text_hash, text_since, removed, source, locator, item_hash, published, updated, held, paths)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET text_hash = excluded.text_hash, text_since = excluded.text_since,
+    removed = excluded.removed, source = excluded.source, locator = excluded.locator,
+    item_hash = excluded.item_hash, published = excluded.published, updated = excluded.updated,
+    held = excluded.held, paths = excluded.paths;
+
+-- name: put_membership
+INSERT OR IGNORE INTO memberships (node, published, id) VALUES (?, ?, ?);
+
+-- name: delete_membership
+DELETE FROM memberships WHERE node = ? AND published = ? AND id = ?;
+
+-- name: put_mark
+INSERT INTO marks (node, seq) VALUES (?, ?)
+ON CONFLICT (node) DO UPDATE SET seq = excluded.seq, retry_at = NULL;
+
+-- name: next_seq
+SELECT coalesce(max(seq), 0) + 1 FROM marks;
+
+-- name: missing
+SELECT locator, id, missing_since, missing_scans FROM sightings
+WHERE source = ? AND missing_since IS NOT NULL ORDER BY locator;
+
+-- name: count
+SELECT count(*) FROM sightings WHERE source = ? AND id IS NOT NULL;
+
+-- name: locators
+SELECT locator FROM sightings WHERE source = ? ORDER BY locator;
+
+-- name: held_due
+SELECT id, published, paths FROM articles WHERE held AND published <= ?;
+
+-- name: unhold
+UPDATE articles SET held = 0 WHERE id = ?;
+
+-- name: next_held
+SELECT min(published) FROM articles WHERE held;
+
+-- name: stale
+SELECT nodes.identity, marks.seq FROM marks JOIN nodes USING (node) LEFT JOIN feeds USING (node)
+WHERE coalesce(retry_at, 0) <= :now AND coalesce(feeds.published_at, -:settle) + :settle <= :now;
+
+-- name: put_late_mark
+INSERT INTO marks (node, seq, retry_at) VALUES (?, ?, ?)
+ON CONFLICT (node) DO UPDATE SET retry_at = excluded.retry_at;
+
+-- name: delete_mark
+DELETE FROM marks WHERE node = ? AND seq = ?;
+
+-- name: newest
+SELECT memberships.id, memberships.published, name
+FROM memberships JOIN articles USING (id) JOIN sources USING (source)
+WHERE node = ? ORDER BY memberships.published DESC, memberships.id;
+
+-- name: live_nodes
+SELECT identity, coalesce(label, '') FROM nodes
+WHERE EXISTS (SELECT 1 FROM memberships WHERE memberships.node = nodes.node);
+
+-- name: shown
+SELECT $sighting, sightings.locator, name, articles.published, articles.updated, articles.held, articles.paths
+FROM articles JOIN sightings USING (source, locator) JOIN sources USING (source) WHERE articles.id IN (?*);
+
+-- name: digests
+SELECT articles.id, sightings.digest FROM articles JOIN sightings USING (source, locator) WHERE articles.id IN (?*);
+
+-- name: bodies
+SELECT id, key, body FROM bodies WHERE id IN (?*);
+
+-- name: put_body
+INSERT INTO bodies (id, key, body) VALUES (?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET key = excluded.key, body = excluded.body;
+
+-- name: prune_bodies
+DELETE FROM bodies WHERE id IN (?*) AND NOT EXISTS (SELECT 1 FROM feed_entries WHERE feed_entries.id = bodies.id);
+
+-- name: put_feed
+INSERT INTO feeds (node, fingerprint, updated, published_at, files) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (node) DO UPDATE SET fingerprint = excluded.fingerprint, updated = excluded.updated,
+    published_at = excluded.published_at, files = excluded.files;
+
+-- name: delete_feed
+DELETE FROM feeds WHERE node = ?;
+
+-- name: feeds
+SELECT identity, fingerprint, updated, files, (SELECT count(*) FROM feed_entries WHERE feed_entries.node = feeds.node)
+FROM feeds JOIN nodes USING (node);
+
+-- name: feeds_at
+SELECT identity, fingerprint, updated, files, 0 FROM feeds JOIN nodes USING (node) WHERE identity IN (?*);
+
+-- name: feed_ids
+SELECT id FROM feed_entries WHERE node = ?;
+
+-- name: put_feed_entry
+INSERT OR IGNORE INTO feed_entries (node, id) VALUES (?, ?);
+
+-- name: delete_feed_entry
+DELETE FROM feed_entries WHERE node = ? AND id = ?;
+
+-- name: paths
+SELECT path, labels FROM paths;
+
+-- name: put_path
+INSERT INTO paths (labels) VALUES (?);
+
+-- name: nodes
+SELECT node, identity FROM nodes;
+
+-- name: put_node
+INSERT INTO nodes (identity) VALUES (?);
+
+-- name: put_path_node
+INSERT INTO path_nodes (node, path, depth) VALUES (?, ?, ?);
+
+-- name: count_path
+UPDATE paths SET sightings = sightings + ? WHERE path = ? RETURNING sightings;
+
+-- name: spellings
+SELECT json_extract(labels, '$[' || (depth - 1) || ']') FROM path_nodes JOIN paths USING (path)
+WHERE node = ? AND sightings > 0 AND depth > 0;
+
+-- name: get_label
+SELECT label FROM nodes WHERE node = ?;
+
+-- name: set_label
+UPDATE nodes SET label = ? WHERE node = ?;
+
+-- name: nodes_beside
+SELECT DISTINCT paths FROM articles
+WHERE source IS NOT NULL AND NOT held AND id IN (SELECT id FROM memberships WHERE node = ?);
+
+-- name: row
+SELECT name, locator, $place, missing_since, $sighting FROM sightings JOIN sources USING (source)
+WHERE name = ? AND locator = ?;
+
+-- name: rows
+SELECT name, locator, $place, missing_since, $sighting FROM sightings JOIN sources USING (source)
+WHERE id = ? ORDER BY rank IS NULL, rank, locator;
+
+-- name: history
+SELECT at, verdict, source, locator, note FROM history WHERE id = ? ORDER BY at, rowid;
+
+-- name: feeds_of
+SELECT identity FROM feed_entries JOIN nodes USING (node) WHERE id = ? ORDER BY identity;
+
+-- name: keys_of
+SELECT key FROM keys WHERE id = ? ORDER BY key;
+
+-- name: merged_ids
+SELECT id FROM sightings WHERE id IS NOT NULL GROUP BY id
+HAVING count(*) > 1 AND min(text_hash) <> max(text_hash) ORDER BY id;
+
+-- name: problems
+SELECT name, locator, reason FROM sightings JOIN sources USING (source)
+WHERE status IN ('broken', 'unsettled') ORDER BY name, locator;
+
+-- name: counts
+SELECT 'articles', count(*) FROM articles WHERE source IS NOT NULL
+UNION ALL SELECT 'held', count(*) FROM articles WHERE held
+UNION ALL SELECT 'removed', count(*) FROM articles WHERE removed
+UNION ALL SELECT 'sightings', count(*) FROM sightings WHERE id IS NOT NULL
+UNION ALL SELECT 'merged', count(*) FROM (SELECT 1 FROM sightings WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1)
+UNION ALL SELECT 'left_out', count(*) FROM sightings WHERE status = 'left_out'
+UNION ALL SELECT 'rejected', count(*) FROM sightings WHERE status IN ('broken', 'unsettled')
+UNION ALL SELECT 'missing', count(*) FROM sightings WHERE missing_since IS NOT NULL AND id IS NOT NULL
+UNION ALL SELECT 'feeds', count(*) FROM feeds
+UNION ALL SELECT 'stale', count(*) FROM marks;
+
+-- name: live_ids
+SELECT DISTINCT id FROM sightings WHERE id IS NOT NULL ORDER BY id;
+
+-- name: adopt
+INSERT OR IGNORE INTO articles (id, first_seen) VALUES (?, ?);
+
+-- name: removed_ids
+SELECT id FROM articles WHERE removed;
+
+-- name: set_removed
+UPDATE articles SET removed = ? WHERE id = ?;

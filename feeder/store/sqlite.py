@@ -1,0 +1,818 @@
+"""The state in one SQLite file: WAL, one writer, SQL in files. Only this room knows sqlite3."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from feeder import categories
+from feeder.dedup import Known, Missing
+from feeder.errors import StoreError
+from feeder.model import (
+    CategoryPath,
+    Change,
+    Memory,
+    Node,
+    Place,
+    Problem,
+    Shown,
+    Sighting,
+    Source,
+    Status,
+    Unlisted,
+    Verdict,
+)
+from feeder.store import (
+    Event,
+    Listed,
+    Mark,
+    Outcome,
+    PublishedFeed,
+    Row,
+    Seen,
+    SourceState,
+    Standing,
+    StoredBody,
+    rows,
+)
+
+APPLICATION_ID = 0x46656564  # "Feed", in the file's header
+BUSY_SECONDS = 30
+SLICE = 500  # values in one IN (...)
+WIDTH = len(rows.SIGHTING_COLUMNS)
+QUIET = frozenset({Verdict.UNCHANGED, Verdict.NEW})  # what leaves no line in the history
+NOWHERE = Place(locator="", size=-1, mtime_ns=-1, inode=-1)  # a stamp that no file has: read it again
+
+
+class SqliteStore:
+    """The Store in a file. Ids that begin with *prefix* are kept without it."""
+
+    def __init__(self, connection: sqlite3.Connection, *, prefix: str) -> None:
+        self._db = connection
+        self._prefix = prefix
+        self._sql = _statements()
+        self._forget_caches()
+
+    # ------------------------------------------------------------ transactions
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit all of what happens inside, or nothing."""
+        with _translated():
+            self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            with _translated():
+                self._flush()
+                self._db.execute("COMMIT")
+        except BaseException:
+            self._forget_caches()
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """Release the database."""
+        self._db.close()
+
+    def _forget_caches(self) -> None:
+        self._source_ids: dict[str, int] = {}
+        self._path_ids: dict[CategoryPath, int] = {}
+        self._paths: dict[int, CategoryPath] = {}
+        self._node_ids: dict[Node, int] = {}
+        self._path_counts: Counter[int] = Counter()
+        self._touched: set[int] = set()
+
+    def _flush(self) -> None:
+        for path, by in self._path_counts.items():
+            self._count_path(path, by)
+        self._path_counts.clear()
+        if self._touched:
+            (seq,) = self._one("next_seq")
+            self._write("put_mark", [(node, seq) for node in sorted(self._touched)])
+            self._touched.clear()
+
+    # ------------------------------------------------------------ sources
+
+    def sync_sources(self, sources: Sequence[Source]) -> tuple[str, ...]:
+        """Take over the config's sources; return those whose articles go, as they have left the config."""
+        for source in sources:
+            if source.was and source.was not in {s.name for s in sources}:
+                self._run("rename_source", source.name, source.was)
+        self._run("unrank_sources")
+        self._write("put_source", [(s.name, s.order, s.on_remove.value) for s in sources])
+        self._source_ids.clear()
+        return tuple(name for (name,) in self._all("left_sources"))
+
+    def sources(self) -> tuple[SourceState, ...]:
+        """Return all sources, in the config's order, those that left it last."""
+        return tuple(_source_state(row) for row in self._all("sources"))
+
+    def claim_due(self, now: datetime, *, limit: int, lease: timedelta) -> tuple[str, ...]:
+        """Lease and return the names of sources whose poll is due and that nobody else holds."""
+        due = self._all("due_sources", {"now": rows.seconds(now), "limit": limit})
+        self._write("lease", [(rows.seconds(now + lease), source) for source, _ in due])
+        return tuple(name for _, name in due)
+
+    def finish_poll(self, name: str, *, now: datetime, next_poll: datetime, error: str | None) -> None:
+        """Give a lease back with the poll's outcome."""
+        values = {"name": name, "now": rows.seconds(now), "next": rows.seconds(next_poll), "error": error}
+        self._db.execute(self._sql["poll_failed" if error else "poll_succeeded"], values)
+
+    def set_fingerprint(self, name: str, fingerprint: str) -> None:
+        """Note with which settings all documents of the source have been read."""
+        self._run("set_fingerprint", fingerprint, name)
+
+    def request_poll(self, name: str, now: datetime) -> bool:
+        """Make a source due now; False if there is none of that name."""
+        return self._run("request_poll", rows.seconds(now), name) > 0
+
+    def set_paused(self, name: str, *, paused: bool) -> bool:
+        """Stop or resume the polling of a source; False if there is none of that name."""
+        return self._run("set_paused", int(paused), name) > 0
+
+    def accept(self, name: str, now: datetime) -> bool:
+        """Note that what is missing is gone for good, and make the source due; False if there is none."""
+        return self._run("accept", rows.seconds(now), name) > 0
+
+    # ------------------------------------------------------------ polling
+
+    def scan(self, name: str, found: Iterable[Place | Unlisted], now: datetime) -> int:
+        """Compare what a source holds with what is known; note what is missing; return the number of places."""
+        unlisted: list[tuple[str]] = []
+        self._db.execute("DELETE FROM temp.scan")
+        self._db.execute("DELETE FROM temp.unlisted")
+        self._db.executemany(self._sql["scan_place"], _stamps(found, unlisted))
+        self._db.executemany("INSERT INTO temp.unlisted VALUES (?)", unlisted)
+        self._run("scan_found_again", self._source(name))
+        values = {"source": self._source(name), "now": rows.seconds(now)}
+        self._db.execute(self._sql["scan_missing"], values)
+        (count,) = self._db.execute("SELECT count(*) FROM temp.scan").fetchone()
+        return int(count)
+
+    def changed(self, name: str, *, everything: bool) -> Iterator[Seen]:
+        """Yield the scan's places that are new or have another stamp, with what was last read there."""
+        values = {"source": self._source(name), "everything": everything}
+        for locator, size, mtime_ns, inode, digest, status, reason in self._db.execute(self._sql["changed"], values):
+            place = Place(locator=locator, size=size, mtime_ns=mtime_ns, inode=inode)
+            yield Seen(place=place, digest=digest, status=Status(status) if status else None, reason=reason)
+
+    def count_changed(self, name: str, *, everything: bool) -> int:
+        """Return how many places `changed` yields."""
+        values = {"source": self._source(name), "everything": everything}
+        (count,) = self._db.execute(f"SELECT count(*) FROM ({self._sql['changed'].rstrip(';')})", values).fetchone()
+        return int(count)
+
+    def known(
+        self, name: str, *, locators: Collection[str], keys: Collection[bytes], body_hashes: Collection[bytes]
+    ) -> Known:
+        """Return all that touches items at *locators* with these keys and hashes."""
+        source = self._source(name)
+        here = {row[WIDTH]: self._sighting(name, row) for row in self._each("sightings_at", locators, source)}
+        vanished = tuple(self._sighting(name, row) for row in self._each("vanished", body_hashes, source))
+        owners = {key: self._long(id_) for key, id_ in self._each("owners", keys)}
+        ids = {*owners.values(), *(s.id for s in here.values()), *(s.id for s in vanished)}
+        copies = self.copies(ids)
+        return Known(
+            sightings=here,
+            vanished=vanished,
+            owners=owners,
+            memories={id_: memory for id_, (memory, _) in copies.items()},
+            copies={id_: group for id_, (_, group) in copies.items()},
+        )
+
+    def copies(self, ids: Collection[str]) -> Mapping[str, tuple[Memory, tuple[Sighting, ...]]]:
+        """Return each article's memory and current sightings."""
+        short = [self._short(id_) for id_ in ids]
+        groups: dict[str, list[Sighting]] = {}
+        for row in self._each("copies", short):
+            groups.setdefault(row[0], []).append(self._sighting(row[WIDTH + 1], row))
+        return {
+            memory.id: (memory, tuple(groups.get(self._short(memory.id), ())))
+            for memory in (self._memory(row) for row in self._each("memories", short))
+        }
+
+    def record(self, name: str, outcomes: Iterable[Outcome], now: datetime) -> None:
+        """Write what was read and decided."""
+        source = self._source(name)
+        done = list(outcomes)
+        for outcome in done:
+            self._leave(source, outcome)
+        seen = [o for o in done if o.change and o.change.sighting and o.change.verdict is not Verdict.UNCHANGED]
+        rest = [o for o in done if not (o.change and o.change.sighting) or o.change.verdict is Verdict.UNCHANGED]
+        self._write("put_sighting", [self._sighting_row(source, o) for o in seen])
+        self._write("put_place", [(source, o.reading.place.locator, *_place_values(o)) for o in rest])
+        self._write("put_key", [row for o in done for row in self._key_rows(o.change)])
+        self._write("put_event", [e for o in done for e in self._events(name, o, now)])
+
+    def _sighting_row(self, source: int, outcome: Outcome) -> tuple[object, ...]:
+        sighting = _sighted(outcome)
+        paths = [self._path(path) for path in sighting.article.categories]
+        self._path_counts.update(paths)
+        values = rows.sighting_values(sighting, self._short(sighting.id), rows.numbers(paths))
+        return (source, sighting.locator, *_place_values(outcome), *values)
+
+    def _key_rows(self, change: Change | None) -> list[tuple[bytes, str]]:
+        if change is None or change.sighting is None:
+            return []
+        return [(key, self._short(change.sighting.id)) for key in change.keys]
+
+    def _leave(self, source: int, outcome: Outcome) -> None:
+        """Uncount what stood at the places that an outcome writes anew or empties."""
+        change = outcome.change
+        if change is None or change.verdict in QUIET:
+            return
+        for locator in {change.locator, change.was_locator or change.locator}:
+            self._uncount(source, locator)
+        if change.was_locator or change.sighting is None:
+            self._run("delete_sighting", source, change.was_locator or change.locator)
+
+    def _uncount(self, source: int, locator: str) -> str | None:
+        row = self._one_or_none("sighting_paths", source, locator)
+        if row and row[1]:
+            self._path_counts.subtract(rows.numbers_back(row[1]))
+        return row[0] if row else None
+
+    def _events(self, name: str, outcome: Outcome, now: datetime) -> Iterator[tuple[object, ...]]:
+        change = outcome.change
+        if change is None or change.verdict in QUIET:
+            return
+        ids = {i for i in (change.was_id, change.sighting.id if change.sighting else None) if i}
+        note = f"from {change.was_locator}" if change.was_locator else change.note
+        for id_ in sorted(ids):
+            yield (self._short(id_), rows.seconds(now), change.verdict.value, name, change.locator, note)
+
+    def stand(self, standings: Iterable[Standing]) -> None:
+        """Write what readers see of articles, and mark the nodes in which that changed."""
+        new = {self._short(s.memory.id): s for s in standings}
+        old = {row[0]: row for row in self._each("standing", new)}
+        written, gone, come = [], [], []
+        for id_, standing in new.items():
+            before, now = old.get(id_), self._standing_row(id_, standing)
+            if before and before[1:] == now[5:] and not standing.memory.removed:
+                continue
+            written.append(now)
+            if before:
+                gone += self._memberships(id_, before[4], before[6], before[7])
+            come += self._memberships(id_, now[8], now[10], now[11])
+        self._write("put_article", written)
+        self._write("delete_membership", gone)
+        self._write("put_membership", come)
+        self._touched.update(node for node, _, _ in gone)
+        self._touched.update(node for node, _, _ in come)
+
+    def _standing_row(self, id_: str, standing: Standing) -> tuple[object, ...]:
+        memory, shown = standing.memory, standing.shown
+        head = (id_, rows.seconds(memory.first_seen))
+        if shown is None:
+            kept = (memory.text_hash, rows.seconds_or_none(memory.text_since), int(memory.removed))
+            return (*head, *kept, None, None, None, None, None, 0, None)
+        return (
+            *head,
+            shown.article.text_hash,
+            rows.seconds_or_none(shown.text_since),
+            0,
+            self._source(shown.source),
+            shown.locator,
+            shown.article.item_hash,
+            rows.seconds(shown.published),
+            rows.seconds(shown.updated),
+            int(shown.held),
+            rows.numbers(self._path(path) for path in shown.categories),
+        )
+
+    def _memberships(self, id_: str, published: Any, held: Any, paths: Any) -> list[tuple[int, int, str]]:
+        if published is None or held:
+            return []
+        nodes = {node for path in rows.numbers_back(paths) for node in self._nodes_of(path)} | {self._node(())}
+        return [(node, published, id_) for node in nodes]
+
+    def missing(self, name: str) -> tuple[Missing, ...]:
+        """Return the documents that the last scan did not find."""
+        found = self._all("missing", self._source(name))
+        return tuple(
+            Missing(locator=locator, id=self._long_or_none(id_), since=rows.moment(since), scans=scans)
+            for locator, id_, since, scans in found
+        )
+
+    def count(self, name: str) -> int:
+        """Return how many current sightings a source has."""
+        return int(self._one("count", self._source(name))[0])
+
+    def forget(self, name: str, locators: Collection[str], now: datetime) -> tuple[str, ...]:
+        """Remove documents; return the ids of the articles that lose a sighting."""
+        source, lost = self._source(name), []
+        for locator in locators:
+            id_ = self._uncount(source, locator)
+            if id_:
+                lost.append((id_, rows.seconds(now), Verdict.WITHDRAWN.value, name, locator, None))
+        self._write("delete_sighting", [(source, locator) for locator in locators])
+        self._write("put_event", lost)
+        return tuple(dict.fromkeys(self._long(str(row[0])) for row in lost))
+
+    def locators(self, name: str) -> tuple[str, ...]:
+        """Return all locators of a source."""
+        return tuple(locator for (locator,) in self._all("locators", self._source(name)))
+
+    # ------------------------------------------------------------ publishing
+
+    def release(self, now: datetime) -> int:
+        """Let held articles in whose hour has come; return how many."""
+        due = self._all("held_due", rows.seconds(now))
+        come = [row for id_, published, paths in due for row in self._memberships(id_, published, 0, paths)]
+        self._write("unhold", [(id_,) for id_, _, _ in due])
+        self._write("put_membership", come)
+        self._touched.update(node for node, _, _ in come)
+        return len(due)
+
+    def next_release(self) -> datetime | None:
+        """Return when the next held article's hour comes."""
+        return rows.moment_or_none(self._one("next_held")[0])
+
+    def stale(self, now: datetime, *, settle: timedelta) -> tuple[Mark, ...]:
+        """Return the marks that may be published now, deepest nodes first."""
+        values = {"now": rows.seconds(now), "settle": int(settle.total_seconds())}
+        found = (Mark(node=rows.labels(identity), seq=seq) for identity, seq in self._all("stale", values))
+        return tuple(sorted(found, key=lambda mark: mark.node, reverse=True))
+
+    def mark(self, nodes: Iterable[Node], *, not_before: datetime | None = None) -> None:
+        """Make nodes stale, to be published at once or not before some time."""
+        numbers = [self._node(node) for node in nodes]
+        if not_before is None:
+            self._touched.update(numbers)
+            return
+        (seq,) = self._one("next_seq")
+        self._write("put_late_mark", [(node, seq, rows.seconds(not_before)) for node in numbers])
+
+    def newest(self, node: Node) -> Iterator[Listed]:
+        """Yield the node's articles in feed order: published descending, then id."""
+        for id_, published, source in self._db.execute(self._sql["newest"], (self._node(node),)):
+            yield Listed(id=self._long(id_), published=rows.moment(published), source=source)
+
+    def nodes(self) -> Mapping[Node, str]:
+        """Return every node that has articles, with its label; the site's is empty."""
+        return {rows.labels(identity): label for identity, label in self._all("live_nodes")}
+
+    def shown(self, ids: Collection[str]) -> Mapping[str, Shown]:
+        """Return what readers see of articles."""
+        return {
+            shown.id: shown
+            for row in self._each("shown", [self._short(id_) for id_ in ids])
+            for shown in [self._shown(row)]
+        }
+
+    def digests(self, ids: Collection[str]) -> Mapping[str, bytes]:
+        """Return the digest of each article's winning document, as last read."""
+        found = self._each("digests", [self._short(id_) for id_ in ids])
+        return {self._long(id_): digest for id_, digest in found}
+
+    def bodies(self, ids: Collection[str]) -> Mapping[str, StoredBody]:
+        """Return the cleaned bodies that are kept."""
+        found = self._each("bodies", [self._short(id_) for id_ in ids])
+        return {
+            body.id: body
+            for body in (StoredBody(id=self._long(id_), key=key, packed=packed) for id_, key, packed in found)
+        }
+
+    def save_bodies(self, bodies: Iterable[StoredBody]) -> None:
+        """Keep cleaned bodies."""
+        self._write("put_body", [(self._short(b.id), b.key, b.packed) for b in bodies])
+
+    def save_feed(self, feed: PublishedFeed, *, mark: Mark, now: datetime) -> None:
+        """Note a feed as written, and remove its mark."""
+        node = self._node(feed.node)
+        files = json.dumps({path: [digest, stamp] for path, digest, stamp in feed.files}, ensure_ascii=False)
+        values = (node, feed.fingerprint, rows.seconds(feed.updated), rows.seconds(now), files)
+        self._run("put_feed", *values)
+        self._set_feed_ids(node, {self._short(id_) for id_ in feed.ids})
+        self._run("delete_mark", node, mark.seq)
+
+    def drop_feed(self, mark: Mark) -> None:
+        """Note a feed as gone, and remove its mark."""
+        node = self._node(mark.node)
+        self._run("delete_feed", node)
+        self._set_feed_ids(node, set())
+        self._run("delete_mark", node, mark.seq)
+
+    def feeds(self) -> tuple[PublishedFeed, ...]:
+        """Return every published feed, without the ids of its entries."""
+        return tuple(_published_feed(row) for row in self._all("feeds"))
+
+    def feeds_at(self, nodes: Collection[Node]) -> tuple[PublishedFeed, ...]:
+        """Return the published feeds of some nodes."""
+        return tuple(_published_feed(row) for row in self._each("feeds_at", [rows.texts(node) for node in nodes]))
+
+    def _set_feed_ids(self, node: int, ids: set[str]) -> None:
+        old = {id_ for (id_,) in self._all("feed_ids", node)}
+        self._write("put_feed_entry", [(node, id_) for id_ in ids - old])
+        self._write("delete_feed_entry", [(node, id_) for id_ in old - ids])
+        self._each("prune_bodies", old - ids)
+
+    # ------------------------------------------------------------ asking
+
+    def row(self, name: str, locator: str) -> Row | None:
+        """Return one document."""
+        found = self._one_or_none("row", name, locator)
+        return self._row(found) if found else None
+
+    def rows(self, id_: str) -> tuple[Row, ...]:
+        """Return the documents that are sightings of an article."""
+        return tuple(self._row(row) for row in self._all("rows", self._short(id_)))
+
+    def history(self, id_: str) -> tuple[Event, ...]:
+        """Return what happened to an article, oldest first."""
+        return tuple(
+            Event(at=rows.moment(at), verdict=verdict, source=source, locator=locator, note=note)
+            for at, verdict, source, locator, note in self._all("history", self._short(id_))
+        )
+
+    def feeds_of(self, id_: str) -> tuple[Node, ...]:
+        """Return the nodes whose feeds hold an article."""
+        return tuple(rows.labels(identity) for (identity,) in self._all("feeds_of", self._short(id_)))
+
+    def keys_of(self, id_: str) -> tuple[bytes, ...]:
+        """Return every key an article ever had."""
+        return tuple(key for (key,) in self._all("keys_of", self._short(id_)))
+
+    def merges(self) -> tuple[tuple[str, tuple[Sighting, ...]], ...]:
+        """Return the articles whose current sightings differ in text."""
+        ids = [self._long(id_) for (id_,) in self._all("merged_ids")]
+        return tuple((id_, group) for id_, (_, group) in sorted(self.copies(ids).items()))
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Return the documents that could not be read."""
+        return tuple(
+            Problem(where=f"{name}: {locator}", reason=reason or "") for name, locator, reason in self._all("problems")
+        )
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many articles, sightings, merged, held, removed, rejected and stale nodes there are."""
+        return dict(self._all("counts"))
+
+    def _row(self, values: Sequence[Any]) -> Row:
+        name, locator, size, mtime_ns, inode, digest, status, reason, missing_since, *rest = values
+        return Row(
+            source=name,
+            place=Place(locator=locator, size=size, mtime_ns=mtime_ns, inode=inode),
+            digest=digest,
+            status=status,
+            reason=reason,
+            missing_since=rows.moment_or_none(missing_since),
+            sighting=self._sighting(name, [*rest, locator]) if rest[0] else None,
+        )
+
+    def id_slices(self) -> Iterator[tuple[str, ...]]:
+        """Yield the ids of all articles with sightings, some at a time."""
+        ids = [self._long(id_) for (id_,) in self._all("live_ids")]
+        for start in range(0, len(ids), SLICE):
+            yield tuple(ids[start : start + SLICE])
+
+    # ------------------------------------------------------------ the operator's word
+
+    def note(self, name: str, value: str) -> bool:
+        """Keep a note of the whole site; return whether it said something else before."""
+        row = self._one("get_meta", name)
+        self._run("set_meta", name, value)
+        return row is not None and row[0] != value
+
+    def adopt(self, entries: Iterable[tuple[Memory, tuple[bytes, ...]]]) -> int:
+        """Remember articles that subscribers already have; return how many are new."""
+        count = 0
+        for memory, keys in entries:
+            count += self._run("adopt", self._short(memory.id), rows.seconds(memory.first_seen))
+            self._write("put_key", [(key, self._short(memory.id)) for key in keys])
+        return count
+
+    def take_down(self, entries: Iterable[tuple[str, tuple[bytes, ...]]]) -> tuple[str, ...]:
+        """Make exactly these articles, and whatever shares a key with them, removed; return the ids that change."""
+        wanted: set[str] = set()
+        for id_, keys in entries:
+            self._run("adopt", self._short(id_), 0)
+            self._write("put_key", [(key, self._short(id_)) for key in keys])
+            wanted |= {self._short(id_)} | {owner for _, owner in self._each("owners", keys)}
+        before = {id_ for (id_,) in self._all("removed_ids")}
+        self._write("set_removed", [(1, id_) for id_ in wanted - before])
+        self._write("set_removed", [(0, id_) for id_ in before - wanted])
+        return tuple(self._long(id_) for id_ in sorted(wanted ^ before))
+
+    # ------------------------------------------------------------ categories
+
+    def _path(self, path: CategoryPath) -> int:
+        if not self._path_ids:
+            self._load_paths()
+        found = self._path_ids.get(path)
+        return self._new_path(path) if found is None else found
+
+    def _load_paths(self) -> None:
+        self._path_ids = {rows.labels(text): path for path, text in self._all("paths")}
+        self._paths = {path: spelled for spelled, path in self._path_ids.items()}
+
+    def _new_path(self, path: CategoryPath) -> int:
+        number = self._insert("put_path", rows.texts(path))
+        self._path_ids[path], self._paths[number] = number, path
+        lineage = categories.lineage(categories.node(path))
+        values = [(self._node(node), number, depth) for depth, node in enumerate(lineage)]
+        self._write("put_path_node", values)
+        return number
+
+    def _spelled(self, number: int) -> CategoryPath:
+        if number not in self._paths:
+            self._load_paths()
+        return self._paths[number]
+
+    def _nodes_of(self, path: int) -> list[int]:
+        return [self._node(node) for node in categories.lineage(categories.node(self._spelled(path)))]
+
+    def _node(self, node: Node) -> int:
+        if not self._node_ids:
+            self._node_ids = {rows.labels(text): number for number, text in self._all("nodes")}
+        if node not in self._node_ids:
+            self._node_ids[node] = self._insert("put_node", rows.texts(node))
+        return self._node_ids[node]
+
+    def _count_path(self, path: int, by: int) -> None:
+        if not by:
+            return
+        (count,) = self._one("count_path", by, path)
+        if count in {0, by}:  # the spelling comes or goes
+            for node in self._nodes_of(path)[1:]:
+                self._relabel(node)
+
+    def _relabel(self, node: int) -> None:
+        """Give a node its smallest current spelling; every feed that names the node is stale if that is another."""
+        spellings = [text for (text,) in self._all("spellings", node)]
+        (old,) = self._one("get_label", node)
+        if not spellings or min(spellings) == old:
+            return
+        self._run("set_label", min(spellings), node)
+        for (paths,) in self._all("nodes_beside", node):
+            self._touched.update(n for path in rows.numbers_back(paths) for n in self._nodes_of(path))
+
+    # ------------------------------------------------------------ rows
+
+    def _sighting(self, name: str, row: Sequence[Any]) -> Sighting:
+        paths = tuple(self._spelled(path) for path in rows.numbers_back(row[10]))
+        return rows.sighting(name, row[WIDTH], self._long(row[0]), row, paths)
+
+    def _shown(self, row: Sequence[Any]) -> Shown:
+        name, published, updated, held, paths = row[WIDTH + 1 :]
+        sighting = self._sighting(name, row)
+        return Shown(
+            id=sighting.id,
+            source=name,
+            locator=sighting.locator,
+            article=sighting.article,
+            published=rows.moment(published),
+            updated=rows.moment(updated),
+            categories=tuple(self._spelled(path) for path in rows.numbers_back(paths)),
+            text_since=sighting.text_since,
+            held=bool(held),
+        )
+
+    def _memory(self, row: Sequence[Any]) -> Memory:
+        id_, first_seen, text_hash, text_since, removed = row
+        return Memory(
+            id=self._long(id_),
+            first_seen=rows.moment(first_seen),
+            text_hash=text_hash,
+            text_since=rows.moment_or_none(text_since),
+            removed=bool(removed),
+        )
+
+    def _short(self, id_: str) -> str:
+        return id_.removeprefix(self._prefix)
+
+    def _long(self, id_: str) -> str:
+        return id_ if ":" in id_ else self._prefix + id_
+
+    def _long_or_none(self, id_: str | None) -> str | None:
+        return None if id_ is None else self._long(id_)
+
+    def _source(self, name: str) -> int:
+        if not self._source_ids:
+            self._source_ids = dict(self._all("source_ids"))
+        return self._source_ids[name]
+
+    # ------------------------------------------------------------ statements
+
+    def _all(self, statement: str, *values: Any) -> list[Any]:
+        bound = values[0] if values and isinstance(values[0], dict) else values
+        with _translated():
+            return self._db.execute(self._sql[statement], bound).fetchall()
+
+    def _one(self, statement: str, *values: Any) -> Any:
+        with _translated():
+            return self._db.execute(self._sql[statement], values).fetchone()
+
+    def _one_or_none(self, statement: str, *values: Any) -> Any:
+        return self._one(statement, *values)
+
+    def _run(self, statement: str, *values: Any) -> int:
+        with _translated():
+            return self._db.execute(self._sql[statement], values).rowcount
+
+    def _insert(self, statement: str, *values: Any) -> int:
+        with _translated():
+            return int(self._db.execute(self._sql[statement], values).lastrowid or 0)
+
+    def _write(self, statement: str, many: Sequence[Sequence[Any]]) -> None:
+        if many:
+            with _translated():
+                self._db.executemany(self._sql[statement], many)
+
+    def _each(self, statement: str, values: Iterable[Any], *before: Any) -> list[Any]:
+        """Run a statement with IN (?*) over slices of *values*; return all rows."""
+        found: list[Any] = []
+        pending = list(dict.fromkeys(values))
+        for start in range(0, len(pending), SLICE):
+            part = pending[start : start + SLICE]
+            sql = self._sql[statement].replace("?*", ",".join("?" * len(part)))
+            with _translated():
+                found += self._db.execute(sql, (*before, *part)).fetchall()
+        return found
+
+
+# ---------------------------------------------------------------- opening
+
+
+def open_store(path: Path, *, site_id: str, may_create: bool = True) -> SqliteStore:
+    """Open the state at *path*, migrated to this version.
+
+    Raises:
+        StoreError: It is not ours, damaged, of a newer version, of another site, or cannot be opened.
+    """
+    is_new = not path.exists()
+    if is_new and not may_create:
+        raise StoreError(f"{path}: there is no state yet; run `feeder once` first")
+    if not is_new:
+        _check_file(path)
+    with _translated(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = _connect(path)
+    try:
+        with _translated(path):
+            _migrate(connection, path)
+            _check_site(connection, path, site_id)
+    except BaseException:
+        connection.close()
+        raise
+    return SqliteStore(connection, prefix=prefix(site_id))
+
+
+def copy_state(path: Path, target: Path) -> None:
+    """Copy the state at *path* as it is now, even while a process uses it."""
+    with (
+        _translated(path),
+        contextlib.closing(sqlite3.connect(path)) as source,
+        contextlib.closing(sqlite3.connect(target)) as copy,
+    ):
+        source.backup(copy)
+
+
+def prefix(site_id: str) -> str:
+    """Return what the ids that a site mints begin with (a tag URI, RFC 4151)."""
+    return f"tag:{site_id}:article/"
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA cache_size = -32768")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute(
+        "CREATE TEMP TABLE scan (locator TEXT PRIMARY KEY, size INT, mtime_ns INT, inode INT) WITHOUT ROWID"
+    )
+    connection.execute("CREATE TEMP TABLE unlisted (prefix TEXT)")
+    return connection
+
+
+def _check_file(path: Path) -> None:
+    """Refuse a file that SQLite would take for an empty database, or that was cut off."""
+    with _translated(path):
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            header = file.read(100)
+    if size == 0:
+        raise StoreError(f"{path}: the state is an empty file; restore it from a backup, or remove it to begin anew")
+    if not header.startswith(b"SQLite format 3\0"):
+        raise StoreError(f"{path}: not a state of Feeder (not an SQLite database)")
+    page = int.from_bytes(header[16:18], "big")
+    pages = int.from_bytes(header[28:32], "big")
+    if size < pages * (65536 if page == 1 else page):
+        raise StoreError(f"{path}: the state is cut off ({size} bytes); restore it from a backup")
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    scripts = sorted(f for f in _sql_folder().iterdir() if re.fullmatch(r"\d{4}\.sql", f.name))
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (owner,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if tables and owner != APPLICATION_ID:
+        raise StoreError(f"{path}: not a state of Feeder (an SQLite database of another program)")
+    if version > len(scripts):
+        raise StoreError(f"{path}: the state was written by a newer Feeder (schema {version}, known: {len(scripts)})")
+    for number, script in enumerate(scripts[version:], start=version + 1):
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {script.read_text('utf-8')}\n"
+            f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number}; COMMIT;"
+        )
+
+
+def _check_site(connection: sqlite3.Connection, path: Path, site_id: str) -> None:
+    sql = _statements()
+    row = connection.execute(sql["get_meta"], ("site.id",)).fetchone()
+    if row and row[0] != site_id:
+        raise StoreError(
+            f'{path}: this state belongs to site.id "{row[0]}", not "{site_id}": '
+            "another id would make every article new to every subscriber"
+        )
+    if not row:
+        connection.execute(sql["set_meta"], ("site.id", site_id))
+
+
+def _sql_folder() -> Any:
+    return resources.files("feeder.store") / "sql"
+
+
+def _statements() -> dict[str, str]:
+    text = (_sql_folder() / "queries.sql").read_text("utf-8")
+    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
+    return {name: _filled(sql.strip()) for name, sql in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def _filled(sql: str) -> str:
+    """Put the column lists of rows.py in place of their names."""
+    for name, columns in (("sighting", rows.SIGHTING_COLUMNS), ("place", rows.PLACE_COLUMNS)):
+        plain = ", ".join(columns)
+        sql = sql.replace(f"${name}_values", ", ".join("?" * len(columns)))
+        sql = sql.replace(f"${name}_updates", ", ".join(f"{c} = excluded.{c}" for c in columns))
+        sql = sql.replace(f"${name}", ", ".join(f"sightings.{c}" for c in columns) if "SELECT" in sql else plain)
+    return sql
+
+
+@contextmanager
+def _translated(path: Path | None = None) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        where = f"{path}: " if path else ""
+        raise StoreError(f"{where}the state cannot be used: {error}") from error
+
+
+# ---------------------------------------------------------------- values
+
+
+def _stamps(found: Iterable[Place | Unlisted], unlisted: list[tuple[str]]) -> Iterator[tuple[str, int, int, int]]:
+    for place in found:
+        if isinstance(place, Unlisted):
+            unlisted.append((place.locator,))
+        else:
+            yield place.locator, place.size, place.mtime_ns, place.inode
+
+
+def _sighted(outcome: Outcome) -> Sighting:
+    assert outcome.change and outcome.change.sighting  # noqa: S101, PT018 - only such outcomes get here
+    return outcome.change.sighting
+
+
+def _place_values(outcome: Outcome) -> tuple[object, ...]:
+    reading = outcome.reading
+    place = NOWHERE if reading.status is Status.UNSETTLED else reading.place
+    return place.size, place.mtime_ns, place.inode, reading.digest, reading.status.value, reading.reason
+
+
+def _source_state(row: Sequence[Any]) -> SourceState:
+    name, rank, next_poll, paused, accepted, failures, fingerprint, last_poll, last_success, error = row
+    return SourceState(
+        name=name,
+        rank=rank,
+        next_poll=rows.moment(next_poll),
+        is_paused=bool(paused),
+        is_accepted=bool(accepted),
+        failures=failures,
+        fingerprint=fingerprint,
+        last_poll=rows.moment_or_none(last_poll),
+        last_success=rows.moment_or_none(last_success),
+        error=error,
+    )
+
+
+def _published_feed(row: Sequence[Any]) -> PublishedFeed:
+    identity, fingerprint, updated, files, count = row
+    return PublishedFeed(
+        node=rows.labels(identity),
+        fingerprint=fingerprint,
+        updated=rows.moment(updated),
+        files=tuple((path, digest, stamp) for path, (digest, stamp) in sorted(json.loads(files).items())),
+        count=count,
+    )

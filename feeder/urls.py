@@ -1,0 +1,81 @@
+"""Where a category's files are: their paths below the output root, and their URLs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from urllib.parse import quote
+
+from feeder.model import Category, Format, Site
+
+PAGE = "index.html"
+FILE_NAMES: Mapping[Format, str] = MappingProxyType(
+    {Format.ATOM: "atom.xml", Format.RSS: "rss.xml", Format.JSON: "feed.json"}
+)
+MEDIA_TYPES: Mapping[Format, str] = MappingProxyType(
+    {
+        Format.ATOM: "application/atom+xml",
+        Format.RSS: "application/rss+xml",
+        Format.JSON: "application/feed+json",
+    }
+)
+_TOP = "categories"
+# What RFC 3986 lets stand in a URL; the brackets are left out, since only an IPv6 host may hold them.
+_ALLOWED = "%/:?#@!$&'()*+,;=~-._"
+_AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)")
+_LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+def directory(category: Category) -> str:
+    """Return the directory of *category* below the output root, as it is named on disk; "" for the site."""
+    return "/".join((_TOP, *category.slugs)) if category.slugs else ""
+
+
+def file_path(category: Category, name: str) -> str:
+    """Return the path of the file *name* of *category* below the output root."""
+    return "/".join(filter(None, (directory(category), name)))
+
+
+def page_url(category: Category, site: Site) -> str:
+    """Return the URL of the page of *category*; it ends with "/"."""
+    return _directory_url(category.slugs, site.url)
+
+
+def parent_url(category: Category, site: Site) -> str:
+    """Return the URL of the page one level above *category*: the site's for a topmost one."""
+    return _directory_url(category.slugs[:-1], site.url)
+
+
+def feed_urls(category: Category, site: Site, formats: Iterable[Format]) -> tuple[tuple[Format, str], ...]:
+    """Return the URL of the feed of *category* in each of *formats*."""
+    home = page_url(category, site)
+    return tuple((made, home + FILE_NAMES[made]) for made in formats)
+
+
+def encoded(url: str) -> str:
+    """Return *url* in ASCII, as RFC 3986 has it; what is encoded already stays as it is."""
+    authority = _AUTHORITY.match(url)
+    if authority is None:
+        return _quoted(url)
+    scheme, host = authority.groups()
+    return scheme + _host(host) + _quoted(url[authority.end() :])
+
+
+@lru_cache(maxsize=4096)  # every entry names the same few categories
+def _directory_url(slugs: tuple[str, ...], site_url: str) -> str:
+    return site_url + "".join(f"{quote(part, safe='')}/" for part in ((_TOP, *slugs) if slugs else ()))
+
+
+def _host(host: str) -> str:
+    if host.isascii():
+        return host
+    try:
+        return host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return _quoted(host)
+
+
+def _quoted(text: str) -> str:
+    return quote(_LONE_PERCENT.sub("%25", text), safe=_ALLOWED, errors="replace")

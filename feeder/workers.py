@@ -1,0 +1,55 @@
+"""Runs pure functions over many jobs in child processes, or here while the work is small."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from typing import TypeVar
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+AHEAD = 3  # jobs in flight for each process: enough to keep it busy, few enough to bound memory
+PRELOAD = ["feeder.pipeline.work", "feeder.cli"]
+
+
+class Workers:
+    """A pool that starts when `start` is called and the machine has more than one core; until then, here and now."""
+
+    def __init__(self, count: int | None = None) -> None:
+        self._count = (os.cpu_count() or 1) if count is None else count
+        self._pool: Executor | None = None
+
+    def start(self) -> None:
+        """Start the processes, if there are to be any and they do not run yet."""
+        if self._pool is None and self._count > 1:
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(PRELOAD)
+            self._pool = ProcessPoolExecutor(self._count, mp_context=context)
+
+    def stop(self) -> None:
+        """End the processes; `start` begins anew."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+    def submit(self, function: Callable[[Job], Result], job: Job) -> Future[Result]:
+        """Begin one job."""
+        if self._pool is not None:
+            return self._pool.submit(function, job)
+        done: Future[Result] = Future()
+        done.set_result(function(job))
+        return done
+
+    def map(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+        """Yield the results in the order of *jobs*, of which only a few are taken ahead."""
+        running: deque[Future[Result]] = deque()
+        for job in jobs:
+            running.append(self.submit(function, job))
+            if len(running) > (AHEAD * self._count if self._pool else 0):
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()

@@ -1,0 +1,885 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feeder.config import Config, fingerprint, fingerprints, keys, load, render_fingerprint, values
+from feeder.errors import ConfigError
+from feeder.model import (
+    CategorySettings,
+    ContentPolicy,
+    DatePolicy,
+    Dialect,
+    FeedSettings,
+    Format,
+    Site,
+    Source,
+)
+
+ROOT = Path(__file__).parent.parent
+SITE = 'site = { title = "News", url = "https://example.org/", id = "example.org,2026" }\n'
+SOURCE = '[[source]]\nname = "a"\npath = "articles"\n'
+
+
+@pytest.fixture(autouse=True)
+def _in_a_directory_with_articles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "articles").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+
+def write(text: str, name: str = "config.toml") -> Path:
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def loaded(text: str) -> Config:
+    return load(write(text))
+
+
+def problems(text: str) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as caught:
+        loaded(text)
+    return caught.value.problems
+
+
+# ---------------------------------------------------------------- what is read
+
+
+def test_the_least_config_has_every_default(tmp_path: Path) -> None:
+    config = loaded(SITE + SOURCE)
+    assert config == Config(
+        path=Path("config.toml"),
+        site=Site(title="News", url="https://example.org/", id="example.org,2026", author="News"),
+        feeds=FeedSettings(),
+        state=tmp_path / "var/feeder.db",
+        output=tmp_path / "public",
+        listen=("127.0.0.1", 8080),
+        sources=(Source(name="a", order=0, path=tmp_path / "articles"),),
+    )
+
+
+def test_a_config_may_begin_with_a_byte_order_mark() -> None:
+    assert loaded("\ufeff" + SITE + SOURCE).site.title == "News"
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        pytest.param('interval = "1h30m"', {"interval": timedelta(hours=1, minutes=30)}, id="interval"),
+        pytest.param('interval = "2d"', {"interval": timedelta(days=2)}, id="days"),
+        pytest.param('cron = "*/10 * * * 1-5"', {"cron": "*/10 * * * 1-5"}, id="cron"),
+        pytest.param('date_offset = "-8h"', {"date_offset": timedelta(hours=-8)}, id="negative-offset"),
+        pytest.param('timezone = "Asia/Shanghai"', {"timezone": ZoneInfo("Asia/Shanghai")}, id="zone"),
+        pytest.param(r'category = "A\\/B/C"', {"category": ("A/B", "C")}, id="category"),
+        pytest.param('dialect = "hugo"', {"dialect": Dialect.HUGO}, id="dialect"),
+        pytest.param('dates = "ignore"', {"dates": DatePolicy.IGNORE}, id="dates"),
+        pytest.param('exclude = ["/drafts/**"]', {"exclude": ("/drafts/**",)}, id="exclude"),
+        pytest.param('remove = [".ad", "div > p"]', {"remove": (".ad", "div > p")}, id="remove"),
+        pytest.param(
+            'fields = { title = "headline", date = "on" }',
+            {"fields": (("date", "on"), ("title", "headline"))},
+            id="fields",
+        ),
+        pytest.param('base_url = "https://例子.cn/新"', {"base_url": "https://xn--fsqu00a.cn/%E6%96%B0"}, id="iri"),
+        pytest.param(
+            'permalink = "https://example.org/{year}/{slug}.html"',
+            {"permalink": "https://example.org/{year}/{slug}.html"},
+            id="permalink",
+        ),
+        pytest.param("limit = 3", {"limit": 3}, id="limit"),
+    ],
+)
+def test_a_source_key_becomes_a_value(key: str, expected: Mapping[str, object]) -> None:
+    [source] = loaded(SITE + SOURCE + key).sources
+    assert {name: getattr(source, name) for name in expected} == expected
+
+
+def test_a_source_keeps_dates_in_the_zone_of_the_site() -> None:
+    config = loaded(SITE.replace("}", ', timezone = "Asia/Tokyo" }') + SOURCE)
+    assert config.sources[0].timezone == ZoneInfo("Asia/Tokyo")
+
+
+def test_every_table_is_read() -> None:
+    config = loaded(
+        SITE
+        + """
+        [feeds]
+        formats = ["json", "atom"]
+        entries = 10
+        window = "0s"
+        content = "summary"
+        [server]
+        listen = ""
+        [dates.zones]
+        cst = "+08:00"
+        PST = "-07:30"
+        [dedup]
+        never = ["早报"]
+        [categories."金融/新浪财经"]
+        title = "Finance"
+        slug = "finance"
+        [categories."A"]
+        same_as = "B/C"
+        """
+        + SOURCE
+    )
+    assert config.feeds == FeedSettings(
+        formats=(Format.JSON, Format.ATOM), entries=10, window=timedelta(), content=ContentPolicy.SUMMARY
+    )
+    assert config.listen is None
+    assert config.site.zones == (("CST", timedelta(hours=8)), ("PST", timedelta(hours=-7, minutes=-30)))
+    assert config.site.never_merge == ("早报",)
+    assert config.site.categories == (
+        CategorySettings(path=("金融", "新浪财经"), title="Finance", slug="finance"),
+        CategorySettings(path=("A",), same_as=("B", "C")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("listen", "expected"),
+    [
+        pytest.param("0.0.0.0:80", ("0.0.0.0", 80), id="everywhere"),  # noqa: S104 - text to be read
+        pytest.param("[::1]:8080", ("::1", 8080), id="version-6"),
+        pytest.param("localhost:0", ("localhost", 0), id="any-port"),
+    ],
+)
+def test_the_server_listens_at_a_host_and_a_port(listen: str, expected: tuple[str, int]) -> None:
+    assert loaded(SITE + f'server.listen = "{listen}"\n' + SOURCE).listen == expected
+
+
+def test_the_state_may_be_an_absolute_path(tmp_path: Path) -> None:
+    text = f'storage.state = "sqlite:///{tmp_path}/elsewhere.db"\nstorage.output = "{tmp_path}/out"\n'
+    config = loaded(SITE + text + SOURCE)
+    assert (config.state, config.output) == (tmp_path / "elsewhere.db", tmp_path / "out")
+
+
+def test_paths_are_relative_to_the_file_that_holds_them(tmp_path: Path) -> None:
+    write(SOURCE.replace('"a"', '"b"'), "more/one.toml")
+    write('include = ["more/*.toml"]\n' + SITE + SOURCE, "etc/config.toml")
+    write(SOURCE.replace('"a"', '"c"'), "etc/more/two.toml")
+    config = load(Path("etc/config.toml"))
+    assert [source.path for source in config.sources] == [tmp_path / "etc/articles", tmp_path / "etc/more/articles"]
+    assert config.output == tmp_path / "etc/public"
+
+
+def test_sources_stand_in_the_order_of_the_files() -> None:
+    write(SOURCE.replace('"a"', '"z"'), "d/1.toml")
+    write(SOURCE.replace('"a"', '"y"'), "d/2.toml")
+    write(SOURCE.replace('"a"', '"x"'), "last.toml")
+    config = loaded('include = ["d/*.toml", "last.toml", "d/1.toml", "*.toml"]\n' + SITE + SOURCE)
+    assert [(source.order, source.name) for source in config.sources] == [(0, "a"), (1, "z"), (2, "y"), (3, "x")]
+
+
+def test_defaults_hold_for_the_sources_of_their_file() -> None:
+    write('[defaults]\nlimit = 7\n[[source]]\nname = "b"\npath = "x"\n', "d/1.toml")
+    config = loaded('include = ["d/*.toml"]\ndefaults.interval = "5m"\n' + SITE + SOURCE)
+    first, second = config.sources
+    assert (first.interval, first.limit) == (timedelta(minutes=5), None)
+    assert (second.interval, second.limit) == (timedelta(minutes=10), 7)
+
+
+def test_a_cron_of_a_source_overrides_the_interval_of_the_defaults() -> None:
+    [source] = loaded('defaults.interval = "5m"\n' + SITE + SOURCE + 'cron = "@daily"').sources
+    assert (source.cron, source.interval) == ("@daily", timedelta(minutes=10))
+
+
+def test_an_interval_of_a_source_overrides_the_cron_of_the_defaults() -> None:
+    [source] = loaded('defaults.cron = "@daily"\n' + SITE + SOURCE + 'interval = "1m"').sources
+    assert (source.cron, source.interval) == (None, timedelta(minutes=1))
+
+
+def test_a_missing_directory_is_a_warning() -> None:
+    config = loaded(SITE + '[[source]]\nname = "disk"\npath = "/mnt/not-there"')
+    assert config.warnings == (
+        'config.toml: source "disk": path: "/mnt/not-there" is not a directory now; the source fails until it is',
+    )
+
+
+def test_a_disabled_source_is_not_looked_for() -> None:
+    config = loaded(SITE + '[[source]]\nname = "disk"\npath = "/mnt/not-there"\nenabled = false')
+    assert config.warnings == ("config.toml: no source is enabled; there is nothing to read",)
+
+
+def test_a_config_without_sources_is_a_warning() -> None:
+    assert loaded(SITE).warnings == ("config.toml: no source is enabled; there is nothing to read",)
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        pytest.param("feeds.entires = 3", 'feeds: unknown key "entires"; did you mean "entries"?', id="key"),
+        pytest.param("fedes = 3", 'unknown key "fedes"; did you mean "feeds"?', id="table"),
+        pytest.param("qqq = 3", 'unknown key "qqq"', id="far-from-any"),
+        pytest.param("feeds = 3", "feeds: 3 is not a table", id="no-table"),
+        pytest.param("storage = 3", "storage: 3 is not a table", id="no-storage"),
+        pytest.param("feeds.entries = 0", "feeds: entries: 0 is not 1 or more", id="none"),
+        pytest.param("feeds.entries = 2.5", "feeds: entries: 2.5 is not a whole number", id="fraction"),
+        pytest.param("feeds.entries = true", "feeds: entries: true is not a whole number", id="truth"),
+        pytest.param("feeds.max_entries = 1000001", "feeds: max_entries: 1000001 is more than 1000000", id="too-many"),
+        pytest.param(
+            "feeds.entries = 501", "feeds: entries: 501 is more than max_entries, which is 500", id="over-the-most"
+        ),
+        pytest.param(
+            "categories.A.entries = 501",
+            'categories."A": entries: 501 is more than max_entries, which is 500',
+            id="category-over-the-most",
+        ),
+        pytest.param("feeds.formats = []", "feeds: formats: [] is empty", id="no-format"),
+        pytest.param('feeds.formats = "rss"', 'feeds: formats: "rss" is not a list', id="no-list"),
+        pytest.param(
+            'feeds.formats = ["rdf"]', 'feeds: formats: "rdf" is not one of "atom", "rss", "json"', id="format"
+        ),
+        pytest.param('feeds.formats = ["rss", "rss"]', 'feeds: formats: "rss" stands there twice', id="double"),
+        pytest.param('feeds.window = "-1d"', 'feeds: window: "-1d" is negative', id="negative"),
+        pytest.param('feeds.settle = "99999d"', 'feeds: settle: "99999d" is longer than "3660d"', id="for-ever"),
+        pytest.param('feeds.settle = "3660d1s"', 'feeds: settle: "3660d1s" is longer than "3660d"', id="just-over"),
+        pytest.param('feeds.settle = "d"', 'feeds: settle: "d" is not a duration such as "10m"', id="unit-only"),
+        pytest.param("feeds.settle = 10", 'feeds: settle: 10 is not a duration such as "10m"', id="unit-missing"),
+        pytest.param(
+            'server.listen = "8080"',
+            'server: listen: "8080" is not a host and a port such as "127.0.0.1:8080", nor ""',
+            id="no-host",
+        ),
+        pytest.param(
+            'server.listen = "host:65536"',
+            'server: listen: "host:65536" is not a host and a port such as "127.0.0.1:8080", nor ""',
+            id="port",
+        ),
+        pytest.param(
+            'dates.zones = { "C ST" = "+08:00" }',
+            'dates: zones.C ST: "C ST" is not the short name of a zone such as "CST"',
+            id="zone-name",
+        ),
+        pytest.param(
+            'dates.zones = { gmt = "+08:00" }',
+            'dates: zones.gmt: "gmt" always means +00:00; a source that means something else has date_offset',
+            id="fixed-zone",
+        ),
+        pytest.param(
+            'dates.zones = { CST = "+15:00" }',
+            'dates: zones.CST: "+15:00" is not an offset such as "+08:00"',
+            id="zone-offset",
+        ),
+        pytest.param("dedup.never = [1]", "dedup: never: 1 is not text", id="not-text"),
+        pytest.param('dedup.never = [" "]', 'dedup: never: " " is not a line of text', id="blank"),
+        pytest.param("include = [3]", "include: [3] is not a list of file names", id="include"),
+        pytest.param('include = ["x.toml"]', "x.toml: cannot be read: No such file or directory", id="include-missing"),
+        pytest.param("categories = 3", "categories: 3 is not a table", id="categories"),
+        pytest.param("categories.A = 3", 'categories."A": 3 is not a table', id="category"),
+        pytest.param(
+            'categories."/" = {}', 'categories: "/" is not a path of names such as "Partners/Example"', id="no-name"
+        ),
+        pytest.param(
+            'categories.A.slug = "My News"',
+            'categories."A": slug: "My News" is not a slug such as "my-news": small letters, digits and "-"',
+            id="slug",
+        ),
+        pytest.param(
+            'categories.A.slug = "../etc"',
+            'categories."A": slug: "../etc" is not a slug such as "my-news": small letters, digits and "-"',
+            id="slug-that-leads-out",
+        ),
+        pytest.param(
+            'categories.A.language = "zh_CN"',
+            'categories."A": language: "zh_CN" is not a language tag such as "zh-CN"',
+            id="language",
+        ),
+        pytest.param("source = 3", "source: is one table; write [[source]] with double brackets", id="source"),
+        pytest.param(
+            'source = { name = "a", path = "b" }',
+            "source: is one table; write [[source]] with double brackets",
+            id="single-brackets",
+        ),
+        pytest.param("source = [3]", "source 1: 3 is not a table", id="source-number"),
+        pytest.param("defaults.limit = -1", "defaults: limit: -1 is not 1 or more", id="defaults"),
+        pytest.param('defaults.name = "x"', 'defaults: unknown key "name"', id="no-default"),
+        pytest.param(
+            'defaults = { cron = "@daily", interval = "1h" }',
+            "defaults: interval and cron exclude each other",
+            id="contradiction",
+        ),
+        pytest.param(
+            'storage.state = "postgresql://db/feeder"',
+            "storage: state: this version keeps its state in SQLite only",
+            id="postgresql",
+        ),
+        pytest.param(
+            'storage.state = "feeder.db"',
+            'storage: state: "feeder.db" is not a database such as "sqlite:///var/feeder.db"',
+            id="plain-state",
+        ),
+        pytest.param(
+            'storage.state = "sqlite:///:memory:"',
+            'storage: state: "sqlite:///:memory:" is not a database such as "sqlite:///var/feeder.db"',
+            id="memory",
+        ),
+        pytest.param(
+            'storage.output = "s3://bucket/feeds"',
+            'storage: output: "s3://bucket/feeds" is not a directory; this version writes to directories only',
+            id="bucket",
+        ),
+    ],
+)
+def test_fault_92_the_config_is_refused_in_plain_words(text: str, problem: str) -> None:
+    prefix = "" if problem.startswith("x.toml") else "config.toml: "
+    assert problems(f"{text}\n{SITE}") == (prefix + problem,)
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        pytest.param('interval = "10 parsecs"', 'interval: "10 parsecs" is not a duration such as "10m"', id="unit"),
+        pytest.param('interval = "0s"', 'interval: "0s" is not longer than "0s"', id="zero"),
+        pytest.param('interval = "-5m"', 'interval: "-5m" is negative', id="negative"),
+        pytest.param('enabled = "yes"', 'enabled: "yes" is not true or false', id="truth"),
+        pytest.param('dialect = "hugho"', None, id="dialect"),
+        pytest.param(
+            'cron = "* * *"',
+            'cron: "* * *" is not a crontab line such as "*/10 * * * *": it has 3 fields in place of five',
+            id="cron",
+        ),
+        pytest.param('cron = "@daily"\ninterval = "1h"', "interval and cron exclude each other", id="contradiction"),
+        pytest.param(
+            'timezone = "Asia/Shangai"',
+            'timezone: "Asia/Shangai" is not a time zone such as "Asia/Shanghai"; did you mean "Asia/Shanghai"?',
+            id="zone",
+        ),
+        pytest.param(
+            'timezone = "new york"',
+            'timezone: "new york" is not a time zone such as "Asia/Shanghai"; did you mean "America/New_York"?',
+            id="city",
+        ),
+        pytest.param(
+            'timezone = "Asia"',
+            'timezone: "Asia" is not a time zone such as "Asia/Shanghai"',
+            id="continent",
+        ),
+        pytest.param('remove = ["a >> b"]', 'remove: "a >> b" is not a CSS selector such as ".ad"', id="selector"),
+        pytest.param(
+            'exclude = ["../x"]', 'exclude: "../x" is not a pattern below the directory such as "*.md"', id="up"
+        ),
+        pytest.param(
+            'permalink = "https://example.org/{yaer}"',
+            'permalink: "https://example.org/{yaer}": "{yaer}" is no placeholder; did you mean "year"?',
+            id="placeholder",
+        ),
+        pytest.param(
+            'permalink = "https://example.org/{year"',
+            'permalink: "https://example.org/{year" is not a template such as "https://example.org/{year}/{slug}/": '
+            "a brace has no partner",
+            id="brace",
+        ),
+        pytest.param(
+            'permalink = "/{slug}/"',
+            'permalink: "/{slug}/" is not a template such as "https://example.org/{year}/{slug}/"',
+            id="relative-permalink",
+        ),
+        pytest.param(
+            'fields = { titel = "headline" }',
+            None,
+            id="field",
+        ),
+        pytest.param(
+            'base_url = "ftp://example.org/"',
+            'base_url: "ftp://example.org/" is not an absolute URL such as "https://example.org/"',
+            id="scheme",
+        ),
+        pytest.param(
+            'base_url = "https://example.org:x/"',
+            'base_url: "https://example.org:x/" is not an absolute URL such as "https://example.org/"',
+            id="port",
+        ),
+        pytest.param(
+            'url = "https://example.org/feed.xml"',
+            "url: this version reads directories only; give a path in its place",
+            id="url",
+        ),
+        pytest.param(
+            'watch = "auto"', "watch: this version does not watch files; it polls by interval or cron", id="watch"
+        ),
+        pytest.param('exlude = ["x"]', 'unknown key "exlude"; did you mean "exclude"?', id="key"),
+        pytest.param('was = "a"', 'was: "a" is a source of its own in this config', id="was"),
+        pytest.param(
+            'author = "a\\u001b[2J\\nconfig.toml: all is well"',
+            'author: "a\\u001b[2J\\nconfig.toml: all is well" is not a line of text',
+            id="escape-sequence",
+        ),
+        pytest.param('rights = "\u009b\u202e"', 'rights: "\\x9b\\u202e" is not a line of text', id="other-controls"),
+    ],
+)
+def test_fault_92_a_source_is_refused_in_plain_words(key: str, problem: str | None) -> None:
+    expected = (
+        problem
+        or {
+            'dialect = "hugho"': 'dialect: "hugho" is not one of "auto", "hexo", "jekyll", "hugo", "pelican", "eleventy", '
+            '"astro", "obsidian"',
+            'fields = { titel = "headline" }': 'fields.titel: "titel" is not one of "title", "date", "updated", '
+            '"categories", "tags", "author", "image", "link", "slug", "guid", "summary"',
+        }[key]
+    )
+    assert problems(SITE + SOURCE + key) == (f'config.toml: source "a": {expected}',)
+
+
+@pytest.mark.parametrize(
+    ("site", "problem"),
+    [
+        pytest.param('title = ""', 'title: "" is not a line of text', id="title"),
+        pytest.param('url = "example.org"', None, id="relative"),
+        pytest.param(
+            'url = "https://example.org/?a"',
+            'url: "https://example.org/?a" holds more than scheme, host and path',
+            id="query",
+        ),
+        pytest.param('id = "example.org"', None, id="no-date"),
+        pytest.param('id = "example.org,2026-13"', None, id="thirteenth-month"),
+        pytest.param('id = "-example.org,2026"', None, id="no-domain"),
+        pytest.param(
+            'language = "german!"', 'language: "german!" is not a language tag such as "zh-CN"', id="language"
+        ),
+    ],
+)
+def test_fault_92_the_site_is_refused_in_plain_words(site: str, problem: str | None) -> None:
+    key, found = site.split(" = ")
+    default = {
+        "id": f'id: {found} is not a domain and a date such as "feeds.example.org,2026"',
+        "url": f'url: {found} is not an absolute URL such as "https://example.org/"',
+    }
+    whole = {"title": '"News"', "url": '"https://example.org/"', "id": '"example.org,2026"'} | {key: found}
+    text = "[site]\n" + "\n".join(f"{name} = {value}" for name, value in whole.items())
+    assert problems(text) == (f"config.toml: site: {problem or default[key]}",)
+
+
+def test_what_must_be_there_is_missed() -> None:
+    assert problems("[[source]]\nlimit = 3\n[[source]]\nname = 'b'\n") == (
+        "config.toml: site: title: is missing",
+        "config.toml: site: url: is missing",
+        "config.toml: site: id: is missing",
+        "config.toml: source 1: name: is missing",
+        "config.toml: source 1: path: is missing",
+        'config.toml: source "b": path: is missing',
+    )
+
+
+def test_all_faults_of_all_files_are_told_at_once() -> None:
+    write('[defaults]\ninterval = "soon"\n[site]\n' + SOURCE + "limit = 0\n", "d/1.toml")
+    write("[[source]\n", "d/2.toml")
+    found = problems('include = ["d/*.toml"]\nfeeds.entries = "x"\nfeeds.max_entries = 20\n' + SITE + SOURCE)
+    assert found == (
+        'config.toml: feeds: entries: "x" is not a whole number',
+        'd/1.toml: "site" may stand in the main file only',
+        "d/2.toml: line 1, column 9: expected ']]' at the end of an array declaration",
+        'd/1.toml: defaults: interval: "soon" is not a duration such as "10m"',
+        'd/1.toml: source "a": limit: 0 is not 1 or more',
+        'd/1.toml: source "a": name: is taken by another source in config.toml',
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        pytest.param(b"a = \nb = 1", "line 1, column 5: invalid value", id="value"),
+        pytest.param(b"a = [1", "end of file: unclosed array", id="end"),
+        pytest.param(b"[a]\n[a]", "line 2, column 3: cannot declare ('a',) twice", id="twice"),
+        pytest.param(
+            b"a = " + b"9" * 5000,
+            "is not TOML: Exceeds the limit (4300 digits) for integer string conversion: value has 5000 digits; "
+            "use sys.set_int_max_str_digits() to increase the limit",
+            id="long-number",
+        ),
+        pytest.param(b"\n\xff", "is not UTF-8 at byte 1", id="encoding"),
+        pytest.param(b"a = " + b"[" * 100_000, "is nested too deeply", id="depth"),
+    ],
+)
+def test_what_is_not_toml_is_refused_with_its_place(body: bytes, problem: str) -> None:
+    Path("config.toml").write_bytes(body)
+    with pytest.raises(ConfigError, match=f"^config.toml: {re.escape(problem)}$"):
+        load(Path("config.toml"))
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param("n" * 101, id="long"), pytest.param("a\u200bb", id="with-a-character-that-nobody-sees")]
+)
+def test_a_name_that_cannot_be_typed_is_refused(name: str) -> None:
+    [problem] = problems(SITE + SOURCE.replace('"a"', f'"{name}"'))
+    assert problem.endswith(" is not a name of up to 100 printable characters")
+
+
+@pytest.mark.parametrize("title", ["新闻　中心", "👩\u200d💻 News", "Nyheter\u00a02026"])
+def test_a_title_may_hold_what_people_write(title: str) -> None:
+    assert loaded(SITE.replace("News", title) + SOURCE).site.title == title
+
+
+def test_two_sources_cannot_have_been_the_same_one() -> None:
+    text = SITE + SOURCE + 'was = "old"\n' + SOURCE.replace('"a"', '"b"') + 'was = "old"'
+    assert problems(text) == ('config.toml: source "b": was: "old" is what another source was, too',)
+
+
+# ---------------------------------------------------------------- categories
+
+
+@pytest.mark.parametrize(
+    ("tables", "expected"),
+    [
+        pytest.param(
+            'categories."A/B" = {}\ncategories."a/b" = {}',
+            ['categories."a/b": is the same category as "A/B"'],
+            id="the-same",
+        ),
+        pytest.param(
+            'categories.A.slug = "b"\ncategories.B = {}',
+            ['categories."B": its feeds would be written over those of "A"; give one of them another slug'],
+            id="slug-of-another-name",
+        ),
+        pytest.param(
+            'categories.A.slug = "x"\ncategories.B.slug = "x"\ncategories."A/C".slug = "y"\ncategories."B/C".slug = "y"',
+            [
+                'categories."B": its feeds would be written over those of "A"; give one of them another slug',
+                'categories."B/C": its feeds would be written over those of "A/C"; give one of them another slug',
+            ],
+            id="equal-slugs",
+        ),
+        pytest.param(
+            'categories.A.same_as = "a"', ['categories."A": same_as: "a" leads back here'], id="same-as-itself"
+        ),
+        pytest.param(
+            'categories.A.same_as = "A/B"', ['categories."A": same_as: "A/B" leads back here'], id="same-as-below"
+        ),
+        pytest.param(
+            'categories.A.same_as = "B"\ncategories.B.same_as = "C"\ncategories.C.same_as = "A"\n'
+            'categories.D.same_as = "A"',
+            [
+                'categories."A": same_as: "B" leads back here',
+                'categories."B": same_as: "C" leads back here',
+                'categories."C": same_as: "A" leads back here',
+            ],
+            id="circle-of-three",
+        ),
+        pytest.param(
+            'categories.A.same_as = "B/C"\ncategories.B.same_as = "A"',
+            [
+                'categories."A": same_as: "B/C" leads back here',
+                'categories."B": same_as: "A" leads back here',
+            ],
+            id="circle-by-way-of-a-parent",
+        ),
+        pytest.param(
+            'categories.A = { same_as = "B", title = "C" }',
+            ['categories."A": same_as stands alone: the other category\'s settings count'],
+            id="settings-that-nobody-sees",
+        ),
+    ],
+)
+def test_fault_92_categories_that_cannot_stand_together_are_refused(tables: str, expected: list[str]) -> None:
+    assert problems(f"{tables}\n{SITE}") == tuple(f"config.toml: {line}" for line in expected)
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        pytest.param('categories."A/B".slug = "x"\ncategories."C/B".slug = "x"', id="equal-slugs-of-two-parents"),
+        pytest.param('categories.A.same_as = "B"\ncategories.B.same_as = "C"', id="a-chain"),
+        pytest.param('categories."A/B".same_as = "A"', id="up"),
+        pytest.param('categories."C++" = {}\ncategories."C#" = {}', id="names-that-look-alike"),
+    ],
+)
+def test_categories_that_can_stand_together_are_taken(tables: str) -> None:
+    assert len(loaded(f"{tables}\n{SITE}").site.categories) in {1, 2}
+
+
+# ---------------------------------------------------------------- places
+
+
+@pytest.mark.parametrize(
+    ("storage", "path", "expected"),
+    [
+        pytest.param(
+            'output = "articles/public"',
+            "articles",
+            'source "a": path: "{here}/articles" holds the output directory; feeds would be read as articles',
+            id="output-in-source",
+        ),
+        pytest.param(
+            'output = "articles"',
+            "articles",
+            'source "a": path: "{here}/articles" holds the output directory; feeds would be read as articles',
+            id="one-directory-for-both",
+        ),
+        pytest.param(
+            'output = "public"',
+            "public/posts",
+            'source "a": path: "{here}/public/posts" lies inside the output directory, where only feeds are kept',
+            id="source-in-output",
+        ),
+        pytest.param(
+            'state = "sqlite:///public/feeder.db"',
+            "articles",
+            'storage: state: "{here}/public/feeder.db" lies inside the output directory, where everybody could fetch it',
+            id="state-in-output",
+        ),
+        pytest.param(
+            'state = "sqlite:///articles"',
+            "articles",
+            'storage: state: "{here}/articles" is a directory',
+            id="state-is-a-directory",
+        ),
+        pytest.param(
+            'output = "config.toml/public"',
+            "articles",
+            'storage: output: "{here}/config.toml" is not a directory',
+            id="output-below-a-file",
+        ),
+        pytest.param("state = 3", "articles", "storage: state: 3 is not text", id="state-is-a-number"),
+    ],
+)
+def test_fault_96_output_and_sources_are_kept_apart(storage: str, path: str, expected: str, tmp_path: Path) -> None:
+    found = problems(f'{SITE}[storage]\n{storage}\n[[source]]\nname = "a"\npath = "{path}"')
+    assert found == (f"config.toml: {expected.format(here=tmp_path)}",)
+
+
+def test_a_link_does_not_hide_a_loop(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("articles")
+    [problem] = problems(SITE + 'storage.output = "link/public"\n' + SOURCE)
+    assert problem.endswith("holds the output directory; feeds would be read as articles")
+
+
+def test_loading_touches_nothing(tmp_path: Path) -> None:
+    loaded(SITE + SOURCE)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["articles", "config.toml"]
+
+
+def test_directories_without_permission_are_told_apart(tmp_path: Path) -> None:
+    """Root may do everything, so nobody looks, into directories that nobody may enter."""
+    (tmp_path / "articles").chmod(0o000)
+    tmp_path.chmod(0o555)
+    for each in tmp_path.parents[:2]:
+        each.chmod(0o755)
+    script = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from feeder.config import places\n"
+        "here = Path(sys.argv[1])\n"
+        "os.geteuid() or os.setuid(65534)\n"
+        "print(*places.faults_of_storage(here / 'var/feeder.db', here / 'public'), sep='\\n')\n"
+        "print(places.doubt(here / 'articles'), places.doubt(here / 'articles/deep'), sep='\\n')\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    finally:
+        for each in (tmp_path / "articles", tmp_path, *tmp_path.parents[:2]):
+            each.chmod(0o700)
+    assert done.stdout.splitlines() == [
+        f'state: "{tmp_path}" cannot be written to',
+        f'output: "{tmp_path}" cannot be written to',
+        f'path: "{tmp_path}/articles" cannot be read now; the source fails until it can',
+        f'path: "{tmp_path}/articles/deep" is not a directory now; the source fails until it is',
+    ], done.stderr
+
+
+# ---------------------------------------------------------------- the file that comes with the program
+
+
+def optional_lines_taken_in(text: str) -> str:
+    return re.sub(r"(?m)^#(?=[^ \n])", "", text)
+
+
+def tables_of(text: str) -> Mapping[str, object]:
+    return tomllib.loads(optional_lines_taken_in(text))
+
+
+def test_the_config_that_comes_along_serves_the_examples() -> None:
+    config = load(ROOT / "config.toml")
+    assert config.warnings == ()
+    assert [(source.name, source.path) for source in config.sources] == [("examples", ROOT / "examples/articles")]
+    assert config.listen == ("127.0.0.1", 8080)
+
+
+def test_the_config_that_comes_along_loads_with_every_option() -> None:
+    text = (ROOT / "config.toml").read_text(encoding="utf-8")
+    config = loaded(optional_lines_taken_in(text))
+    assert [source.name for source in config.sources] == ["examples", "nightly"]
+
+
+@pytest.mark.parametrize("key", keys())
+def test_every_key_stands_in_the_config_that_comes_along(key: str) -> None:
+    found: list[object] = [tables_of((ROOT / "config.toml").read_text(encoding="utf-8"))]
+    for part in key.split("."):
+        tables = [table for each in found for table in (each if isinstance(each, list) else [each])]
+        found = [
+            value
+            for table in tables
+            if isinstance(table, dict)
+            for value in (table.values() if part == "*" else [table[part]] if part in table else [])
+        ]
+    assert found
+
+
+def defaults_shown(start: str, end: str) -> str:
+    """Return the optional lines between two headers whose comment says nothing of an example or another default."""
+    text = (ROOT / "config.toml").read_text(encoding="utf-8")
+    part = text[text.index(f"\n{start}\n") : text.index(f"\n{end}\n")]
+    found = re.findall(r"(?m)^((?:# [^\n]*\n)*)#(\w[^\n]*)$", part)
+    return "\n".join(line for comment, line in found if comment and not re.search("xample[.s]|Default:", comment))
+
+
+def test_the_defaults_that_the_config_shows_are_the_defaults() -> None:
+    feeds, source = defaults_shown("[feeds]", "[storage]"), defaults_shown("[[source]]", "#[[source]]")
+    assert loaded(f"{SITE}[feeds]\n{feeds}\n{SOURCE}{source}") == loaded(SITE + SOURCE)
+    assert (feeds.count("\n"), source.count("\n")) == (5, 13)
+
+
+# ---------------------------------------------------------------- fingerprints
+
+
+def test_every_setting_of_a_source_is_weighed() -> None:
+    weighed = {
+        *fingerprints.READ_OF_SOURCE,
+        *fingerprints.RENDER_OF_SOURCE,
+        *fingerprints.NEITHER_OF_SOURCE,
+    }
+    assert weighed == {field.name for field in fields(Source)}
+
+
+def test_every_setting_of_site_and_feeds_is_weighed() -> None:
+    assert {*fingerprints.READ_OF_SITE, *fingerprints.RENDER_OF_SITE} == {field.name for field in fields(Site)}
+    assert {*fingerprints.RENDER_OF_FEEDS, *fingerprints.NEITHER_OF_FEEDS} == {
+        field.name for field in fields(FeedSettings)
+    }
+
+
+def config_of(key: str = "", top: str = "") -> Config:
+    return loaded(f"{top}\n{SITE}{SOURCE}{key}")
+
+
+def reading(config: Config) -> str:
+    return fingerprint(config.sources[0], config.site)
+
+
+@pytest.mark.parametrize(
+    ("key", "top"),
+    [
+        pytest.param('dialect = "hexo"', "", id="dialect"),
+        pytest.param('date_offset = "-8h"', "", id="offset"),
+        pytest.param('timezone = "Asia/Tokyo"', "", id="zone"),
+        pytest.param('fields = { title = "headline" }', "", id="fields"),
+        pytest.param('category = "A/B"', "", id="category"),
+        pytest.param('remove = [".ad"]', "", id="remove"),
+        pytest.param("", 'dates.zones = { CST = "+08:00" }', id="zones"),
+        pytest.param("", 'dedup.never = ["早报"]', id="never"),
+        pytest.param("", 'categories.A.same_as = "B"', id="alias"),
+    ],
+)
+def test_a_setting_that_reads_otherwise_moves_the_fingerprint(key: str, top: str) -> None:
+    assert reading(config_of(key, top)) != reading(config_of())
+
+
+@pytest.mark.parametrize(
+    ("key", "top"),
+    [
+        pytest.param('interval = "3h"', "", id="interval"),
+        pytest.param("limit = 3", "", id="limit"),
+        pytest.param('rights = "mine"', "", id="rights"),
+        pytest.param("", 'categories.A.title = "B"', id="category-title"),
+        pytest.param("", "feeds.entries = 3", id="entries"),
+    ],
+)
+def test_other_settings_do_not_move_the_fingerprint(key: str, top: str) -> None:
+    assert reading(config_of(key, top)) == reading(config_of())
+
+
+@pytest.mark.parametrize(
+    ("key", "top"),
+    [
+        pytest.param("limit = 3", "", id="limit"),
+        pytest.param('rights = "mine"', "", id="rights"),
+        pytest.param('content = "summary"', "", id="content"),
+        pytest.param("", 'categories.A.title = "B"', id="category-title"),
+        pytest.param("", "feeds.entries = 3", id="entries"),
+        pytest.param("", 'feeds.window = "1d"', id="window"),
+    ],
+)
+def test_a_setting_that_renders_otherwise_moves_the_render_fingerprint(key: str, top: str) -> None:
+    assert render_fingerprint(config_of(key, top)) != render_fingerprint(config_of())
+
+
+@pytest.mark.parametrize(
+    ("key", "top"),
+    [
+        pytest.param('interval = "3h"', "", id="interval"),
+        pytest.param("", 'feeds.settle = "3h"', id="settle"),
+        pytest.param("", 'server.listen = ""', id="listen"),
+        pytest.param("", 'storage.output = "elsewhere"', id="output"),
+    ],
+)
+def test_other_settings_do_not_move_the_render_fingerprint(key: str, top: str) -> None:
+    assert render_fingerprint(config_of(key, top)) == render_fingerprint(config_of())
+
+
+def test_fingerprints_are_the_same_in_every_run_and_version() -> None:
+    config = config_of('dialect = "hexo"', 'categories.A.same_as = "B"\ndates.zones = { CST = "+08:00" }')
+    assert (reading(config)[:16], render_fingerprint(config)[:16]) == ("1dc02c95409d1851", "f5c84c6ee7da953c")
+
+
+# ---------------------------------------------------------------- laws
+
+
+@given(st.text())
+@settings(deadline=None)
+def test_any_text_is_a_duration_or_refused_in_one_line(text: str) -> None:
+    try:
+        assert values.duration(text) >= timedelta()
+    except ValueError as error:
+        assert str(error).isprintable()  # noqa: PT017 - either way is right
+
+
+@given(st.integers(0, 3000), st.integers(0, 99), st.integers(0, 99), st.integers(0, 99))
+@settings(deadline=None)
+def test_a_duration_is_the_sum_of_its_parts(days: int, hours: int, minutes: int, seconds: int) -> None:
+    text = f"{days}d{hours}h{minutes}m{seconds}s"
+    assert values.duration(text) == timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+@given(st.dictionaries(st.sampled_from([*values.PLACEHOLDERS, "site", "source", "feeds", "server"]), st.text()))
+@settings(deadline=None)
+def test_whatever_stands_in_a_config_is_told_in_printable_lines(tables: dict[str, str]) -> None:
+    quoted = {key: values.shown(value).replace("…", "") for key, value in tables.items()}
+    path = write("\n".join(f"{key} = {value}" for key, value in quoted.items()), "law.toml")
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert all(line.isprintable() and line.startswith("law.toml: ") for line in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    "tag", ["zh", "zh-CN", "zh-Hant-TW", "de-1996", "sl-rozaj-biske", "en-a-bbb-x-ccc", "es-419", "zh-yue-HK"]
+)
+def test_language_tags_are_known(tag: str) -> None:
+    assert values.language(tag) == tag
+
+
+@pytest.mark.parametrize(
+    "text", ["example.org,2026", "example.org,2026-02", "me@example.org,2026-02-28", "localhost,1999"]
+)
+def test_site_ids_are_known(text: str) -> None:
+    assert values.site_id(text) == text
+
+
+@pytest.mark.parametrize("text", [":80", "host:", "::1:80", "[::1:80", "a b:1", "host:-1", "host:٣"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(text)):
+        values.address(text)

@@ -1,0 +1,135 @@
+"""Laws of all formats: bytes are a function of values, and one bad entry is refused by itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from feed_values import DAILY, HOME, NOON, SITE, document, entry, file_paths, picture, rendered
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from feeder import plan
+from feeder.errors import InvalidItem
+from feeder.model import FeedSettings, Format
+from feeder.render import render, render_entry, render_indexes
+
+SHOW_DIGEST = """
+import hashlib
+from feed_values import SITE, document, entry, picture
+from feeder import plan
+from feeder.render import render, render_indexes
+made = document(entry(picture=picture(), language="en", tags=("b", "a")))
+files = render(made)
+files += render_indexes([plan.record(made, files)], SITE)
+print(hashlib.sha256(b"".join(file.body for file in files)).hexdigest())
+"""
+
+
+def digest_under(**environment: str) -> str:
+    tests = Path(__file__).parent
+    python_path = os.pathsep.join((str(tests), str(tests.parent)))
+    return subprocess.run(
+        [sys.executable, "-c", SHOW_DIGEST],
+        env={**os.environ, "PYTHONPATH": python_path, **environment},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
+def test_fault_100_bytes_do_not_depend_on_locale_zone_or_hash_seed() -> None:
+    digests = {
+        digest_under(LC_ALL="C", TZ="UTC", PYTHONHASHSEED="0"),
+        digest_under(LC_ALL="zh_CN.UTF-8", LANG="zh_CN.UTF-8", TZ="Asia/Shanghai", PYTHONHASHSEED="1"),
+        digest_under(LC_ALL="C.UTF-8", TZ="America/St_Johns", PYTHONHASHSEED="2"),
+    }
+    assert len(digests) == 1
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=20)
+def test_equal_values_are_equal_bytes(data: st.DataObject) -> None:
+    title = data.draw(st.sampled_from(["a", "金融", "<b>"]))
+    assert render(document(entry(title=title))) == render(document(entry(title=title)))
+
+
+def test_a_feed_has_a_file_for_each_format_and_a_page() -> None:
+    assert file_paths(render(document(entry()))) == [
+        f"categories/金融/r-d-daily-1a2b3c4d/{name}" for name in ("atom.xml", "rss.xml", "feed.json", "index.html")
+    ]
+
+
+def test_the_sites_files_lie_at_the_top_in_the_formats_that_are_asked_for() -> None:
+    made = plan.document(HOME, rendered(entry()), site=SITE, settings=FeedSettings(formats=(Format.RSS,)))
+    assert file_paths(render(made)) == ["rss.xml", "index.html"]
+
+
+def test_the_indexes_do_not_depend_on_the_order_of_records() -> None:
+    made = [document(entry(), category=category) for category in (DAILY, HOME)]
+    records = [plan.record(each, render(each)) for each in made]
+    assert render_indexes(records, SITE) == render_indexes(records[::-1], SITE)
+    assert file_paths(render_indexes(records, SITE)) == ["feeds.json", "feeds.opml"]
+
+
+@pytest.mark.parametrize("field", ["title", "summary", "content", "author", "rights"])
+@pytest.mark.parametrize("odd", ["\x00", "\x08", "\ud800", "\ufffe", "\uffff"])
+def test_input_25_what_xml_cannot_hold_is_refused_entry_by_entry(field: str, odd: str) -> None:
+    with pytest.raises(InvalidItem, match="cannot be written"):
+        render_entry(entry(**{field: f"a{odd}b"}), SITE)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"title": ""}, id="empty title"),
+        pytest.param({"title": 2022}, id="title is no text"),
+        pytest.param({"id": ""}, id="no id"),
+        pytest.param({"published": datetime(2026, 3, 1, 12)}, id="naive published"),  # noqa: DTZ001
+        pytest.param({"updated": datetime(2026, 3, 1, 12)}, id="naive updated"),  # noqa: DTZ001
+        pytest.param({"tags": ("a\x00",)}, id="tag"),
+    ],
+)
+def test_what_feedgen_chokes_on_is_an_invalid_item(changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidItem):
+        render_entry(entry(**changes), SITE)
+
+
+@pytest.mark.parametrize(
+    "address", ["javascript:alert(1)", "data:text/html,x", "//host/x", "/etc/passwd", " https://a"]
+)
+def test_fault_97_only_addresses_of_the_web_are_linked(address: str) -> None:
+    with pytest.raises(InvalidItem, match="address"):
+        render_entry(entry(link=address), SITE)
+    with pytest.raises(InvalidItem, match="address"):
+        render_entry(entry(picture=picture(url=address)), SITE)
+
+
+@given(st.text(st.characters(), max_size=30))
+@settings(deadline=None)
+def test_any_text_is_written_or_refused_but_never_spoils_a_feed(text: str) -> None:
+    try:
+        render_entry(entry(title=text, summary=text, content=text, author=text, tags=(text,)), SITE)
+    except InvalidItem:
+        return
+    made = render(document(entry(title=text, summary=text, content=text, author=text, tags=(text,))))
+    for file in made[:2]:
+        etree.fromstring(file.body)
+
+
+def test_a_carriage_return_survives() -> None:
+    made = render(document(entry(content="a\r\nb")))
+    content = etree.fromstring(made[0].body).findtext(".//{http://www.w3.org/2005/Atom}content")
+    assert content == "a\r\nb"
+
+
+def test_an_entry_keeps_its_id_and_its_last_change() -> None:
+    made = render_entry(entry(), SITE)
+    assert (made.id, made.updated) == (entry().id, entry().updated)
+    assert made.updated > NOON
