@@ -16,7 +16,7 @@ import structlog
 
 from feeder import cadence, config, dedup, normalize, takedowns
 from feeder.config import Config
-from feeder.errors import FetchError, StoreError
+from feeder.errors import FetchError, StateInUse, StoreError
 from feeder.output import Output
 from feeder.output.files import FileOutput
 from feeder.output.rehearsal import Rehearsal
@@ -146,18 +146,34 @@ class App:
 
 
 @contextmanager
-def rehearsed(settings: Config, *, workers: int | None = None) -> Iterator[App]:
+def rehearsed(settings: Config, *, workers: int | None = None, progress: Progress | None = None) -> Iterator[App]:
     """Yield the whole as `opened` does, but with a copy of the state and an output that only notes what it would do."""
     with TemporaryDirectory(prefix="feeder-") as folder:
         state = Path(folder) / "state.db"
         if settings.state.exists():
             copy_state(settings.state, state)
         store = open_store(state, site_id=settings.site.id)
-        app = App(config=settings, parts=_parts(settings, store, Rehearsal(FileOutput(settings.output)), workers))
+        parts = _parts(settings, store, Rehearsal(FileOutput(settings.output)), workers)
+        app = App(config=settings, parts=parts, progress=progress)
         try:
             yield app
         finally:
             app.close()
+
+
+@contextmanager
+def beside(settings: Config) -> Iterator[App]:
+    """Yield the whole for questions and for notes to the process that works with the state: not to poll or publish.
+
+    Raises:
+        StoreError: There is no state yet, or it cannot be used.
+    """
+    store = open_store(settings.state, site_id=settings.site.id, may_create=False)
+    app = App(config=settings, parts=_parts(settings, store, FileOutput(settings.output), 1))
+    try:
+        yield app
+    finally:
+        app.close()
 
 
 @contextmanager
@@ -237,7 +253,7 @@ def _lock(file: int, path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         holder = os.pread(file, 32, 0).decode(errors="replace").strip() or "unknown"
-        raise StoreError(f"{path}: the state is in use by process {holder}") from error
+        raise StateInUse(f"{path}: the state is in use by process {holder}") from error
     os.ftruncate(file, 0)
     os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
 

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -96,7 +96,7 @@ def _run_once(app: App, *, everything: bool) -> Any:
     app.prepare(now)
     names = [s.name for s in app.config.sources if s.enabled] if everything else app.claim_due(now)
     polls = [app.poll(name, now) for name in names]
-    return report.Summary(polls=tuple(polls), published=app.publish(_now()), counts=dict(app.store.counts()))
+    return report.Summary(polls=tuple(polls), published=app.publish(_now(), settle=timedelta()), counts=dict(app.store.counts()))
 
 
 @feeder.command()

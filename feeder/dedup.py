@@ -125,8 +125,10 @@ def _key(*parts: str) -> bytes:
 
 def decide(candidates: Iterable[Candidate], known: Known, *, source: Source, rules: Rules, now: datetime) -> Decision:
     """Return what became of each of *candidates*, in order; later ones see what earlier ones did."""
+    batch = tuple(candidates)
     desk = _Desk.of(known, source=source, rules=rules, now=now)
-    changes = tuple(_decide_one(candidate, desk) for candidate in candidates)
+    desk.claims = {(_trace(c.article), c.article.title_key) for c in batch if c.locator not in known.sightings}
+    changes = tuple(_decide_one(candidate, desk) for candidate in batch)
     return Decision(
         changes=changes,
         memories=tuple(desk.memories[id_] for id_ in sorted(desk.touched)),
@@ -146,6 +148,7 @@ class _Desk:
     owners: dict[bytes, str]
     memories: dict[str, Memory]
     copies: dict[str, dict[tuple[str, str], Sighting]]
+    claims: set[tuple[object, ...]] = field(default_factory=set)  # what unknown locators bring: trace and title
     touched: set[str] = field(default_factory=set)
 
     @classmethod
@@ -334,7 +337,7 @@ def _stamped_copy(article: Article, id_: str, first_seen: datetime, desk: _Desk)
     if article.published is None or article.dating is not Dating.NAIVE or article.published <= first_seen:
         return None
     alike = [s for s in desk.copies.get(id_, {}).values() if s.article.text_hash == article.text_hash]
-    return min(alike, key=lambda s: _rank(s, desk.rules), default=None)
+    return min(alike, key=lambda s: (s.published, s.source, s.locator), default=None)
 
 
 def _text_since(
@@ -388,16 +391,17 @@ def _by_trace(vanished: Iterable[Sighting]) -> dict[tuple[object, ...], list[Sig
 
 def _renamed(candidate: Candidate, desk: _Desk) -> Sighting | None:
     """Return the vanished sighting that *candidate* is, if any, and cross it off: one with its title first."""
-    waiting = desk.vanished.get(_trace(candidate.article), [])
-    ranked = sorted(waiting, key=lambda s: s.article.title_key != candidate.article.title_key)
-    if not ranked or not _may_be_renamed(candidate.article, ranked[0].article):
+    trace, title = _trace(candidate.article), candidate.article.title_key
+    waiting = desk.vanished.get(trace)
+    if not waiting:
         return None
-    waiting.remove(ranked[0])
-    return ranked[0]
-
-
-def _may_be_renamed(article: Article, old: Article) -> bool:
-    return article.title_key == old.title_key or article.body_hash != EMPTY_BODY
+    alike = [s for s in waiting if s.article.title_key == title]
+    if not alike and candidate.article.body_hash != EMPTY_BODY:
+        alike = [s for s in waiting if (trace, s.article.title_key) not in desk.claims]
+    if not alike:
+        return None
+    waiting.remove(alike[0])
+    return alike[0]
 
 
 # ---------------------------------------------------------------- what readers see

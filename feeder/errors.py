@@ -53,5 +53,9 @@ class StoreError(FeederError):
     """The state cannot be used; the operator must act."""
 
 
+class StateInUse(StoreError):
+    """Another process writes the state; it will do what is noted there."""
+
+
 class OutputError(FeederError):
     """Feeds cannot be written; the last good ones stay."""

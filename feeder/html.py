@@ -7,7 +7,7 @@ back unchanged is both safe and stable: any HTML5 parser reads it as we do, and 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -29,6 +29,8 @@ _TEXT_KEPT = 400  # characters of text that are collected for a summary
 _ROUNDS = 5  # parser and sanitizer agree at the first but for odd nesting; after these, only the text is kept
 _LONGEST_AGAIN = LONGEST_BODY - 10_000  # characters: room for what closes the elements that the cut leaves open
 _DEEPEST = 100  # elements inside one another
+_PIXEL = 1  # an image of that width counts its readers
+_MOST_SOURCES = 20  # nodes before an image that are looked at
 _ICON = 32  # pixels; a smaller image is decoration, not the article's picture
 
 _ASTRAL = "".join(f"{chr(plane)}-{chr(plane + 0xFFFD)}" for plane in range(0x10000, 0x110000, 0x10000))
@@ -72,7 +74,7 @@ _GONE = _names(
 
 _NUMBER = re.compile(r"-?[0-9]{1,6}")
 _SPAN = re.compile(r"[0-9]{1,3}")
-_DIRECTION = re.compile(r"ltr|rtl|auto")
+_DIRECTION = re.compile(r"ltr|rtl|auto", re.IGNORECASE)
 _ANY = re.compile(r"(?s).*")
 _VALUES: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
@@ -291,38 +293,34 @@ class _Page:
         self._room -= len(text)
 
     def _open(self, name: str, node: LexborNode) -> _Open | None:
-        if self._depth >= _DEEPEST:
+        """Write a start tag, unless the element is none of those that we keep: then only what it holds is written."""
+        is_block = name in _BLOCKS
+        if not (is_block or name in _INLINES) or self._depth >= _DEEPEST:
             return None
-        if name in _BLOCKS:
-            attributes = _kept_attributes(name, written) if (written := node.attributes) else ""
+        if name == "a":
+            attributes = self._follow(node.attributes)
+            if attributes is None:
+                return None
+        else:
+            attributes = _kept_attributes(name, node.attributes) if name in _KEPT else ""
+        if is_block:
             self._trim()
-            opened = _Open(name, len(self._out), self._ink, self._gap, self._has_bare, bool(attributes))
+        opened = _Open(name, len(self._out), self._ink, self._gap, self._has_bare, bool(attributes))
+        if is_block:
             self._end_line()
             self._has_bare = False
-        elif name == "a":
-            return self._open_link(node)
-        elif name in _INLINES:
-            attributes = _kept_attributes(name, node.attributes) if name in _KEPT else ""
-            opened = _Open(name, len(self._out), self._ink, self._gap, self._has_bare, bool(attributes))
-        else:
-            return None
-        self._start(opened, attributes)
+        self._out.append(f"<{name}{attributes}>")
+        self._depth += 1
+        self._verbatim += name in _VERBATIM
         return opened
 
-    def _open_link(self, node: LexborNode) -> _Open | None:
-        attributes = node.attributes
+    def _follow(self, attributes: Attributes) -> str | None:
+        """Return the attributes of a link that begins here; None if it leads nowhere or is inside another."""
         target = None if self._link else link_target(attributes.get("href"), self._base_url)
         if target is None:
             return None
-        opened = _Open("a", len(self._out), self._ink, self._gap, self._has_bare, True)
         self._link = target
-        self._start(opened, _attribute("href", target) + _attribute("title", attributes.get("title")))
-        return opened
-
-    def _start(self, opened: _Open, attributes: str) -> None:
-        self._out.append(f"<{opened.name}{attributes}>")
-        self._depth += 1
-        self._verbatim += opened.name in _VERBATIM
+        return _attribute("href", target) + _attribute("title", attributes.get("title"))
 
     def _close(self, opened: _Open) -> None:
         self._depth -= 1
@@ -346,8 +344,7 @@ class _Page:
         if is_empty and opened.name not in _CELLS:
             del self._out[opened.start :]
             self._gap = opened.gap
-            if opened.gap < _EDGE:
-                self._gap = 0
+            if not opened.gap:
                 self.break_line()
             return
         if is_empty:
@@ -370,7 +367,8 @@ class _Page:
                 if out[-1]:
                     return
                 self.is_settled &= not self._verbatim
-            out.pop()
+            if out.pop():
+                self._gap = 0  # it was a line break
 
     def _end_line(self) -> None:
         self._gap = _EDGE
@@ -402,22 +400,21 @@ class _Page:
         self._has_bare = True
 
     def picture(self, node: LexborNode) -> None:
+        """Write an image, but for tracking pixels and for the copy that a script-less browser would have shown."""
         attributes = node.attributes
+        url = picture_url(attributes, self._base_url) or srcset_url(_srcsets_before(node), self._base_url)
         width, height = _pixels(attributes.get("width")), _pixels(attributes.get("height"))
-        url = picture_url(attributes, self._base_url) or srcset_url(_srcsets_around(node), self._base_url)
-        if url is None or (width is not None and width <= 1) or (height is not None and height <= 1):
-            return
-        if url in self._pictures and _is_in(node, "noscript"):
+        smallest = min(size for size in (width, height, _ICON + 1) if size is not None)
+        if url is None or smallest <= _PIXEL or (url in self._pictures and _is_in(node, "noscript")):
             return
         self._pictures.add(url)
-        smallest = min(_ICON + 1 if width is None else width, _ICON + 1 if height is None else height)
         if smallest > _ICON:
             self._choose(url)
-        self._medium(
-            f"<img{_attribute('src', url)}{_attribute('alt', attributes.get('alt'))}"
-            f"{_attribute('title', attributes.get('title'))}{_size(width, height)}"
-            ' referrerpolicy="no-referrer">'
-        )
+        self._image(url, attributes, _size(width, height))
+
+    def _image(self, url: str, attributes: Attributes, size: str) -> None:
+        described = _attribute("alt", attributes.get("alt")) + _attribute("title", attributes.get("title"))
+        self._medium(f'<img{_attribute("src", url)}{described}{size} referrerpolicy="no-referrer">')
 
     def _choose(self, url: str) -> None:
         if self.image is None and not _NO_PICTURE.search(url):
@@ -426,7 +423,7 @@ class _Page:
     def player(self, node: LexborNode) -> None:
         """Write a frame if it is a known player, else a link to what it would have shown."""
         attributes = node.attributes
-        url = web_url(attributes.get("src") or attributes.get("data-src"), self._base_url)
+        url = self._address(attributes)
         if url is None:
             return
         if secure := player_url(url):
@@ -435,21 +432,30 @@ class _Page:
         elif self._link is None:
             self._medium(f"<a{_attribute('href', url)}>{_escaped(url)}</a>")
 
-    def recording(self, node: LexborNode) -> None:
-        """Write a <video> or <audio> that starts when the reader wants it, with what it can be played from."""
-        name, attributes = node.tag, node.attributes
-        url = web_url(attributes.get("src") or attributes.get("data-src"), self._base_url)
-        inner = "" if url else "".join(f"<source{_attribute('src', each)}>" for each in self._sources(node))
-        poster = web_url(attributes.get("poster"), self._base_url) if name == "video" else None
-        if not url and not inner:
-            return
+    def _address(self, attributes: Attributes) -> str | None:
+        found = (web_url(attributes.get(name), self._base_url) for name in ("src", "data-src"))
+        return next(filter(None, found), None)
+
+    def video(self, node: LexborNode) -> None:
+        """Write a video; of one that cannot be played, its picture."""
+        attributes = node.attributes
+        poster = web_url(attributes.get("poster"), self._base_url)
+        size = _size(_pixels(attributes.get("width")), _pixels(attributes.get("height")))
         if poster:
             self._choose(poster)
-        size = _size(_pixels(attributes.get("width")), _pixels(attributes.get("height"))) if name == "video" else ""
-        self._medium(
-            f"<{name}{_attribute('src', url)}{_attribute('poster', poster)}{size}"
-            f' controls="" preload="none">{inner}</{name}>'
-        )
+        if not self._recording("video", node, _attribute("poster", poster) + size) and poster:
+            self._image(poster, {}, size)
+
+    def audio(self, node: LexborNode) -> None:
+        self._recording("audio", node, "")
+
+    def _recording(self, name: str, node: LexborNode, attributes: str) -> bool:
+        """Write what starts when the reader wants it, and return whether there is anything to play."""
+        url = self._address(node.attributes)
+        inner = "" if url else "".join(f"<source{_attribute('src', each)}>" for each in self._sources(node))
+        if url or inner:
+            self._medium(f'<{name}{_attribute("src", url)}{attributes} controls="" preload="none">{inner}</{name}>')
+        return bool(url or inner)
 
     def _sources(self, node: LexborNode) -> list[str]:
         found = (web_url(each.attributes.get("src"), self._base_url) for each in node.css("source"))
@@ -465,21 +471,20 @@ _LEAVES: Mapping[str, Callable[[_Page, LexborNode], None]] = MappingProxyType(
         "amp-img": _Page.picture,
         "iframe": _Page.player,
         "embed": _Page.player,
-        "video": _Page.recording,
-        "audio": _Page.recording,
+        "video": _Page.video,
+        "audio": _Page.audio,
     }
 )
 
 
 def _kept_attributes(name: str, attributes: Attributes) -> str:
-    kept = []
-    for each in _KEPT.get(name, ()):
-        value = attributes.get(each, "") if each in attributes else None
-        if value is None and each in attributes and each in _VALUELESS:
-            value = ""
-        if value is not None and _VALUES[each].fullmatch(value):
-            kept.append(f' {each}=""' if each in _VALUELESS else _attribute(each, value))
-    return "".join(kept)
+    if not attributes:
+        return ""
+    return "".join(
+        f' {each}=""' if each in _VALUELESS else _attribute(each, value)
+        for each in _KEPT[name]
+        if each in attributes and _VALUES[each].fullmatch(value := attributes[each] or "")
+    )
 
 
 def _attribute(name: str, value: str | int | None) -> str:
@@ -500,11 +505,15 @@ def _pixels(written: str | None) -> int | None:
     return int(found[1]) if found else None
 
 
-def _srcsets_around(node: LexborNode) -> tuple[str, ...]:
-    parent = node.parent
-    if parent is None or parent.tag != "picture":
-        return ()
-    return tuple(source.attributes.get("srcset") or "" for source in parent.css("source"))
+def _srcsets_before(node: LexborNode) -> Iterator[str]:
+    """Yield what the nearest <source>s of a <picture> offer."""
+    before = node.prev if _is_in(node, "picture") else None
+    for _ in range(_MOST_SOURCES):
+        if before is None:
+            return
+        if before.tag == "source":
+            yield before.attributes.get("srcset") or ""
+        before = before.prev
 
 
 def _is_in(node: LexborNode, tag: str) -> bool:

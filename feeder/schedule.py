@@ -10,9 +10,10 @@ import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final, TypeVar
 
 import structlog
@@ -68,6 +69,7 @@ class _Daemon:
         self._in_hand = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._given_up = threading.Event()
+        self._running: set[asyncio.Task[None] | None] = set()
         self._failing: dict[str, str] = {}
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
@@ -122,8 +124,14 @@ class _Daemon:
         finally:
             watch.cancel()
             self._scheduler.pause()
-            async with self._in_hand:
-                self._scheduler.shutdown(wait=False)
+            await self._drained()
+            self._scheduler.shutdown(wait=False)
+
+    async def _drained(self) -> None:
+        """Wait for the jobs that run; APScheduler would cut them off."""
+        await asyncio.sleep(0)  # one that was started a moment ago comes to run
+        if self._running:
+            await asyncio.wait(tuple(self._running))
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -163,8 +171,12 @@ class _Daemon:
         async def job() -> None:
             # A job that is due while it runs would be skipped by APScheduler, with a warning each time.
             this.pause()
-            await work()
-            if not self._stopping.is_set():
+            task = asyncio.current_task()
+            self._running.add(task)
+            try:
+                await work()
+            finally:
+                self._running.remove(task)
                 this.resume()
 
         first = {"next_run_time": EPOCH} if at_once else {}
@@ -173,7 +185,7 @@ class _Daemon:
     async def _tick(self) -> None:
         names = await self._do("claim", lambda: self._app.claim_due(self._clock()))
         for name in names or ():
-            polled = await self._do(f"poll {name}", lambda name=name: self._poll(name))
+            polled = await self._do(f"poll {name}", partial(self._poll, name))
             if polled and any(count for verdict, count in polled.verdicts.items() if verdict is not Verdict.UNCHANGED):
                 await self._publish()
 
@@ -197,7 +209,7 @@ class _Daemon:
                 result = await self._in_thread(work)
             except _GivenUp:
                 log.warning("given_up", work=what)
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the next piece may go well
                 self._report(what, error)
             else:
                 if self._failing.pop(what, None):
@@ -208,8 +220,10 @@ class _Daemon:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    def _report(self, what: str, error: Exception) -> None:
+    def _report(self, what: str, error: BaseException) -> None:
         """Log once when work begins to fail, and when it fails for another reason."""
+        if isinstance(error, BrokenExecutor):
+            self._app.parts.workers.stop()  # a process was killed, perhaps for its memory; new ones start when needed
         reason = str(error) or type(error).__name__
         if self._failing.get(what) != reason:
             log.error("work_failed", work=what, error=reason, exc_info=not isinstance(error, FeederError))

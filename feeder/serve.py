@@ -138,9 +138,14 @@ def _listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = min(found, key=lambda each: each[0])
         is_dual = family == socket.AF_INET6 and host == "::"
         return socket.create_server(address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=is_dual)
-    except (OSError, UnicodeError) as error:  # of a name that cannot be one
-        reason = getattr(error, "strerror", None) or str(error)
-        raise FeederError(f"cannot listen on {_host_and_port(host, port)}: {reason}") from error
+    except (OSError, UnicodeError) as error:  # the latter of a name that cannot be one
+        raise FeederError(f"cannot listen on {_host_and_port(host, port)}: {_reason(error)}") from error
+
+
+def _reason(error: OSError | UnicodeError) -> str:
+    if isinstance(error, OSError) and error.errno and error.errno > 0:
+        return os.strerror(error.errno)  # `socket.create_server` adds the address to its own text
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _host_and_port(host: str, port: int) -> str:

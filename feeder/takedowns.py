@@ -32,7 +32,7 @@ def load(path: Path) -> tuple[Takedown, ...]:
         ConfigError: The file cannot be read, or a line is not a takedown: nobody may be shown by mistake.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").splitlines()
     except FileNotFoundError:
         return ()
     except (OSError, UnicodeDecodeError) as error:
@@ -57,7 +57,7 @@ def append(path: Path, takedown: Takedown) -> None:
 
 
 def _write(path: Path, lines: Sequence[str]) -> None:
-    with path.open("a+", encoding="utf-8") as file:
+    with path.open("a+", encoding="utf-8", errors="backslashreplace") as file:
         file.seek(0)
         whole = file.read()
         file.write("\n" if whole and not whole.endswith("\n") else "")
@@ -69,6 +69,8 @@ def _write(path: Path, lines: Sequence[str]) -> None:
 def _parsed(path: Path, number: int, line: str) -> Takedown:
     facts, _, note = line.partition(" # ")
     id_, *keys = facts.split()
+    if ":" not in id_:
+        raise ConfigError(f'{path.name}: line {number}: "{id_}" is not the id of an article')
     try:
         return Takedown(id=id_, keys=tuple(bytes.fromhex(key) for part in keys for key in part.split(",")), note=note)
     except ValueError as error:

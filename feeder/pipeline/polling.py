@@ -17,7 +17,7 @@ from feeder.errors import FetchError
 from feeder.fetch import fetcher_of
 from feeder.model import Article, Change, Place, Reading, Source, Status, Unlisted, Verdict
 from feeder.pipeline import Parts, work
-from feeder.store import Outcome, Seen, SourceState, Standing
+from feeder.store import Outcome, Seen, SourceState, Standing, StoredBody
 
 log = structlog.get_logger(__name__)
 
@@ -164,6 +164,7 @@ def _take(readings: list[tuple[Seen, Reading]], source: Source, parts: Parts, po
     ]
     parts.store.stand(standings)
     restand({c.was_id for c in changes.values() if c.sighting is None and c.was_id}, parts, now=now)
+    _keep(readings, standings, source, parts)
     polled.verdicts.update(change.verdict for change in changes.values())
     polled.held += sum(1 for standing in standings if standing.shown and standing.shown.held)
 
@@ -177,6 +178,19 @@ def _decide(readings: list[tuple[Seen, Reading]], source: Source, parts: Parts, 
         body_hashes={candidate.article.body_hash for candidate in candidates},
     )
     return dedup.decide(candidates, known, source=source, rules=parts.rules, now=now)
+
+
+def _keep(readings: list[tuple[Seen, Reading]], standings: Iterable[Standing], source: Source, parts: Parts) -> None:
+    """Clean and keep the bodies of articles that are to outlive their documents, while these are there."""
+    if not source.keep_deleted:
+        return
+    digests = {reading.place.locator: reading.digest for _, reading in readings}
+    shown = [s.shown for s in standings if s.shown and s.shown.source == source.name and s.shown.locator in digests]
+    jobs = tuple(work.body_job(one, source, digests[one.locator]) for one in shown)
+    served = parts.workers.submit(work.render, work.RenderJob(site=parts.site, entries=jobs)).result()
+    keys = {one.id: work.body_key(one, source) for one in shown}
+    bodies = [StoredBody(id=one.id, key=keys[one.id], packed=one.body) for one in served if one.body]
+    parts.store.save_bodies(bodies, kept=True)
 
 
 def _candidate(reading: Reading, article: Article, seen: Seen, source: Source, parts: Parts) -> Candidate:

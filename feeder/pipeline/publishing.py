@@ -79,7 +79,10 @@ def publish(parts: Parts, *, now: datetime, settle: timedelta, progress: Progres
 
 def audit(parts: Parts) -> int:
     """Mark the nodes whose files were altered or lost, or were rendered with other settings; return how many."""
-    bad = [feed.node for feed in parts.store.feeds() if not _is_current(feed, parts)]
+    feeds = parts.store.feeds()
+    bad = [feed.node for feed in feeds if not _is_current(feed, parts)]
+    if feeds and not all(parts.output.stamp(path) for path in render.INDEXES):
+        bad.append(())
     with parts.store.transaction():
         parts.store.mark(bad)
     return len(bad)
@@ -101,6 +104,7 @@ class _Tree:
     places: Mapping[Node, Category]
     children: Mapping[Node, tuple[Node, ...]]
     settings: Mapping[Node, CategorySettings]
+    clashes: Mapping[Node, Node]  # a node -> the one before it that has the same directory
 
     @classmethod
     def of(cls, parts: Parts) -> _Tree:
@@ -109,11 +113,20 @@ class _Tree:
         for node in sorted(labels):
             if node:
                 children.setdefault(node[:-1], []).append(node)
+        places = {node: _place(node, labels, parts) for node in {(), *labels}}
         return cls(
-            places={node: _place(node, labels, parts) for node in {(), *labels}},
+            places=places,
             children={node: tuple(below) for node, below in children.items()},
             settings={categories.node(s.path): s for s in parts.site.categories},
+            clashes=_clashes(places),
         )
+
+
+def _clashes(places: Mapping[Node, Category]) -> dict[Node, Node]:
+    """Return the nodes that would write another's files: a slug from the config may be that of a category."""
+    first: dict[tuple[str, ...], Node] = {}
+    owners = ((node, first.setdefault(places[node].slugs, node)) for node in sorted(places))
+    return {node: owner for node, owner in owners if node != owner}
 
 
 def _place(node: Node, labels: Mapping[Node, str], parts: Parts) -> Category:
@@ -284,13 +297,19 @@ def _plate(order: _Order, kitchen: _Kitchen, now: datetime) -> _Plate | None:
         _drop(order.mark, kitchen.parts, kitchen.published)
         return None
     try:
-        if not entries:
-            raise InvalidItem("none of its articles can be read now; its last good files stay")
+        _check_plate(order.mark.node, entries, kitchen.tree)
         document = _document(order.mark.node, entries, kitchen)
         return _Plate(order=order, document=document, files=render.render(document))
     except (FeederError, ValueError) as error:
         _fail(order.mark.node, str(error), kitchen, now)
         return None
+
+
+def _check_plate(node: Node, entries: Sequence[RenderedEntry], tree: _Tree) -> None:
+    if not entries:
+        raise InvalidItem("none of its articles can be read now; its last good files stay")
+    if node in tree.clashes:
+        raise InvalidItem(f"its directory is that of {'/'.join(tree.clashes[node])}; give one of them another slug")
 
 
 def _document(node: Node, entries: Sequence[RenderedEntry], kitchen: _Kitchen) -> FeedDocument:

@@ -152,6 +152,11 @@ def _clean(job: EntryJob) -> Body | None:
     return html.clean(text, locator=locator, base_url=source.base_url, remove=source.remove)
 
 
+def body_job(shown: Shown, source: Source, digest: bytes) -> EntryJob:
+    """Return the job that cleans the body of *shown*, whatever feed it will be in."""
+    return EntryJob(shown=shown, source=source, categories=(), content=ContentPolicy.FULL, digest=digest)
+
+
 def digest_of(snapshot: Snapshot) -> bytes:
     """Return what stands for the bytes of *snapshot*."""
     return blake2b(snapshot.body, digest_size=16).digest()

@@ -17,6 +17,8 @@ VERSION = 1
 FORMATS: Mapping[Format, Callable[[FeedDocument], bytes]] = MappingProxyType(
     {Format.ATOM: atom.render, Format.RSS: rss.render, Format.JSON: json.render}
 )
+INDEXES = ("feeds.json", "feeds.opml")
+"""The lists of all feeds, below the output root."""
 _WEB = ("https://", "http://")
 
 
@@ -55,7 +57,5 @@ def render(document: FeedDocument) -> tuple[FeedFile, ...]:
 def render_indexes(records: Iterable[FeedRecord], site: Site) -> tuple[FeedFile, ...]:
     """Return the lists of all feeds; the order of *records* does not matter."""
     ordered = sorted(records, key=lambda record: record.category.node)
-    return (
-        FeedFile(path="feeds.json", body=json.render_index(ordered, site)),
-        FeedFile(path="feeds.opml", body=opml.render_index(ordered, site)),
-    )
+    bodies = (json.render_index(ordered, site), opml.render_index(ordered, site))
+    return tuple(FeedFile(path=path, body=body) for path, body in zip(INDEXES, bodies, strict=True))

@@ -247,8 +247,8 @@ class Store(Protocol):
     def bodies(self, ids: Collection[str]) -> Mapping[str, StoredBody]:
         """Return the cleaned bodies that are kept."""
 
-    def save_bodies(self, bodies: Iterable[StoredBody]) -> None:
-        """Keep cleaned bodies."""
+    def save_bodies(self, bodies: Iterable[StoredBody], *, kept: bool = False) -> None:
+        """Keep cleaned bodies while their articles are in a feed; with *kept*, for good."""
 
     def save_feed(self, feed: PublishedFeed, *, mark: Mark, now: datetime) -> None:
         """Note a feed as written, and remove its mark."""

@@ -20,6 +20,7 @@ from feeder.errors import StoreError
 from feeder.model import (
     CategoryPath,
     Change,
+    Dating,
     Memory,
     Node,
     Place,
@@ -69,16 +70,15 @@ class SqliteStore:
         """Commit all of what happens inside, or nothing."""
         with _translated():
             self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            with _translated():
+            try:
+                yield
                 self._flush()
                 self._db.execute("COMMIT")
-        except BaseException:
-            self._forget_caches()
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
+            except BaseException:
+                self._forget_caches()
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
 
     def close(self) -> None:
         """Release the database."""
@@ -162,7 +162,7 @@ class SqliteStore:
     def changed(self, name: str, *, everything: bool) -> Iterator[Seen]:
         """Yield the scan's places that are new or have another stamp, with what was last read there."""
         values = {"source": self._source(name), "everything": everything}
-        for locator, size, mtime_ns, inode, digest, status, reason in self._db.execute(self._sql["changed"], values):
+        for locator, size, mtime_ns, inode, digest, status, reason in self._stream("changed", values):
             place = Place(locator=locator, size=size, mtime_ns=mtime_ns, inode=inode)
             yield Seen(place=place, digest=digest, status=Status(status) if status else None, reason=reason)
 
@@ -211,6 +211,7 @@ class SqliteStore:
         rest = [o for o in done if not (o.change and o.change.sighting) or o.change.verdict is Verdict.UNCHANGED]
         self._write("put_sighting", [self._sighting_row(source, o) for o in seen])
         self._write("put_place", [(source, o.reading.place.locator, *_place_values(o)) for o in rest])
+        self._write("put_date", [row for o in rest for row in _stamp_rows(source, o.change)])
         self._write("put_key", [row for o in done for row in self._key_rows(o.change)])
         self._write("put_event", [e for o in done for e in self._events(name, o, now)])
 
@@ -355,7 +356,7 @@ class SqliteStore:
 
     def newest(self, node: Node) -> Iterator[Listed]:
         """Yield the node's articles in feed order: published descending, then id."""
-        for id_, published, source in self._db.execute(self._sql["newest"], (self._node(node),)):
+        for id_, published, source in self._stream("newest", (self._node(node),)):
             yield Listed(id=self._long(id_), published=rows.moment(published), source=source)
 
     def nodes(self) -> Mapping[Node, str]:
@@ -383,9 +384,9 @@ class SqliteStore:
             for body in (StoredBody(id=self._long(id_), key=key, packed=packed) for id_, key, packed in found)
         }
 
-    def save_bodies(self, bodies: Iterable[StoredBody]) -> None:
-        """Keep cleaned bodies."""
-        self._write("put_body", [(self._short(b.id), b.key, b.packed) for b in bodies])
+    def save_bodies(self, bodies: Iterable[StoredBody], *, kept: bool = False) -> None:
+        """Keep cleaned bodies while their articles are in a feed; with *kept*, for good."""
+        self._write("put_body", [(self._short(b.id), b.key, b.packed, int(kept)) for b in bodies])
 
     def save_feed(self, feed: PublishedFeed, *, mark: Mark, now: datetime) -> None:
         """Note a feed as written, and remove its mark."""
@@ -609,6 +610,10 @@ class SqliteStore:
         with _translated():
             return self._db.execute(self._sql[statement], bound).fetchall()
 
+    def _stream(self, statement: str, values: Any) -> Iterator[Any]:
+        with _translated():
+            yield from self._db.execute(self._sql[statement], values)
+
     def _one(self, statement: str, *values: Any) -> Any:
         with _translated():
             return self._db.execute(self._sql[statement], values).fetchone()
@@ -657,9 +662,10 @@ def open_store(path: Path, *, site_id: str, may_create: bool = True) -> SqliteSt
         _check_file(path)
     with _translated(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = _connect(path)
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         with _translated(path):
+            _set_up(connection)
             _migrate(connection, path)
             _check_site(connection, path, site_id)
     except BaseException:
@@ -683,8 +689,7 @@ def prefix(site_id: str) -> str:
     return f"tag:{site_id}:article/"
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+def _set_up(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA cache_size = -32768")
@@ -693,7 +698,6 @@ def _connect(path: Path) -> sqlite3.Connection:
         "CREATE TEMP TABLE scan (locator TEXT PRIMARY KEY, size INT, mtime_ns INT, inode INT) WITHOUT ROWID"
     )
     connection.execute("CREATE TEMP TABLE unlisted (prefix TEXT)")
-    return connection
 
 
 def _check_file(path: Path) -> None:
@@ -708,6 +712,9 @@ def _check_file(path: Path) -> None:
         raise StoreError(f"{path}: not a state of Feeder (not an SQLite database)")
     page = int.from_bytes(header[16:18], "big")
     pages = int.from_bytes(header[28:32], "big")
+    journal = path.with_name(f"{path.name}-wal")
+    if journal.exists() and journal.stat().st_size:
+        return  # a checkpoint that was cut off says more pages than it wrote; SQLite takes the rest from here
     if size < pages * (65536 if page == 1 else page):
         raise StoreError(f"{path}: the state is cut off ({size} bytes); restore it from a backup")
 
@@ -762,9 +769,10 @@ def _filled(sql: str) -> str:
 
 @contextmanager
 def _translated(path: Path | None = None) -> Iterator[None]:
+    kinds = (sqlite3.Error, OSError) if path else (sqlite3.Error,)  # other files' errors pass through a transaction
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except kinds as error:
         where = f"{path}: " if path else ""
         raise StoreError(f"{where}the state cannot be used: {error}") from error
 
@@ -789,6 +797,13 @@ def _place_values(outcome: Outcome) -> tuple[object, ...]:
     reading = outcome.reading
     place = NOWHERE if reading.status is Status.UNSETTLED else reading.place
     return place.size, place.mtime_ns, place.inode, reading.digest, reading.status.value, reading.reason
+
+
+def _stamp_rows(source: int, change: Change | None) -> list[tuple[object, ...]]:
+    """Return the date as read now where it is believed no more than before; it tells the same stamp from another."""
+    if change is None or change.sighting is None or change.sighting.article.dating is not Dating.NAIVE:
+        return []
+    return [(rows.seconds_or_none(change.sighting.article.published), source, change.locator)]
 
 
 def _source_state(row: Sequence[Any]) -> SourceState:

@@ -138,7 +138,8 @@ CREATE INDEX feeds_of ON feed_entries (id);
 CREATE TABLE bodies (
     id   TEXT PRIMARY KEY,
     key  BLOB NOT NULL,                       -- of the text and of everything that cleaning depends on
-    body BLOB NOT NULL
+    body BLOB NOT NULL,
+    kept INTEGER NOT NULL DEFAULT 0           -- even when the article is in no feed
 ) WITHOUT ROWID;
 
 CREATE TABLE history (

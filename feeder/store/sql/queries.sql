@@ -99,6 +99,9 @@ ON CONFLICT (source, locator) DO UPDATE SET missing_since = NULL, missing_scans 
 INSERT INTO sightings (source, locator, $place) VALUES (?, ?, $place_values)
 ON CONFLICT (source, locator) DO UPDATE SET missing_since = NULL, missing_scans = 0, $place_updates;
 
+-- name: put_date
+UPDATE sightings SET date = ? WHERE source = ? AND locator = ?;
+
 -- name: delete_sighting
 DELETE FROM sightings WHERE source = ? AND locator = ?;
 
@@ -186,11 +189,11 @@ SELECT articles.id, sightings.digest FROM articles JOIN sightings USING (source,
 SELECT id, key, body FROM bodies WHERE id IN (?*);
 
 -- name: put_body
-INSERT INTO bodies (id, key, body) VALUES (?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET key = excluded.key, body = excluded.body;
+INSERT INTO bodies (id, key, body, kept) VALUES (?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET key = excluded.key, body = excluded.body, kept = max(kept, excluded.kept);
 
 -- name: prune_bodies
-DELETE FROM bodies WHERE id IN (?*) AND NOT EXISTS (SELECT 1 FROM feed_entries WHERE feed_entries.id = bodies.id);
+DELETE FROM bodies WHERE id IN (?*) AND NOT kept AND NOT EXISTS (SELECT 1 FROM feed_entries WHERE feed_entries.id = bodies.id);
 
 -- name: put_feed
 INSERT INTO feeds (node, fingerprint, updated, published_at, files) VALUES (?, ?, ?, ?, ?)
@@ -271,7 +274,7 @@ HAVING count(*) > 1 AND min(text_hash) <> max(text_hash) ORDER BY id;
 
 -- name: problems
 SELECT name, locator, reason FROM sightings JOIN sources USING (source)
-WHERE status IN ('broken', 'unsettled') ORDER BY name, locator;
+WHERE status <> 'good' AND status IN ('broken', 'unsettled') ORDER BY name, locator;
 
 -- name: counts
 SELECT 'articles', count(*) FROM articles WHERE source IS NOT NULL
@@ -279,9 +282,9 @@ UNION ALL SELECT 'held', count(*) FROM articles WHERE held
 UNION ALL SELECT 'removed', count(*) FROM articles WHERE removed
 UNION ALL SELECT 'sightings', count(*) FROM sightings WHERE id IS NOT NULL
 UNION ALL SELECT 'merged', count(*) FROM (SELECT 1 FROM sightings WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1)
-UNION ALL SELECT 'left_out', count(*) FROM sightings WHERE status = 'left_out'
-UNION ALL SELECT 'rejected', count(*) FROM sightings WHERE status IN ('broken', 'unsettled')
-UNION ALL SELECT 'missing', count(*) FROM sightings WHERE missing_since IS NOT NULL AND id IS NOT NULL
+UNION ALL SELECT 'left_out', count(*) FROM sightings WHERE status <> 'good' AND status = 'left_out'
+UNION ALL SELECT 'rejected', count(*) FROM sightings WHERE status <> 'good' AND status IN ('broken', 'unsettled')
+UNION ALL SELECT 'missing', count(*) FROM sightings WHERE missing_since IS NOT NULL AND +id IS NOT NULL
 UNION ALL SELECT 'feeds', count(*) FROM feeds
 UNION ALL SELECT 'stale', count(*) FROM marks;
 

@@ -1,0 +1,435 @@
+"""The HTTP server: what is published comes out as it is, and nothing else does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import formatdate, parsedate_to_datetime
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import quote, urljoin, urlsplit
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from feeder.errors import FeederError
+from feeder.serve import CHUNK, Server
+
+TIMEOUT = 20
+SECRET = b"not for the public"
+NOTHING = (404, b"There is nothing at this address.\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+
+@contextmanager
+def served(root: Path) -> Iterator[str]:
+    """Serve *root* from a loop of its own and yield the address."""
+    address: Future[str] = Future()
+    loop = asyncio.new_event_loop()
+    end = asyncio.Event()
+
+    async def serve() -> None:
+        server = Server(root, host="127.0.0.1", port=0)
+        address.set_result(await server.start())
+        await end.wait()
+        await server.stop()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    try:
+        yield address.result(TIMEOUT)
+    finally:
+        loop.call_soon_threadsafe(end.set)
+        thread.join(TIMEOUT)
+        loop.close()
+
+
+def ask(address: str, target: str = "/", *, method: str = "GET", **headers: str) -> Answer:
+    """Send *target* as it is written."""
+    connection = HTTPConnection(urlsplit(address).netloc, timeout=TIMEOUT)
+    try:
+        connection.request(method, target, headers={name.replace("_", "-"): text for name, text in headers.items()})
+        response = connection.getresponse()
+        return Answer(
+            status=response.status,
+            body=response.read(),
+            headers={name.lower(): text for name, text in response.getheaders()},
+        )
+    finally:
+        connection.close()
+
+
+def write(root: Path, path: str, body: bytes = b"body") -> Path:
+    file = root / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(body)
+    return file
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published directory with a page, feeds, and much that is nobody's business."""
+    beside = tmp_path_factory.mktemp("place")
+    root = beside / "public"
+    write(root, "index.html", b"<!doctype html><title>All</title>")
+    write(root, "atom.xml", b"<feed/>")
+    write(root, "rss.xml", b"<rss/>")
+    write(root, "feed.json", b"{}")
+    write(root, "feeds.json", b"[]")
+    write(root, "feeds.opml", b"<opml/>")
+    write(root, "unknown", b"\x00\x01")
+    write(root, "empty.txt", b"")
+    write(root, "categories/金融/c++-1b2c3d4e/index.html", "<title>金融</title>".encode())
+    write(root, "categories/a:b/index.html", b"colon")
+    write(root, "bare/atom.xml", b"<feed/>")
+    write(root, ".hidden", SECRET)
+    write(root, ".git/config", SECRET)
+    write(root, ".feeder-0123456789abcdef.tmp", SECRET)
+    write(beside, "secret.txt", SECRET)
+    write(beside, "secrets/index.html", SECRET)
+    (root / "link.txt").symlink_to(beside / "secret.txt")
+    (root / "links").symlink_to(beside / "secrets")
+    (root / "inner.xml").symlink_to("atom.xml")
+    (root / "loop").symlink_to("loop")
+    os.mkfifo(root / "pipe.xml")
+    return root
+
+
+@pytest.fixture(scope="module")
+def address(root: Path) -> Iterator[str]:
+    with served(root) as address:
+        yield address
+
+
+# ---------------------------------------------------------------- what is there
+
+
+@pytest.mark.parametrize(
+    ("target", "media_type"),
+    [
+        ("/", "text/html; charset=utf-8"),
+        ("/index.html", "text/html; charset=utf-8"),
+        ("/atom.xml", "application/atom+xml; charset=utf-8"),
+        ("/rss.xml", "application/rss+xml; charset=utf-8"),
+        ("/feed.json", "application/feed+json"),
+        ("/feeds.json", "application/json"),
+        ("/feeds.opml", "text/x-opml; charset=utf-8"),
+        ("/bare/atom.xml", "application/atom+xml; charset=utf-8"),
+        ("/empty.txt", "text/plain; charset=utf-8"),
+        ("/unknown", "application/octet-stream"),
+    ],
+)
+def test_every_file_has_its_media_type_and_is_not_sniffed(address: str, target: str, media_type: str) -> None:
+    answer = ask(address, target)
+    assert (answer.status, answer.headers["content-type"]) == (200, media_type)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_file_comes_out_as_it_is(address: str, root: Path) -> None:
+    assert ask(address, "/rss.xml").body == (root / "rss.xml").read_bytes()
+
+
+def test_names_of_any_script_are_found_by_their_percent_encoding(address: str) -> None:
+    answer = ask(address, quote("/categories/金融/c++-1b2c3d4e/"))
+    assert (answer.status, answer.body.decode()) == (200, "<title>金融</title>")
+
+
+def test_a_query_does_not_matter(address: str) -> None:
+    assert ask(address, "/atom.xml?from=reader&x=%2f").body == b"<feed/>"
+
+
+def test_a_file_of_many_chunks_is_whole(tmp_path: Path) -> None:
+    body = os.urandom(3 * CHUNK + 17)
+    write(tmp_path, "atom.xml", body)
+    with served(tmp_path) as address:
+        assert ask(address, "/atom.xml").body == body
+
+
+def test_head_tells_the_same_without_the_body(address: str) -> None:
+    full, head = ask(address, "/atom.xml"), ask(address, "/atom.xml", method="HEAD")
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers | {"date": ""} == full.headers | {"date": ""}
+    assert head.headers["content-length"] == "7"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"])
+def test_other_methods_are_told_which_ones_there_are(address: str, method: str) -> None:
+    answer = ask(address, "/atom.xml", method=method)
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
+    assert answer.body == b"Only GET and HEAD are answered here.\n"
+
+
+# ---------------------------------------------------------------- what the client has already
+
+
+def test_a_known_etag_is_answered_with_304_and_no_body(address: str) -> None:
+    etag = ask(address, "/atom.xml").headers["etag"]
+    answer = ask(address, "/atom.xml", if_none_match=etag)
+    assert (answer.status, answer.body, answer.headers["etag"]) == (304, b"", etag)
+
+
+@pytest.mark.parametrize(
+    ("tags", "status"),
+    [
+        pytest.param("{etag}", 304, id="the-same"),
+        pytest.param("W/{etag}", 304, id="made-weak-by-a-proxy"),
+        pytest.param('"other", {etag}', 304, id="one-of-several"),
+        pytest.param("*", 304, id="any"),
+        pytest.param('"other"', 200, id="another"),
+        pytest.param("", 200, id="empty"),
+    ],
+)
+def test_etags_are_compared_as_http_has_it(address: str, tags: str, status: int) -> None:
+    etag = ask(address, "/atom.xml").headers["etag"]
+    assert ask(address, "/atom.xml", if_none_match=tags.format(etag=etag)).status == status
+
+
+def test_an_etag_outweighs_a_date(address: str) -> None:
+    late = formatdate(4102444800, usegmt=True)
+    assert ask(address, "/atom.xml", if_none_match='"other"', if_modified_since=late).status == 200
+
+
+def test_the_date_of_the_last_change_is_enough(address: str) -> None:
+    changed = ask(address, "/atom.xml").headers["last-modified"]
+    assert ask(address, "/atom.xml", if_modified_since=changed).status == 304
+
+
+@pytest.mark.parametrize("since", ["Thu, 01 Jan 1970 00:00:00 GMT", "Thu, 01 Jan 1970 00:00:00 -0000", "yesterday", ""])
+def test_an_older_or_unreadable_date_gets_the_file(address: str, since: str) -> None:
+    assert ask(address, "/atom.xml", if_modified_since=since).status == 200
+
+
+def test_last_modified_is_the_time_of_the_file(tmp_path: Path) -> None:
+    os.utime(write(tmp_path, "atom.xml"), (1_700_000_000, 1_700_000_000))
+    with served(tmp_path) as address:
+        changed = parsedate_to_datetime(ask(address, "/atom.xml").headers["last-modified"])
+    assert changed.timestamp() == 1_700_000_000
+
+
+def test_a_file_that_is_replaced_has_another_etag(tmp_path: Path) -> None:
+    write(tmp_path, "atom.xml", b"old")
+    with served(tmp_path) as address:
+        old = ask(address, "/atom.xml").headers["etag"]
+        write(tmp_path, "new", b"new").replace(tmp_path / "atom.xml")
+        answer = ask(address, "/atom.xml", if_none_match=old)
+    assert (answer.status, answer.body) == (200, b"new")
+
+
+# ---------------------------------------------------------------- directories
+
+
+def test_a_directory_without_its_slash_leads_to_its_page(address: str) -> None:
+    target = quote("/categories/金融/c++-1b2c3d4e")
+    answer = ask(address, target)
+    assert answer.status == 301
+    assert urljoin(target, answer.headers["location"]) == quote("/categories/金融/c++-1b2c3d4e/")
+
+
+@pytest.mark.parametrize("name", ["a:b", "a%3Ab"])
+def test_a_redirect_stays_on_this_host_whatever_the_name(address: str, name: str) -> None:
+    answer = ask(address, f"/categories/{name}")
+    url = urljoin(f"{address}categories/{name}", answer.headers["location"])
+    assert url.startswith(address)
+    assert ask(address, urlsplit(url).path).body == b"colon"
+
+
+@pytest.mark.parametrize("target", ["/bare/", "/bare", "/categories/", "/categories"])
+def test_a_directory_without_a_page_is_not_listed(address: str, target: str) -> None:
+    answer = ask(address, target)
+    assert (answer.status, answer.body) == NOTHING
+
+
+def test_a_root_that_is_not_there_yet_is_served_once_it_is(tmp_path: Path) -> None:
+    with served(tmp_path / "public") as address:
+        before = ask(address, "/atom.xml")
+        write(tmp_path, "public/atom.xml")
+        after = ask(address, "/atom.xml")
+    assert ((before.status, before.body), after.body) == (NOTHING, b"body")
+
+
+def test_a_root_that_is_a_link_is_served(tmp_path: Path) -> None:
+    write(tmp_path, "release-1/atom.xml")
+    (tmp_path / "public").symlink_to("release-1")
+    with served(tmp_path / "public") as address:
+        assert ask(address, "/atom.xml").body == b"body"
+
+
+# ---------------------------------------------------------------- what is not for the public
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/missing.xml",
+        "/atom.xml/",
+        "/atom.xml/atom.xml",
+        "/.hidden",
+        "/%2ehidden",
+        "/.git/config",
+        "/.feeder-0123456789abcdef.tmp",
+        "/link.txt",
+        "/inner.xml",
+        "/links/",
+        "/links",
+        "/links/index.html",
+        "/loop",
+        "/pipe.xml",
+        "/../secret.txt",
+        "/..%2fsecret.txt",
+        "/%2e%2e/secret.txt",
+        "/%2e%2e%2fsecret.txt",
+        "/bare/../../secret.txt",
+        "/bare/..%2f..%2fsecret.txt",
+        "/..%5csecret.txt",
+        "/%252e%252e%252fsecret.txt",
+        "//atom.xml",
+        "//etc/passwd",
+        "/%2fetc%2fpasswd",
+        "/bare%2fatom.xml",
+        "/bare//atom.xml",
+        "/./atom.xml",
+        "/atom.xml%00",
+        "/atom.xml%00.html",
+        "/%00",
+        "/%ff%fe",
+        "/%c0%ae%c0%ae/secret.txt",
+        "/%ed%a0%80",
+        "/" + "a" * 300,
+        "/" + "a/" * 2000,
+        "*",
+        "atom.xml",
+    ],
+)
+def test_path_leads_nowhere(address: str, target: str) -> None:
+    answer = ask(address, target)
+    assert (answer.status, answer.body) == NOTHING
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+STEPS = st.sampled_from(
+    ["..", ".", "%2e%2e", "%2f", "/", "//", "%00", "%5c", "links", "link.txt", "secret.txt", "public", "bare", ".git"]
+)
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEPS, max_size=8), slash=st.sampled_from(["/", ""]))
+def test_no_path_leads_out_of_the_root(address: str, steps: list[str], slash: str) -> None:
+    answer = ask(address, "/" + slash.join(steps))
+    assert answer.status in {200, 301, 404}
+    assert SECRET not in answer.body
+
+
+def test_a_directory_exchanged_for_a_link_leads_nowhere(tmp_path: Path) -> None:
+    write(tmp_path, "secrets/atom.xml", SECRET)
+    write(tmp_path, "public/news/atom.xml", b"<feed/>")
+    with served(tmp_path / "public") as address:
+        before = ask(address, "/news/atom.xml")
+        (tmp_path / "public/news").rename(tmp_path / "old")
+        (tmp_path / "public/news").symlink_to(tmp_path / "secrets")
+        after = ask(address, "/news/atom.xml")
+    assert (before.body, after.status) == (b"<feed/>", 404)
+
+
+def test_a_request_that_is_not_http_harms_nobody(address: str) -> None:
+    with socket.create_connection((urlsplit(address).hostname or "", urlsplit(address).port or 0), TIMEOUT) as client:
+        client.sendall(b"\x16\x03\x01\x02\x00 hello\r\n\r\n")
+        client.recv(1000)
+    assert ask(address, "/atom.xml").status == 200
+
+
+# ---------------------------------------------------------------- readers and writers at once
+
+
+def test_a_reader_gets_one_whole_file_while_it_is_replaced(tmp_path: Path) -> None:
+    bodies = {letter * size for letter, size in ((b"a", CHUNK * 2), (b"b", 1000), (b"c", CHUNK + 5))}
+    write(tmp_path, "atom.xml", b"b" * 1000)
+    end = threading.Event()
+
+    def replace() -> None:
+        while not end.is_set():
+            for number, body in enumerate(bodies):
+                write(tmp_path, f"new-{number}", body).replace(tmp_path / "atom.xml")
+
+    writer = threading.Thread(target=replace)
+    with served(tmp_path) as address:
+        writer.start()
+        got = {ask(address, "/atom.xml").body for _ in range(100)}
+        end.set()
+        writer.join(TIMEOUT)
+    assert got <= bodies
+
+
+def test_clients_that_leave_in_the_middle_leave_no_file_open(tmp_path: Path) -> None:
+    write(tmp_path, "atom.xml", b"x" * 20_000_000)
+    with served(tmp_path) as address:
+        ask(address, "/missing")
+        before = _open_files(tmp_path)
+        for _ in range(20):
+            with socket.create_connection((urlsplit(address).hostname or "", urlsplit(address).port or 0)) as client:
+                client.sendall(b"GET /atom.xml HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                client.recv(1000)
+        assert len(ask(address, "/atom.xml").body) == 20_000_000
+    assert (before, _open_files(tmp_path)) == (0, 0)
+
+
+def _open_files(root: Path) -> int:
+    links = (os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd"))  # noqa: PTH118, PTH208
+    return sum(os.path.realpath(link).startswith(str(root)) for link in links)
+
+
+# ---------------------------------------------------------------- listening
+
+
+def _try_to_listen(host: str, port: int) -> str:
+    async def start() -> str:
+        server = Server(Path(), host=host, port=port)
+        address = await server.start()
+        await server.stop()
+        return address
+
+    return asyncio.run(start())
+
+
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+    with served(tmp_path) as address, pytest.raises(FeederError) as caught:
+        _try_to_listen("127.0.0.1", urlsplit(address).port or 0)
+    assert str(caught.value) == f"cannot listen on {urlsplit(address).netloc}: Address already in use"
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 300, "192.0.2.1"])
+def test_an_address_that_is_not_ours_is_named(host: str) -> None:
+    with pytest.raises(FeederError, match=f"cannot listen on {host}:8080: "):
+        _try_to_listen(host, 8080)
+
+
+def test_a_name_is_listened_on_by_ipv4() -> None:
+    assert _try_to_listen("localhost", 0).startswith("http://127.0.0.1:")
+
+
+def test_an_ipv6_address_is_written_in_brackets() -> None:
+    with pytest.raises(FeederError, match=r"cannot listen on \[2001:db8::1\]:8080: "):
+        _try_to_listen("2001:db8::1", 8080)
+
+
+def test_a_server_that_never_started_can_be_stopped() -> None:
+    asyncio.run(Server(Path(), host="127.0.0.1", port=0).stop())
+
+
+def test_the_port_is_free_again_after_a_stop(tmp_path: Path) -> None:
+    with served(tmp_path) as address:
+        ask(address)
+    with pytest.raises(ConnectionRefusedError):
+        ask(address)
