@@ -62,6 +62,16 @@ class App:
             self._restand_all(now)
         publishing.audit(self.parts)
 
+    def reread(self) -> tuple[str, ...]:
+        """Return the sources that were last read with other settings than these, or by another version."""
+        current = self.parts.fingerprints
+        states = self.store.sources()
+        return tuple(s.name for s in states if s.fingerprint and current.get(s.name, s.fingerprint) != s.fingerprint)
+
+    def rerender(self) -> bool:
+        """Tell if feeds were last rendered with other settings than these, or by another version."""
+        return any(feed.fingerprint != self.parts.fingerprint for feed in self.store.feeds())
+
     def claim_due(self, now: datetime) -> tuple[str, ...]:
         """Lease and return the names of the sources whose poll is due."""
         with self.store.transaction():
@@ -72,9 +82,14 @@ class App:
         started = time.monotonic()
         try:
             polled = self._poll(name, now, jitter)
+        except StoreError:
+            raise
         except FetchError as error:
-            polled = Polled(source=name, error=str(error))
-            self._finish(polled, now, jitter)
+            polled = self._failed(name, str(error), now, jitter)
+        except Exception as error:  # the other sources go on, whatever this one met
+            log.exception("poll_crashed", source=name)
+            self.parts.workers.stop()
+            polled = self._failed(name, f"{type(error).__name__}: {error}", now, jitter)
         _log_poll(polled, time.monotonic() - started)
         return polled
 
@@ -113,9 +128,11 @@ class App:
             self._give_back(polled, now, jitter)
         return polled
 
-    def _finish(self, polled: Polled, now: datetime, jitter: float) -> None:
+    def _failed(self, name: str, error: str, now: datetime, jitter: float) -> Polled:
+        polled = Polled(source=name, error=error)
         with self.store.transaction():
             self._give_back(polled, now, jitter)
+        return polled
 
     def _give_back(self, polled: Polled, now: datetime, jitter: float) -> None:
         source = self.parts.sources[polled.source]
@@ -264,4 +281,5 @@ def _log_poll(polled: Polled, seconds: float) -> None:
     if polled.error:
         log.warning("poll_failed", source=polled.source, error=polled.error, **facts)
     else:
-        log.info("polled", source=polled.source, places=polled.places, seconds=round(seconds, 3), **facts)
+        tell = log.info if facts else log.debug
+        tell("polled", source=polled.source, places=polled.places, seconds=round(seconds, 3), **facts)

@@ -1,135 +1,521 @@
-"""The command line: one thin function for each command. Only this module knows click and rich."""
+"""The command line: one thin function for each command. Only this module knows click."""
 
 from __future__ import annotations
 
-import json
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
 
-from feeder.errors import ConfigError, FeederError
+from feeder.errors import ConfigError, FeederError, StateInUse
 
 if TYPE_CHECKING:
-    from feeder.app import App, Progress
+    from feeder.app import App
     from feeder.config import Config
+    from feeder.report import Summary
+    from feeder.store import Store
 
-DEFAULT_CONFIGS = (Path("config.toml"), Path("/etc/feeder/config.toml"))
+DEFAULT_CONFIGS: Final = (Path("config.toml"), Path("/etc/feeder/config.toml"))
 DONE, FAILED, WRONG, SOURCES_FAILED = 0, 1, 2, 3  # exit codes
+INTERRUPTED: Final = 130  # as shells have it: 128 + SIGINT
+PIPE_CLOSED: Final = 141  # 128 + SIGPIPE
+
+# What `feeder --help` lists, in this order. A command that is not named here comes last.
+GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Set up": ("init", "check", "preview", "adopt"),
+    "Work": ("run", "once"),
+    "Look": ("status", "explain"),
+    "Steer": ("poll", "pause", "resume", "accept", "remove"),
+}
+EPILOG: Final = """\b
+Examples:
+  feeder check                        is the config right, and what does it find?
+  feeder preview newsroom             what would be read, before anything is published
+  feeder once --dry-run               which files would change
+  feeder run                          the daemon
+  feeder explain posts/rates.md       why is this article (not) in its feeds?
+  feeder remove posts/x.md --note "court order 12/26"
+
+\b
+Exit codes:
+  0  done                  2  wrong usage or configuration
+  1  failed                3  done, but a source failed (once)
+
+\b
+Files:
+  ./config.toml, /etc/feeder/config.toml   the configuration: the first that exists
+  removed.txt                              takedowns, beside the configuration
+
+\b
+Environment:
+  FEEDER_CONFIG                            another configuration
+"""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def main() -> None:
+@dataclass(slots=True, kw_only=True)
+class Options:
+    """What stands before or after the name of any command."""
+
+    path: Path | None = None
+    log_level: str | None = None
+
+
+class _Groups(click.Group):
+    """Lists its commands by what they are for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands in the order of GROUPS."""
+        ordered = [name for names in GROUPS.values() for name in names if name in self.commands]
+        return [*ordered, *(name for name in super().list_commands(ctx) if name not in ordered)]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a list for each group."""
+        grouped = {name for names in GROUPS.values() for name in names}
+        rest = tuple(name for name in self.list_commands(ctx) if name not in grouped)
+        for title, names in (*GROUPS.items(), ("Other", rest)):
+            rows = [(name, self.commands[name].get_short_help_str(90)) for name in names if name in self.commands]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; if nobody reads its output any more, that is no fault of its own."""
+        try:
+            result = super().invoke(ctx)
+            if sys.stdout:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            # What is left in the buffer has no reader; the interpreter must not fail over it on its way out.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(PIPE_CLOSED)
+        return result
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; an error of ours is one line on standard error and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # titles are in any script, terminals are not
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
-        feeder(standalone_mode=False)
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
+        result = feeder.main(arguments, standalone_mode=False, prog_name="feeder")
     except click.ClickException as error:
         error.show()
-        sys.exit(WRONG)
+        return WRONG
     except click.Abort:
-        sys.exit(130)
+        return INTERRUPTED
     except ConfigError as error:
-        for problem in error.problems:
-            click.echo(problem, err=True)
-        sys.exit(WRONG)
+        _say(*error.problems)
+        return WRONG
     except FeederError as error:
-        click.echo(f"feeder: {error}", err=True)
-        sys.exit(FAILED)
+        _say(f"feeder: {error}")
+        return FAILED
+    return result if isinstance(result, int) else DONE
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="feeder")
-@click.option(
-    "-c",
-    "--config",
-    "path",
-    envvar="FEEDER_CONFIG",
-    type=click.Path(path_type=Path),
-    help="The configuration. [default: ./config.toml, then /etc/feeder/config.toml]",
+def _say(*lines: str) -> None:
+    from feeder.screen import printable
+
+    for line in lines:
+        click.echo(printable(line), err=True)
+
+
+def _note_path(context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
+    options = context.find_root().ensure_object(Options)
+    options.path = value or options.path
+
+
+def _config_option(*, envvar: str | None = None) -> Callable[[Command], Command]:
+    """Let `-c` stand before a command's name, and behind it as well."""
+    return click.option(
+        "-c",
+        "--config",
+        type=click.Path(path_type=Path),
+        envvar=envvar,
+        expose_value=False,
+        callback=_note_path,
+        help="The configuration. [default: ./config.toml, then /etc/feeder/config.toml]",
+    )
+
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+@click.group(
+    cls=_Groups,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+@click.version_option(package_name="feeder", message="%(prog)s %(version)s")
+@_config_option(envvar="FEEDER_CONFIG")
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default=None,
-    help="The least serious events to log. [default: info; warning on a terminal where a command reports itself]",
+    help="The least serious events to log. [default: info; where a command reports by itself: warning or error]",
 )
 @click.pass_context
-def feeder(context: click.Context, path: Path | None, log_level: str | None) -> None:
+def feeder(context: click.Context, *, log_level: str | None) -> None:
     """Republish trees of articles as Atom, RSS and JSON feeds, one for every category."""
-    context.obj = {"path": path, "log_level": log_level}
+    context.ensure_object(Options).log_level = log_level
+
+
+# ---------------------------------------------------------------- work
 
 
 @feeder.command()
+@_config_option()
 @click.option("--all", "everything", is_flag=True, help="Poll every source, whether it is due or not.")
+@click.option("--dry-run", is_flag=True, help="Name the files that would change, and what other settings would do.")
 @click.option("--fresh", is_flag=True, help="Begin with a new state although feeds are published already.")
-@click.option("--dry-run", is_flag=True, help="Say which files would change; change nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@click.pass_obj
-def once(obj: dict[str, Any], *, everything: bool, fresh: bool, dry_run: bool, as_json: bool) -> None:
+@_json_option
+@click.pass_context
+def once(context: click.Context, *, everything: bool, fresh: bool, dry_run: bool, as_json: bool) -> None:
     """Poll what is due, publish, and exit.
 
-    Exit code 0: done; 1: a feed could not be written; 3: done, but a source failed.
-    """
-    from feeder import report
+    A dry run works on a copy of the state and changes nothing. It reads sources whose settings changed even if they
+    are not due, and says what that does to articles and feeds that are there already.
+
+    \b
+    Exit codes:
+      0  done
+      1  a feed could not be written, or the state cannot be used
+      2  wrong usage or configuration
+      3  done, but a source failed; its articles stay as they were
+    """  # noqa: D301 - click's mark of lines that stay as they are
+    from feeder import report, screen
     from feeder.app import opened, rehearsed
 
-    settings = _load(obj, quiet=sys.stderr.isatty())
-    with _progress() as progress:
-        whole = rehearsed(settings) if dry_run else opened(settings, is_fresh=fresh, progress=progress)
+    level = "error" if sys.stderr.isatty() else "warning" if dry_run else "info"  # a log would run into the bars
+    settings = _load(context.obj, level=level)
+    with screen.progress() as progress:
+        if dry_run:
+            whole = rehearsed(settings, progress=progress)
+        else:
+            whole = opened(settings, is_fresh=fresh, progress=progress)
         with whole as app:
-            summary = _run_once(app, everything=everything)
-    click.echo(json.dumps(report.summary_values(summary), ensure_ascii=False) if as_json else report.summary(summary))
-    sys.exit(FAILED if summary.published.failed else SOURCES_FAILED if summary.failed else DONE)
+            done = _rehearse(app, everything=everything) if dry_run else _run_once(app, everything=everything)
+    if as_json:
+        screen.show_json(report.summary_values(done))
+    else:
+        screen.show(report.summary(done))
+    context.exit(FAILED if done.published.failed else SOURCES_FAILED if done.failed else DONE)
 
 
-def _run_once(app: App, *, everything: bool) -> Any:
+def _run_once(app: App, *, everything: bool) -> Summary:
     from feeder import report
 
     now = _now()
     app.prepare(now)
-    names = [s.name for s in app.config.sources if s.enabled] if everything else app.claim_due(now)
-    polls = [app.poll(name, now) for name in names]
-    return report.Summary(polls=tuple(polls), published=app.publish(_now(), settle=timedelta()), counts=dict(app.store.counts()))
+    polls = tuple(app.poll(name, now) for name in _wanted(app, now, everything=everything))
+    published = app.publish(_now(), settle=timedelta())
+    counts, problems = app.store.counts(), app.store.problems()
+    return report.Summary(polls=polls, published=published, counts=counts, problems=problems)
+
+
+def _wanted(app: App, now: datetime, *, everything: bool) -> tuple[str, ...]:
+    if everything:
+        return tuple(source.name for source in app.config.sources if source.enabled)
+    return app.claim_due(now)
+
+
+def _rehearse(app: App, *, everything: bool) -> Summary:
+    from feeder import report
+
+    now, zone = _now(), app.config.site.timezone
+    other = app.reread()
+    before = report.census(app.store, zone) if other or app.rerender() else None
+    app.prepare(now)
+    names = dict.fromkeys((*_wanted(app, now, everything=everything), *other))
+    polls = tuple(app.poll(name, now) for name in names)
+    published = app.publish(_now(), settle=timedelta())
+    after = report.census(app.store, zone) if before else None
+    return report.Summary(
+        polls=polls,
+        published=published,
+        counts=app.store.counts(),
+        problems=app.store.problems(),
+        effect=report.effect_of(other, polls, before=before, after=after) if before and after else None,
+        rehearsal=True,
+    )
 
 
 @feeder.command()
+@_config_option()
 @click.pass_obj
-def run(obj: dict[str, Any]) -> None:
-    """Run the daemon: poll, publish and serve until it is told to stop."""
+def run(obj: Options) -> None:
+    """Run the daemon: poll, publish and serve until it is told to stop.
+
+    SIGTERM or SIGINT stops it after the piece of work in hand; the state is whole at any time.
+    """
     from feeder.app import opened
     from feeder.schedule import run as run_daemon
 
-    settings = _load(obj)
-    with opened(settings) as app:
+    with opened(_load(obj)) as app:
         run_daemon(app, clock=_now)
 
 
+# ---------------------------------------------------------------- set up
+
+
 @feeder.command()
+@_config_option()
+@_json_option
 @click.pass_obj
-def check(obj: dict[str, Any]) -> None:
-    """Check the configuration; exit code 2 and a line for each fault if it is wrong."""
-    settings = _load(obj)
-    click.echo(f"{settings.path}: good: {len(settings.sources)} source(s)")
+def check(obj: Options, *, as_json: bool) -> None:
+    """Check the configuration, and say what it configures.
+
+    Exit code 2 and a line for each fault if it is wrong. Nothing is read but names, and nothing is changed.
+    """
+    from feeder import report, screen, takedowns
+
+    settings = _load(obj, level="warning")
+    takedowns.load(settings.path.parent / takedowns.NAME)
+    looks = [report.look(source) for source in settings.sources]
+    if as_json:
+        screen.show_json(report.check_values(settings, looks))
+    else:
+        screen.show(report.check(settings, looks))
+
+
+@feeder.command()
+@_config_option()
+@_json_option
+@click.argument("source_or_file", metavar="SOURCE|FILE")
+@click.pass_obj
+def preview(obj: Options, source_or_file: str, *, as_json: bool) -> None:
+    """Show what would be read of a source, a file or a directory; nothing is stored.
+
+    A file need not lie in a source, and there need not be a configuration yet: then the settings of the first source,
+    or the defaults, are used.
+    """
+    from feeder import preview as reading
+    from feeder import screen
+
+    chosen = reading.subject(source_or_file, _load_if_any(obj))
+    if chosen.note:
+        _say(f"note: {chosen.note}")
+    if chosen.locator is None:
+        source = reading.of_source(chosen, now=_now())
+        blocks, values = reading.source_blocks(source, chosen), reading.source_values(source, chosen)
+    else:
+        document = reading.of_document(chosen)
+        blocks, values = reading.document_blocks(document, chosen), reading.document_values(document, chosen)
+    if as_json:
+        screen.show_json(values)
+    else:
+        screen.show(blocks)
+
+
+# ---------------------------------------------------------------- look
+
+
+@feeder.command()
+@_config_option()
+@click.option("--merges", is_flag=True, help="List the articles that were merged although their texts differ.")
+@_json_option
+@click.pass_obj
+def status(obj: Options, *, merges: bool, as_json: bool) -> None:
+    """Show how sources, articles and feeds stand, also while the daemon runs.
+
+    \b
+    A source is
+      ok       polled without a fault
+      failing  not to be read now; its articles stay, and it is tried again ever more rarely
+      paused   by `feeder pause`
+      off      enabled = false
+      new      not polled yet
+      gone     not in the configuration any more
+    """  # noqa: D301 - as in `once`
+    from feeder import report, screen
+
+    settings = _load(obj, level="warning")
+    if settings.state.exists():
+        with _beside(settings) as app:
+            stands = report.standing(settings, app.store, merges=merges)
+    else:
+        stands = report.standing(settings, None, merges=merges)
+    if as_json:
+        screen.show_json(report.status_values(stands))
+    else:
+        screen.show(report.status(stands, _now()))
+
+
+@feeder.command()
+@_config_option()
+@_json_option
+@click.argument("file_or_id", metavar="FILE|ID")
+@click.pass_obj
+def explain(obj: Options, file_or_id: str, *, as_json: bool) -> None:
+    """Tell why an article is where it is, or why not, and its history.
+
+    ID is what feeds say (tag:…), or its last 26 characters. FILE may be gone meanwhile.
+    """
+    from feeder import explain as why
+    from feeder import screen
+
+    now = _now()
+    with _beside(_load(obj, level="warning")) as app:
+        told = why.explain(why.find(file_or_id, app), app, now)
+        if as_json:
+            screen.show_json(why.values(told))
+        else:
+            screen.show(why.blocks(told, app, now))
+
+
+# ---------------------------------------------------------------- steer
+
+
+def _names(command: Command) -> Command:
+    return click.argument("names", metavar="NAME...", nargs=-1, required=True)(command)
+
+
+@feeder.command()
+@_config_option()
+@_names
+@click.pass_obj
+def poll(obj: Options, names: tuple[str, ...]) -> None:
+    """Make sources due at once.
+
+    The daemon polls them within a second; without one, the next `feeder once` does.
+    """
+
+    def act(store: Store, name: str) -> str:
+        store.request_poll(name, _now())
+        return f"{name}: is due now"
+
+    _steer(obj, names, act)
+
+
+@feeder.command()
+@_config_option()
+@_names
+@click.pass_obj
+def pause(obj: Options, names: tuple[str, ...]) -> None:
+    """Stop polling sources until `feeder resume`; their articles stay."""
+
+    def act(store: Store, name: str) -> str:
+        store.set_paused(name, paused=True)
+        return f"{name}: is paused; `feeder resume {name}` ends that"
+
+    _steer(obj, names, act)
+
+
+@feeder.command()
+@_config_option()
+@_names
+@click.pass_obj
+def resume(obj: Options, names: tuple[str, ...]) -> None:
+    """Poll paused sources again."""
+
+    def act(store: Store, name: str) -> str:
+        store.set_paused(name, paused=False)
+        return f"{name}: is polled again"
+
+    _steer(obj, names, act)
+
+
+@feeder.command()
+@_config_option()
+@_names
+@click.pass_obj
+def accept(obj: Options, names: tuple[str, ...]) -> None:
+    """Confirm that what is missing from sources is gone for good.
+
+    When too many articles vanish at once, Feeder withdraws none of them: a disk may not be mounted. This says that it
+    is right so; the next poll withdraws them.
+    """
+
+    def act(store: Store, name: str) -> str:
+        missing = sum(1 for gone in store.missing(name) if gone.id)
+        if not missing:
+            return f"{name}: nothing is missing; nothing is changed"
+        store.accept(name, _now())
+        return f"{name}: {missing} of {store.count(name)} articles are missing; the next poll withdraws them"
+
+    _steer(obj, names, act)
+
+
+@feeder.command()
+@_config_option()
+@click.option("--note", default="", help="Why, for removed.txt and `feeder explain`.")
+@click.argument("id_or_file", metavar="ID|FILE")
+@click.pass_context
+def remove(context: click.Context, id_or_file: str, *, note: str) -> None:
+    """Take an article down: out of every feed, for good, whatever source brings it again.
+
+    The takedown is a line of removed.txt beside the configuration. Deleting the line and `feeder once` (or a restart
+    of the daemon) undo it.
+    """
+    from feeder.explain import find
+
+    settings = _load(context.obj, level="warning")
+    with _beside(settings) as app:
+        found = find(id_or_file, app)
+        if found.id is None:
+            raise FeederError(f"{id_or_file}: is no article, so there is nothing to take down")
+        memory, copies = app.store.copies([found.id])[found.id]
+        if memory.removed:
+            click.echo(f"{found.id}: was taken down already")
+            return
+        feeds = len(app.store.feeds_of(found.id))
+        app.remove(found.id, note, _now())
+    _say_taken_down(found.id, copies)
+    context.exit(_publish_removal(settings, feeds))
+
+
+def _say_taken_down(id_: str, copies: tuple[Any, ...]) -> None:
+    from feeder.screen import show
+
+    title = copies[0].article.title if copies else "an article that no source holds now"
+    show([f"taken down: {title}", f"  {id_}", *(f"  {copy.source}: {copy.locator}" for copy in copies)])
+
+
+def _publish_removal(settings: Config, feeds: int) -> int:
+    from feeder.app import opened
+
+    try:
+        with opened(settings) as app:
+            published = app.publish(_now(), settle=timedelta())
+    except StateInUse:
+        click.echo(f"  it leaves {feeds} feed(s) as soon as the daemon publishes, within moments")
+        return DONE
+    _say(*(f"  failed: {'/'.join(node)}: {reason}" for node, reason in published.failed.items()))
+    click.echo(f"  it has left {feeds} feed(s): {len(published.written)} file(s) written")
+    return FAILED if published.failed else DONE
 
 
 # ---------------------------------------------------------------- what commands share
 
 
-def _load(obj: dict[str, Any], *, quiet: bool = False) -> Config:
+def _load(obj: Options, *, level: str = "info") -> Config:
     from feeder import config, log
 
-    log.configure(obj["log_level"] or ("warning" if quiet else "info"))
-    settings = config.load(obj["path"] or _default_config())
+    log.configure(obj.log_level or level)
+    settings = config.load(obj.path or _default_config())
     for warning in settings.warnings:
         click.echo(f"warning: {warning}", err=True)
     return settings
+
+
+def _load_if_any(obj: Options) -> Config | None:
+    from feeder import log
+
+    if obj.path or any(path.exists() for path in DEFAULT_CONFIGS):
+        return _load(obj, level="warning")
+    log.configure(obj.log_level or "warning")
+    return None
 
 
 def _default_config() -> Path:
@@ -145,20 +531,30 @@ def _now() -> datetime:
 
 
 @contextmanager
-def _progress() -> Iterator[Progress | None]:
-    """Show progress bars on a terminal, and nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+def _beside(settings: Config) -> Iterator[App]:
+    from feeder.app import beside
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
+    with beside(settings) as app:
+        yield app
 
-        def show(what: str, done: int, total: int) -> None:
-            task = tasks.setdefault(what, bars.add_task(what, total=total))
-            bars.update(task, completed=done, total=total)
 
-        yield show
+def _steer(obj: Options, names: tuple[str, ...], act: Callable[[Store, str], str]) -> None:
+    """Do something to each source, all or none, and say what."""
+    with _beside(_load(obj, level="warning")) as app:
+        _check_known(names, app)
+        with app.store.transaction():
+            lines = [act(app.store, name) for name in names]
+    for line in lines:
+        click.echo(line)
+
+
+def _check_known(names: tuple[str, ...], app: App) -> None:
+    from feeder.config.values import suggestion
+
+    states = {state.name for state in app.store.sources() if state.rank is not None}
+    sources = {source.name for source in app.config.sources}
+    for name in names:
+        if name not in sources:
+            raise FeederError(f'there is no source "{name}"{suggestion(name, sources)}')
+        if name not in states:
+            raise FeederError(f"{name}: has not been taken over from the configuration yet: restart the daemon")

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from urllib.parse import unquote
 
 from feeder import normalize
 from feeder.model import (
@@ -32,6 +33,8 @@ GUARD_SHARE = 5  # more than a fifth of a source ...
 GUARD_COUNT = 20  # ... and over 20 articles vanishing at once look like a fault, not like an editor
 SCANS = 2  # a locator must be missed in so many scans
 UNRANKED = 1 << 30  # of a source that has left the config
+_DIGITS = "0123456789abcdefghijklmnopqrstuv"  # base32hex
+_PAIRS = tuple(first + second for first in _DIGITS for second in _DIGITS)
 EMPTY_BODY = normalize.body_hash("")
 
 
@@ -91,23 +94,43 @@ def keys(article: Article, *, source: Source, locator: str, never: frozenset[str
     return tuple(found)
 
 
-def adopted_keys(*, title_key: str, day: str | None, link: str | None) -> tuple[bytes, ...]:
-    """Return the keys under which an entry of a feed that already has subscribers waits for its article."""
-    found = [_key("link", link)] if link else []
-    if day:
-        found.append(_key("day", title_key, day))
-    return (*found, _key("title", title_key))
+def adopted_keys(*, title_key: str | None, day: str | None, link: str | None) -> tuple[bytes, ...]:
+    """Return the keys under which an entry of a feed that already has subscribers waits for its article.
+
+    An entry with a day waits for an article without one as well: its generator had the date from elsewhere.
+    """
+    found = [_key("link", _address(link))] if link else []
+    if title_key:
+        found += [_key("title", title_key, each) for each in dict.fromkeys((day or "", ""))]
+    return tuple(found)
 
 
 def waiting_keys(article: Article) -> tuple[bytes, ...]:
-    """Return the keys by which *article* finds an adopted entry that waits for it, besides its own keys."""
-    found = [_key("link", article.link)] if article.link else []
-    return tuple(found) if article.day else (*found, _key("title", article.title_key))
+    """Return the keys by which *article*, in whatever scope, finds an adopted entry that waits for it."""
+    titled = _key("title", article.title_key, article.day.isoformat() if article.day else "")
+    return (_key("link", _address(article.link)), titled) if article.link else (titled,)
 
 
 def mint(key: bytes, prefix: str) -> str:
     """Return the permanent id made from *key*: 26 characters of base32hex (RFC 4648, 7), which sort as the bytes do."""
-    return prefix + base64.b32hexencode(key).decode().rstrip("=").lower()
+    number = int.from_bytes(key, "big") << 2  # 128 bits and two of padding are 13 pairs of characters
+    return prefix + "".join(_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10))
+
+
+def minted_key(id_: str, prefix: str) -> bytes | None:
+    """Return the key that *id_* was minted from, or None if it was not."""
+    try:
+        key = base64.b32hexdecode(id_.removeprefix(prefix).upper() + "======")
+    except ValueError:
+        return None
+    return key if mint(key, prefix) == id_ else None
+
+
+def _address(link: str) -> str:
+    """Return what stays of an address when a site moves to https or tidies its links."""
+    _, _, rest = link.partition("://")
+    host, _, path = rest.partition("#")[0].partition("/")
+    return f"{host.lower()}/{unquote(path).removesuffix('index.html').rstrip('/')}"
 
 
 def _scope(article: Article, *, source: Source, locator: str, never: frozenset[str]) -> tuple[str, ...]:
@@ -224,7 +247,8 @@ def _keeps_id(candidate: Candidate, article: Article, prior: Sighting) -> bool:
     old = prior.article
     if candidate.same_bytes:
         return article.day != old.day
-    return (article.title_key, article.day, article.guid) == (old.title_key, old.day, old.guid)
+    alike = (article.title_key, article.day, article.guid) == (old.title_key, old.day, old.guid)
+    return alike and (article.day is not None or article.text_hash == old.text_hash)
 
 
 def _believed(candidate: Candidate, prior: Sighting, now: datetime) -> tuple[Article, datetime]:
@@ -352,17 +376,19 @@ def _text_since(
     memory = desk.memories.get(id_)
     if memory and memory.text_hash == article.text_hash:
         return memory.text_since
+    if memory and memory.text_hash is None and prior is None and memory.text_since:
+        return memory.text_since  # adopted: the text that comes first is the one that subscribers have
     is_back = memory is not None and memory.text_hash is not None and not desk.copies.get(id_)
     return desk.now if prior or is_back else None
 
 
 def _carry_out(change: Change, prior: Sighting | None, desk: _Desk) -> Change:
     sighting = change.sighting
-    if sighting is None:
-        return change
+    assert sighting, "every candidate is an article"  # noqa: S101 - narrows the type
     for key in change.keys:
         desk.owners.setdefault(key, sighting.id)
     if change.verdict is Verdict.UNCHANGED:
+        desk.copies[sighting.id][sighting.source, sighting.locator] = sighting  # its date as read may be another
         return change
     if prior:
         desk.copies.get(prior.id, {}).pop((prior.source, prior.locator), None)

@@ -70,8 +70,6 @@ _CLOSES_ITS_LIKE = {
     "tbody": frozenset({"thead", "tbody", "tr", "td", "th"}),
     "tfoot": frozenset({"thead", "tbody", "tr", "td", "th"}),
     "option": frozenset({"option"}),
-    "rt": frozenset({"rt", "rp"}),
-    "rp": frozenset({"rt", "rp"}),
 }
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -187,6 +185,7 @@ class _OpenElements:
             yield f"<{name}{attributes}>"
         else:
             self._left_out[name] += 1
+            yield "<br>" if name in _CLOSES_PARAGRAPH else ""
 
     def close(self, name: str) -> Iterator[str]:
         if name == "br":  # browsers take it for a line break

@@ -1,14 +1,81 @@
-"""What happened, as text for people and as values for programs."""
+"""What happened and how things stand, as blocks for people and as values for programs."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from feeder.model import Status, Verdict
+from feeder.config import Config
+from feeder.errors import FetchError
+from feeder.fetch import fetcher_of
+from feeder.model import PATH_MARK, Node, Place, Problem, Sighting, Source, Status, Unlisted, Verdict
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
+from feeder.screen import Block, Table
+from feeder.store import SourceState, Store
+
+FEW = 5  # of a kind that a summary names
+MANY = 20  # of a kind that `status` names; JSON has all
+NEWS = tuple(verdict for verdict in Verdict if verdict is not Verdict.UNCHANGED)
+REJECTED = (Status.BROKEN, Status.UNSETTLED)
+UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+COUNTED = ("articles", "merged", "held", "removed", "left_out", "rejected", "missing", "feeds", "stale")
+UNTITLED = "(the whole site)"
+
+
+def local(moment: datetime | None, zone: ZoneInfo) -> str:
+    """Return *moment* as the site's people read it."""
+    if moment is None:
+        return "-"
+    there = moment.astimezone(zone)
+    return f"{there:%Y-%m-%d %H:%M:%S} {there:%z}"
+
+
+def stamp(moment: datetime | None) -> str | None:
+    """Return *moment* as JSON has it."""
+    return moment.isoformat().replace("+00:00", "Z") if moment else None
+
+
+def apart(moment: datetime | None, now: datetime) -> str:
+    """Return how far *moment* is from *now*, in one unit."""
+    if moment is None:
+        return "never"
+    length = span(abs(moment - now))
+    return "now" if length == "0 s" else f"in {length}" if moment > now else f"{length} ago"
+
+
+def span(length: timedelta) -> str:
+    """Return a length of time in its largest unit."""
+    seconds = int(length.total_seconds())
+    size, unit = next((each for each in UNITS if seconds >= each[0]), UNITS[-1])
+    return f"{seconds // size} {unit}"
+
+
+def named(node: Node) -> str:
+    """Return the category *node* as people read it."""
+    return PATH_MARK.join(node) or UNTITLED
+
+
+def many(count: int, one: str, more: str | None = None) -> str:
+    """Return a count with its noun."""
+    return f"{count} {one if count == 1 else more or one + 's'}"
+
+
+# ---------------------------------------------------------------- once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What other settings did to articles and feeds that were there before."""
+
+    sources: tuple[str, ...]  # those that were read anew
+    new_days: int
+    merged: int
+    moved: int  # feeds
+    new_ids: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +85,9 @@ class Summary:
     polls: tuple[Polled, ...]
     published: Published
     counts: Mapping[str, int] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    effect: Effect | None = None
+    rehearsal: bool = False
 
     @property
     def failed(self) -> tuple[Polled, ...]:
@@ -28,32 +98,34 @@ class Summary:
 def summary_values(done: Summary) -> dict[str, object]:
     """Return *done* as JSON has it."""
     verdicts, statuses = _totals(done)
+    effect = done.effect
     return {
+        "dry_run": done.rehearsal,
         "sources": len(done.polls),
         "failed": {polled.source: polled.error for polled in done.failed},
-        **{verdict.value: verdicts[verdict] for verdict in Verdict if verdict is not Verdict.UNCHANGED},
+        **{verdict.value: verdicts[verdict] for verdict in NEWS},
         "held": sum(polled.held for polled in done.polls),
         "left_out": statuses[Status.LEFT_OUT],
-        "rejected": statuses[Status.BROKEN] + statuses[Status.UNSETTLED],
+        "rejected": sum(statuses[status] for status in REJECTED),
         "feeds": done.published.nodes,
         "feeds_failed": {"/".join(node): reason for node, reason in done.published.failed.items()},
-        "written": done.published.written,
-        "removed": done.published.removed,
+        "entries_left_out": dict(done.published.left_out),
+        "written": sorted(done.published.written),
+        "removed": sorted(done.published.removed),
         "state": dict(done.counts),
+        "settings": None if effect is None else _effect_values(effect),
     }
 
 
-def summary(done: Summary) -> str:
-    """Return *done* in a few lines."""
-    values = summary_values(done)
-    polled = (*(v.value for v in Verdict if v is not Verdict.UNCHANGED), "held", "left_out", "rejected")
-    counted = [f"{values[name]} {name.replace('_', ' ')}" for name in polled if values[name]]
-    lines = [f"{len(done.polls)} source(s) polled: {', '.join(counted) or 'nothing new'}"]
-    lines += [f"  failed: {each.source}: {each.error}" for each in done.failed]
-    written, removed = len(done.published.written), len(done.published.removed)
-    lines.append(f"{done.published.nodes} categories published: {written} file(s) written, {removed} removed")
-    lines += [f"  failed: {'/'.join(node)}: {reason}" for node, reason in done.published.failed.items()]
-    return "\n".join(lines)
+def summary(done: Summary) -> Iterator[Block]:
+    """Yield *done* in a few lines."""
+    yield from _polled_lines(done)
+    yield from _published_lines(done)
+    if done.effect:
+        yield _effect_line(done.effect)
+    if done.rehearsal:
+        yield from (f"would write {path}" for path in sorted(done.published.written))
+        yield from (f"would remove {path}" for path in sorted(done.published.removed))
 
 
 def _totals(done: Summary) -> tuple[Counter[Verdict], Counter[Status]]:
@@ -63,3 +135,297 @@ def _totals(done: Summary) -> tuple[Counter[Verdict], Counter[Status]]:
         verdicts.update(polled.verdicts)
         statuses.update(polled.statuses)
     return verdicts, statuses
+
+
+def _polled_lines(done: Summary) -> Iterator[str]:
+    verdicts, statuses = _totals(done)
+    counted = [(verdict.value, verdicts[verdict]) for verdict in NEWS]
+    counted.append(("held", sum(polled.held for polled in done.polls)))
+    counted.append(("left out", statuses[Status.LEFT_OUT]))
+    counted.append(("rejected", sum(statuses[status] for status in REJECTED)))
+    news = ", ".join(f"{count} {name}" for name, count in counted if count)
+    yield f"{many(len(done.polls), 'source')} polled: {news or 'nothing new'}"
+    yield from (f"  failed: {polled.source}: {polled.error}" for polled in done.failed)
+    if counted[-1][1]:
+        yield from (f"  rejected: {problem.where}: {problem.reason}" for problem in done.problems[:FEW])
+        if len(done.problems) > FEW:
+            yield f"  … and {len(done.problems) - FEW} more; `feeder status` lists them"
+
+
+def _published_lines(done: Summary) -> Iterator[str]:
+    published = done.published
+    files = f"{many(len(published.written), 'file')} written, {len(published.removed)} removed"
+    would = "would be " if done.rehearsal else ""
+    yield f"{many(published.nodes, 'feed')} {would}published: {files}"
+    yield from (f"  failed: {named(node)}: {reason}" for node, reason in published.failed.items())
+    yield from (f"  left out: {id_}: {reason}" for id_, reason in published.left_out.items())
+
+
+def _effect_line(effect: Effect) -> str:
+    sources = f"{many(len(effect.sources), 'source')} changed ({', '.join(effect.sources)})"
+    days = many(effect.new_days, "article changes day", "articles change day")
+    merges = many(effect.merged, "merges", "merge")
+    feeds, ids = many(effect.moved, "feed moves", "feeds move"), many(effect.new_ids, "new id")
+    whose = sources if effect.sources else "the feeds changed"
+    return f"the settings of {whose}: {days}, {merges}; {feeds}; {ids}"
+
+
+def _effect_values(effect: Effect) -> dict[str, object]:
+    return {
+        "sources": list(effect.sources),
+        "new_days": effect.new_days,
+        "merged": effect.merged,
+        "feeds_moved": effect.moved,
+        "new_ids": effect.new_ids,
+    }
+
+
+# ---------------------------------------------------------------- what other settings do
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Census:
+    """What must not change by itself: each article's day, each feed's place."""
+
+    days: Mapping[str, str]
+    places: Mapping[Node, tuple[str, ...]]
+
+
+def census(store: Store, zone: ZoneInfo) -> Census:
+    """Return what readers see now, as far as `effect_of` compares it."""
+    days = {
+        id_: f"{shown.published.astimezone(zone):%Y-%m-%d}"
+        for ids in store.id_slices()
+        for id_, shown in store.shown(ids).items()
+    }
+    return Census(days=days, places={feed.node: tuple(path for path, _, _ in feed.files) for feed in store.feeds()})
+
+
+def effect_of(sources: Sequence[str], polls: Iterable[Polled], *, before: Census, after: Census) -> Effect:
+    """Return what became of *before* when *sources* were read with other settings."""
+    stayed, gone = before.days.keys() & after.days.keys(), before.days.keys() - after.days.keys()
+    withdrawn = sum(polled.verdicts[Verdict.WITHDRAWN] for polled in polls)
+    return Effect(
+        sources=tuple(sources),
+        new_days=sum(1 for id_ in stayed if before.days[id_] != after.days[id_]),
+        merged=max(len(gone) - withdrawn, 0),
+        moved=sum(1 for node, paths in before.places.items() if after.places.get(node) != paths),
+        new_ids=len(after.days.keys() - before.days.keys()),
+    )
+
+
+# ---------------------------------------------------------------- check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A source, and how many documents it holds now; or why nobody knows."""
+
+    source: Source
+    documents: int = 0
+    problem: str | None = None
+
+
+def look(source: Source) -> Look:
+    """Count the documents of *source*; nothing is read."""
+    count, unlisted = 0, []
+    try:
+        for found in fetcher_of(source).look(source):
+            if isinstance(found, Place):
+                count += 1
+            else:
+                unlisted.append(found)
+    except FetchError as error:
+        return Look(source=source, problem=error.reason)
+    return Look(source=source, documents=count, problem=_unlisted(unlisted))
+
+
+def _unlisted(unlisted: Sequence[Unlisted]) -> str | None:
+    return "; ".join(f"{each.locator} cannot be listed: {each.reason}" for each in unlisted[:FEW]) or None
+
+
+def check(settings: Config, looks: Sequence[Look]) -> Iterator[Block]:
+    """Yield what is configured."""
+    site = settings.site
+    yield Table(
+        title=f"{settings.path}: good",
+        rows=(
+            ("site", f"{site.title} <{site.url}>"),
+            ("ids", f"tag:{site.id}:…"),
+            ("time zone", f"{site.timezone}"),
+            ("formats", ", ".join(settings.feeds.formats)),
+            ("output", str(settings.output)),
+            ("state", str(settings.state) + ("" if settings.state.exists() else " (not there yet)")),
+            ("server", "off" if settings.listen is None else "http://{}:{}/".format(*settings.listen)),
+        ),
+    )
+    yield Table(
+        title=many(len(looks), "source"),
+        columns=("source", "documents", "polled", "path"),
+        rows=tuple(map(_look, looks)),
+    )
+
+
+def _look(look: Look) -> tuple[str, ...]:
+    source = look.source
+    polled = source.cron or f"every {span(source.interval)}"
+    documents = str(look.documents) if look.documents or not look.problem else "?"
+    place = f"{source.path}" + (f" ({look.problem})" if look.problem else "")
+    return source.name, documents, polled if source.enabled else "no (enabled = false)", place
+
+
+def check_values(settings: Config, looks: Sequence[Look]) -> dict[str, object]:
+    """Return what is configured, as JSON has it."""
+    return {
+        "config": str(settings.path),
+        "site": {"title": settings.site.title, "url": settings.site.url, "id": settings.site.id},
+        "formats": [made.value for made in settings.feeds.formats],
+        "output": str(settings.output),
+        "state": str(settings.state),
+        "state_exists": settings.state.exists(),
+        "listen": None if settings.listen is None else "{}:{}".format(*settings.listen),
+        "sources": [
+            {
+                "name": each.source.name,
+                "path": str(each.source.path),
+                "enabled": each.source.enabled,
+                "documents": each.documents,
+                "problem": each.problem,
+            }
+            for each in looks
+        ],
+        "warnings": list(settings.warnings),
+    }
+
+
+# ---------------------------------------------------------------- status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceStatus:
+    """How a source stands. `state` is ok, failing, paused, off, new (never polled) or gone (left the config)."""
+
+    name: str
+    state: str
+    articles: int = 0
+    missing: int = 0
+    last_success: datetime | None = None
+    next_poll: datetime | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How everything stands."""
+
+    sources: tuple[SourceStatus, ...]
+    counts: Mapping[str, int]
+    problems: tuple[Problem, ...]
+    merges: tuple[tuple[str, tuple[Sighting, ...]], ...] | None = None  # None: not asked for
+
+
+def standing(settings: Config, store: Store | None, *, merges: bool) -> Standing:
+    """Return how everything stands; without a *store* nothing was polled yet."""
+    if store is None:
+        sources = tuple(_new(source) for source in settings.sources)
+        return Standing(sources=sources, counts=dict.fromkeys(COUNTED, 0), problems=(), merges=() if merges else None)
+    states = {state.name: state for state in store.sources()}
+    known = {source.name: source for source in settings.sources}
+    new = (_new(source) for name, source in known.items() if name not in states)
+    return Standing(
+        sources=(*(_status(state, known.get(name), store) for name, state in states.items()), *new),
+        counts=store.counts(),
+        problems=store.problems(),
+        merges=store.merges() if merges else None,
+    )
+
+
+def _new(source: Source) -> SourceStatus:
+    return SourceStatus(name=source.name, state="new" if source.enabled else "off")
+
+
+def _status(state: SourceState, source: Source | None, store: Store) -> SourceStatus:
+    said = _state(state, source)
+    return SourceStatus(
+        name=state.name,
+        state=said,
+        articles=store.count(state.name),
+        missing=sum(1 for gone in store.missing(state.name) if gone.id),
+        last_success=state.last_success,
+        next_poll=state.next_poll if said in {"ok", "failing", "new"} else None,
+        error=state.error,
+    )
+
+
+def _state(state: SourceState, source: Source | None) -> str:
+    claims = (
+        ("gone", source is None),
+        ("off", source is not None and not source.enabled),
+        ("paused", state.is_paused),
+        ("failing", state.error is not None),
+        ("new", state.last_poll is None),
+    )
+    return next((word for word, is_so in claims if is_so), "ok")
+
+
+def status(stands: Standing, now: datetime) -> Iterator[Block]:
+    """Yield how everything stands."""
+    columns = ("source", "state", "articles", "last success", "next poll", "error")
+    yield Table(title="Sources", columns=columns, rows=tuple(_source_row(each, now) for each in stands.sources))
+    counts = tuple((name.replace("_", " "), str(stands.counts.get(name, 0))) for name in COUNTED)
+    yield Table(title="Counts", columns=("what", "how many"), rows=counts)
+    rejected = tuple((problem.where, problem.reason) for problem in stands.problems)
+    yield Table(title="Rejected documents", columns=("document", "reason"), rows=rejected[:MANY])
+    if len(rejected) > MANY:
+        yield f"… and {len(rejected) - MANY} more; --json lists all"
+    if stands.merges is not None:
+        yield from _merged(stands.merges)
+
+
+def _source_row(each: SourceStatus, now: datetime) -> tuple[str, ...]:
+    articles = f"{each.articles}" + (f" ({each.missing} missing)" if each.missing else "")
+    due = "-" if each.next_poll is None else "due" if each.next_poll <= now else apart(each.next_poll, now)
+    return each.name, each.state, articles, apart(each.last_success, now), due, each.error or "-"
+
+
+def _merged(merges: Sequence[tuple[str, tuple[Sighting, ...]]]) -> Iterator[Block]:
+    rows = tuple(
+        (id_.rpartition("/")[2], f"{sighting.source}: {sighting.locator}", sighting.article.title)
+        for id_, sightings in merges
+        for sighting in sorted(sightings, key=lambda s: (s.source, s.locator))
+    )
+    title = "Merged although their texts differ"
+    yield Table(title=title, columns=("id", "document", "title"), rows=rows)
+    if not rows:
+        yield "No merged articles differ in their texts."
+
+
+def status_values(stands: Standing) -> dict[str, object]:
+    """Return how everything stands, as JSON has it."""
+    values: dict[str, object] = {
+        "sources": [_source_values(each) for each in stands.sources],
+        "counts": dict(stands.counts),
+        "rejected": [{"document": problem.where, "reason": problem.reason} for problem in stands.problems],
+    }
+    if stands.merges is not None:
+        values["merges"] = [
+            {"id": id_, "documents": [_sighting_values(sighting) for sighting in sightings]}
+            for id_, sightings in stands.merges
+        ]
+    return values
+
+
+def _source_values(each: SourceStatus) -> dict[str, object]:
+    return {
+        "name": each.name,
+        "state": each.state,
+        "articles": each.articles,
+        "missing": each.missing,
+        "last_success": stamp(each.last_success),
+        "next_poll": stamp(each.next_poll),
+        "error": each.error,
+    }
+
+
+def _sighting_values(sighting: Sighting) -> dict[str, object]:
+    return {"source": sighting.source, "locator": sighting.locator, "title": sighting.article.title}

@@ -130,8 +130,9 @@ class _Daemon:
     async def _drained(self) -> None:
         """Wait for the jobs that run; APScheduler would cut them off."""
         await asyncio.sleep(0)  # one that was started a moment ago comes to run
-        if self._running:
-            await asyncio.wait(tuple(self._running))
+        running = [task for task in self._running if task]
+        if running:
+            await asyncio.wait(running)
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -258,8 +259,8 @@ class _Pause(BaseTrigger):  # type: ignore[misc]  # APScheduler is not typed
         return now + self._interval
 
 
-class _GivenUp(Exception):
-    """The work in hand is not worth waiting for any longer; its transaction is undone."""
+class _GivenUp(BaseException):
+    """The work in hand is not worth waiting for any longer; its transaction is undone. It is nobody's to catch."""
 
 
 def _recall(app: App, now: datetime) -> None:

@@ -65,7 +65,8 @@ _SENTENCES: Final = MappingProxyType(
 _ABSENT: Final = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENXIO}
 )
-_STEP: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_ROOT: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC  # may be a link: the operator chose it
+_STEP: Final = _ROOT | os.O_NOFOLLOW
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -137,9 +138,12 @@ def _listen(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = min(found, key=lambda each: each[0])
         is_dual = family == socket.AF_INET6 and host == "::"
-        return socket.create_server(address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=is_dual)
+        listening = socket.create_server(address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=is_dual)
     except (OSError, UnicodeError) as error:  # the latter of a name that cannot be one
         raise FeederError(f"cannot listen on {_host_and_port(host, port)}: {_reason(error)}") from error
+    # Connections inherit it. asyncio does not set it on these, and each answer would wait 40 ms for a delayed ACK.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def _reason(error: OSError | UnicodeError) -> str:
@@ -211,28 +215,27 @@ def _is_page(root: Path, names: tuple[str, ...]) -> bool:
 def _open(root: Path, names: tuple[str, ...]) -> _Found | None:
     """Open a file below *root*, step by step so that no link is followed; None: there is none for the public."""
     try:
-        with contextlib.ExitStack() as stack:
-            directory = _enter(stack, root, None)
-            for name in names[:-1]:
-                directory = _enter(stack, name, directory)
-            opened = os.open(names[-1], _READ, dir_fd=directory)
+        opened = _open_below(root, names)
     except OSError as error:
         if error.errno in _ABSENT:
             return None
         raise
     status = os.fstat(opened)
-    if not S_ISREG(status.st_mode):
-        os.close(opened)
-        return None
-    return _Found(file=io.FileIO(opened), name=names[-1], size=status.st_size, mtime_ns=status.st_mtime_ns)
+    if S_ISREG(status.st_mode):
+        return _Found(file=io.FileIO(opened), name=names[-1], size=status.st_size, mtime_ns=status.st_mtime_ns)
+    os.close(opened)
+    return None
 
 
-def _enter(stack: contextlib.ExitStack, name: str | Path, parent: int | None) -> int:
-    # The root itself may be a link: the operator chose it.
-    flags = _STEP if parent is not None else _STEP & ~os.O_NOFOLLOW
-    opened = os.open(name, flags, dir_fd=parent)
-    stack.callback(os.close, opened)
-    return opened
+def _open_below(root: Path, names: tuple[str, ...]) -> int:
+    directory = os.open(root, _ROOT)
+    try:
+        for name in names[:-1]:
+            above, directory = directory, os.open(name, _STEP, dir_fd=directory)
+            os.close(above)
+        return os.open(names[-1], _READ, dir_fd=directory)
+    finally:
+        os.close(directory)
 
 
 def _file(found: _Found, request: Request) -> Response:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import forkserver, resource_tracker
 from typing import TypeVar
 
 Job = TypeVar("Job")
@@ -28,6 +31,9 @@ class Workers:
         if self._pool is None and self._count > 1:
             context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload(PRELOAD)
+            resource_tracker.ensure_running()  # else the next line starts it, and it lets interrupts through again
+            with _uninterrupted():
+                forkserver.ensure_running()
             self._pool = ProcessPoolExecutor(self._count, mp_context=context)
 
     def stop(self) -> None:
@@ -37,11 +43,15 @@ class Workers:
             self._pool = None
 
     def submit(self, function: Callable[[Job], Result], job: Job) -> Future[Result]:
-        """Begin one job."""
+        """Begin one job; what it raises is raised where its result is asked for."""
         if self._pool is not None:
-            return self._pool.submit(function, job)
+            with _uninterrupted():
+                return self._pool.submit(function, job)
         done: Future[Result] = Future()
-        done.set_result(function(job))
+        try:
+            done.set_result(function(job))
+        except Exception as error:  # noqa: BLE001 - as a pool does
+            done.set_exception(error)
         return done
 
     def map(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
@@ -53,3 +63,17 @@ class Workers:
                 yield running.popleft().result()
         while running:
             yield running.popleft().result()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Keep interrupts waiting, and for good from the processes and threads that are started meanwhile.
+
+    Ctrl-C goes to all processes of a terminal, but it is for this one to stop the others: one that dies with a queue's
+    lock in its hand would leave us waiting for ever, and one that is half started would not be stopped.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
 from http.client import HTTPConnection
@@ -20,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from feeder.errors import FeederError
-from feeder.serve import CHUNK, Server
+from feeder.serve import CHUNK, Server, _listen
 
 TIMEOUT = 20
 SECRET = b"not for the public"
@@ -390,6 +391,26 @@ def _open_files(root: Path) -> int:
     return sum(os.path.realpath(link).startswith(str(root)) for link in links)
 
 
+def test_a_file_that_cannot_be_opened_now_is_asked_for_later(root: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with served(root) as address, closing(HTTPConnection(urlsplit(address).netloc, timeout=TIMEOUT)) as connection:
+        statuses = [_status(connection, "/atom.xml")]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))  # what is open stays so
+        try:
+            statuses.append(_status(connection, "/atom.xml"))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        statuses.append(_status(connection, "/atom.xml"))
+    assert statuses == [200, 503, 200]
+
+
+def _status(connection: HTTPConnection, target: str) -> int:
+    connection.request("GET", target)
+    with connection.getresponse() as response:
+        response.read()
+        return response.status
+
+
 # ---------------------------------------------------------------- listening
 
 
@@ -422,6 +443,11 @@ def test_a_name_is_listened_on_by_ipv4() -> None:
 def test_an_ipv6_address_is_written_in_brackets() -> None:
     with pytest.raises(FeederError, match=r"cannot listen on \[2001:db8::1\]:8080: "):
         _try_to_listen("2001:db8::1", 8080)
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    with _listen("127.0.0.1", 0) as listening:
+        assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_server_that_never_started_can_be_stopped() -> None:

@@ -19,7 +19,6 @@ from feeder.errors import FeederError, InvalidItem
 from feeder.model import (
     UTC_ZONE,
     Category,
-    CategorySettings,
     FeedDocument,
     FeedFile,
     FeedRecord,
@@ -88,6 +87,19 @@ def audit(parts: Parts) -> int:
     return len(bad)
 
 
+def selected(node: Node, parts: Parts) -> tuple[str, ...]:
+    """Return the ids of the articles that the feed of *node* is to hold, newest first."""
+    own = (each.entries for each in parts.site.categories if each.entries and categories.node(each.path) == node)
+    chosen = plan.select(
+        parts.store.newest(node),
+        entries=next(own, parts.feeds.entries),
+        window=parts.feeds.window,
+        max_entries=parts.feeds.max_entries,
+        limits={name: source.limit for name, source in parts.sources.items() if source.limit},
+    )
+    return tuple(listed.id for listed in chosen)
+
+
 def _is_current(feed: PublishedFeed, parts: Parts) -> bool:
     return feed.fingerprint == parts.fingerprint and all(
         parts.output.stamp(path) == stamp for path, _, stamp in feed.files
@@ -103,7 +115,6 @@ class _Tree:
 
     places: Mapping[Node, Category]
     children: Mapping[Node, tuple[Node, ...]]
-    settings: Mapping[Node, CategorySettings]
     clashes: Mapping[Node, Node]  # a node -> the one before it that has the same directory
 
     @classmethod
@@ -113,11 +124,10 @@ class _Tree:
         for node in sorted(labels):
             if node:
                 children.setdefault(node[:-1], []).append(node)
-        places = {node: _place(node, labels, parts) for node in {(), *labels}}
+        places = {node: place_of(node, labels, parts) for node in {(), *labels}}
         return cls(
             places=places,
             children={node: tuple(below) for node, below in children.items()},
-            settings={categories.node(s.path): s for s in parts.site.categories},
             clashes=_clashes(places),
         )
 
@@ -129,7 +139,8 @@ def _clashes(places: Mapping[Node, Category]) -> dict[Node, Node]:
     return {node: owner for node, owner in owners if node != owner}
 
 
-def _place(node: Node, labels: Mapping[Node, str], parts: Parts) -> Category:
+def place_of(node: Node, labels: Mapping[Node, str], parts: Parts) -> Category:
+    """Return the category *node*, with what the config says of it; *labels* are those of `Store.nodes`."""
     path = tuple(labels.get(node[: depth + 1], node[depth]) for depth in range(len(node)))
     return plan.place(node, path, parts.site)
 
@@ -162,7 +173,7 @@ class _Kitchen:
 
     def order(self, marks: Sequence[Mark]) -> list[_Order]:
         """Choose the articles of some nodes and begin to render those that are not at hand."""
-        orders = [_Order(mark=mark, ids=self._select(mark.node)) for mark in marks]
+        orders = [_Order(mark=mark, ids=selected(mark.node, self.parts)) for mark in marks]
         wanted = dict.fromkeys(id_ for order in orders for id_ in order.ids)
         missing = [id_ for id_ in wanted if id_ not in self._served and id_ not in self._running]
         for id_ in wanted:
@@ -195,17 +206,6 @@ class _Kitchen:
         while self._bytes > CACHED_BYTES:
             _, entry = self._served.popitem(last=False)
             self._bytes -= _weight(entry)
-
-    def _select(self, node: Node) -> tuple[str, ...]:
-        feeds, settings = self.parts.feeds, self.tree.settings.get(node)
-        chosen = plan.select(
-            self.parts.store.newest(node),
-            entries=(settings.entries if settings else None) or feeds.entries,
-            window=feeds.window,
-            max_entries=feeds.max_entries,
-            limits={name: source.limit for name, source in self.parts.sources.items() if source.limit},
-        )
-        return tuple(listed.id for listed in chosen)
 
     def _begin(self, ids: Collection[str]) -> Future[list[work.Served]]:
         store = self.parts.store
@@ -388,7 +388,10 @@ def _poll_outdated(parts: Parts, published: Published, now: datetime) -> None:
 def _publish_indexes(parts: Parts, tree: _Tree, published: Published) -> None:
     records = [_record(feed, tree.places[feed.node], parts) for feed in parts.store.feeds() if feed.node in tree.places]
     try:
-        published.written += parts.output.publish(render.render_indexes(records, parts.site))
+        if records:
+            published.written += parts.output.publish(render.render_indexes(records, parts.site))
+        else:
+            published.removed += parts.output.remove(render.INDEXES)
     except FeederError as error:
         published.failed[("feeds.json",)] = str(error)
         log.error("indexes_failed", reason=str(error))

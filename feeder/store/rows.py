@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from feeder.model import Article, CategoryPath, Dating, Place, Sighting
+from feeder.model import Article, CategoryPath, Dating, Sighting
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 PLACE_COLUMNS = ("size", "mtime_ns", "inode", "digest", "status", "reason")
@@ -138,8 +138,3 @@ def _article(values: Sequence[Any], categories: tuple[CategoryPath, ...]) -> Art
         text_hash=text_hash,
         item_hash=item_hash,
     )
-
-
-def place(locator: str, values: Sequence[Any]) -> Place:
-    """Return a place from the first three of PLACE_COLUMNS."""
-    return Place(locator=locator, size=values[0], mtime_ns=values[1], inode=values[2])

@@ -109,7 +109,7 @@ class SqliteStore:
             if source.was and source.was not in {s.name for s in sources}:
                 self._run("rename_source", source.name, source.was)
         self._run("unrank_sources")
-        self._write("put_source", [(s.name, s.order, s.on_remove.value) for s in sources])
+        self._write("put_source", [(s.name, s.order, s.on_remove.value, int(s.enabled)) for s in sources])
         self._source_ids.clear()
         return tuple(name for (name,) in self._all("left_sources"))
 
@@ -489,7 +489,8 @@ class SqliteStore:
         """Remember articles that subscribers already have; return how many are new."""
         count = 0
         for memory, keys in entries:
-            count += self._run("adopt", self._short(memory.id), rows.seconds(memory.first_seen))
+            since = rows.seconds_or_none(memory.text_since)
+            count += self._run("adopt", self._short(memory.id), rows.seconds(memory.first_seen), since)
             self._write("put_key", [(key, self._short(memory.id)) for key in keys])
         return count
 
@@ -497,7 +498,7 @@ class SqliteStore:
         """Make exactly these articles, and whatever shares a key with them, removed; return the ids that change."""
         wanted: set[str] = set()
         for id_, keys in entries:
-            self._run("adopt", self._short(id_), 0)
+            self._run("adopt", self._short(id_), 0, None)
             self._write("put_key", [(key, self._short(id_)) for key in keys])
             wanted |= {self._short(id_)} | {owner for _, owner in self._each("owners", keys)}
         before = {id_ for (id_,) in self._all("removed_ids")}
@@ -612,7 +613,9 @@ class SqliteStore:
 
     def _stream(self, statement: str, values: Any) -> Iterator[Any]:
         with _translated():
-            yield from self._db.execute(self._sql[statement], values)
+            # `yield from` would close the cursor when this is dropped, perhaps after the database: an error nobody sees.
+            for row in self._db.execute(self._sql[statement], values):  # noqa: UP028
+                yield row
 
     def _one(self, statement: str, *values: Any) -> Any:
         with _translated():

@@ -11,6 +11,7 @@ CREATE TABLE sources (
     name         TEXT NOT NULL UNIQUE,
     rank         INTEGER,                     -- place in the config; NULL: it has left the config
     on_remove    TEXT NOT NULL DEFAULT 'withdraw',
+    enabled      INTEGER NOT NULL DEFAULT 1,
     fingerprint  TEXT,                        -- of the settings its documents were read with
     next_poll    INTEGER NOT NULL DEFAULT 0,
     leased_until INTEGER,

@@ -17,18 +17,18 @@ SELECT name, source FROM sources;
 UPDATE OR IGNORE sources SET name = ?, fingerprint = NULL WHERE name = ?;
 
 -- name: unrank_sources
-UPDATE sources SET rank = NULL;
+UPDATE sources SET rank = NULL, leased_until = NULL;
 
 -- name: put_source
-INSERT INTO sources (name, rank, on_remove) VALUES (?, ?, ?)
-ON CONFLICT (name) DO UPDATE SET rank = excluded.rank, on_remove = excluded.on_remove;
+INSERT INTO sources (name, rank, on_remove, enabled) VALUES (?, ?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET rank = excluded.rank, on_remove = excluded.on_remove, enabled = excluded.enabled;
 
 -- name: left_sources
 SELECT name FROM sources WHERE rank IS NULL AND on_remove = 'withdraw' ORDER BY name;
 
 -- name: due_sources
 SELECT source, name FROM sources
-WHERE rank IS NOT NULL AND NOT paused AND next_poll <= :now AND (leased_until IS NULL OR leased_until <= :now)
+WHERE rank IS NOT NULL AND enabled AND NOT paused AND next_poll <= :now AND (leased_until IS NULL OR leased_until <= :now)
 ORDER BY next_poll, rank LIMIT :limit;
 
 -- name: lease
@@ -160,7 +160,8 @@ SELECT min(published) FROM articles WHERE held;
 
 -- name: stale
 SELECT nodes.identity, marks.seq FROM marks JOIN nodes USING (node) LEFT JOIN feeds USING (node)
-WHERE coalesce(retry_at, 0) <= :now AND coalesce(feeds.published_at, -:settle) + :settle <= :now;
+WHERE (coalesce(retry_at, 0) <= :now OR retry_at > :now + 3600)  -- a time far ahead: the clock was set back
+    AND (published_at IS NULL OR published_at + :settle <= :now OR published_at > :now);
 
 -- name: put_late_mark
 INSERT INTO marks (node, seq, retry_at) VALUES (?, ?, ?)
@@ -292,7 +293,7 @@ UNION ALL SELECT 'stale', count(*) FROM marks;
 SELECT DISTINCT id FROM sightings WHERE id IS NOT NULL ORDER BY id;
 
 -- name: adopt
-INSERT OR IGNORE INTO articles (id, first_seen) VALUES (?, ?);
+INSERT OR IGNORE INTO articles (id, first_seen, text_since) VALUES (?, ?, ?);
 
 -- name: removed_ids
 SELECT id FROM articles WHERE removed;

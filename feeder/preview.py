@@ -1,0 +1,334 @@
+"""What would be read of a source or of one document. Nothing is stored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from feeder import categories, dedup, html
+from feeder.config import Config
+from feeder.config.values import suggestion
+from feeder.errors import FeederError, InvalidItem, ParseError
+from feeder.explain import DATINGS, keys
+from feeder.fetch import fetcher_of
+from feeder.fetch.directory import locator_of
+from feeder.model import Article, Body, Node, Place, RawItem, RawTree, Reading, Site, Source, Status, Verdict
+from feeder.normalize import normalize, title_key
+from feeder.parse import parser_of
+from feeder.pipeline import work
+from feeder.report import FEW, MANY, REJECTED, local, many, named, stamp
+from feeder.screen import Block, Table
+from feeder.store import Seen
+from feeder.workers import Workers
+
+NEWEST: Final = 10  # articles that are shown of a source
+JOB: Final = 64  # documents in one job of a worker
+ENOUGH: Final = 512  # documents that are worth starting processes for
+BEGINNING: Final = 500  # characters of a body that are shown
+DEFAULT_SITE: Final = Site(title="Preview", url="http://localhost/", id="localhost,2000", author="Preview")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is to be read, and with which settings. `note` says so where the config does not name it."""
+
+    source: Source
+    site: Site
+    locator: str | None = None  # None: the whole source
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcePreview:
+    """What a source would bring."""
+
+    name: str
+    documents: int
+    articles: tuple[Article, ...]  # newest first
+    merged: int
+    statuses: Counter[Status]
+    rejected: tuple[tuple[str, str], ...]  # locator, reason
+    left_out: tuple[tuple[str, str], ...]
+    lenient: tuple[tuple[str, str], ...]
+    feeds: tuple[Node, ...]
+    unlisted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentPreview:
+    """How one document would be read. `problem` says why it is no article."""
+
+    raw: RawItem
+    article: Article | None = None
+    body: Body | None = None
+    problem: str | None = None
+
+
+# ---------------------------------------------------------------- choosing
+
+
+def subject(word: str, settings: Config | None) -> Subject:
+    """Return what *word* names: a source of the config, a file or a directory.
+
+    A file in a source is read as the source has it; any other with the settings of the first source, or the defaults.
+
+    Raises:
+        FeederError: There is neither such a source nor such a file.
+    """
+    sources = settings.sources if settings else ()
+    site = settings.site if settings else DEFAULT_SITE
+    named_so = next((source for source in sources if source.name == word), None)
+    if named_so:
+        return Subject(source=named_so, site=site)
+    path = Path(word).absolute()
+    if not path.exists():
+        near = suggestion(word, [source.name for source in sources])
+        raise FeederError(f"{word}: there is neither a source nor a file of this name{near}")
+    for source in sources:
+        if source.path and not path.is_dir() and path.resolve().is_relative_to(source.path.resolve()):
+            return Subject(source=source, site=site, locator=locator_of(source.path.resolve(), path.resolve()))
+    return _stranger(path.resolve(), sources, site)
+
+
+def _stranger(path: Path, sources: Sequence[Source], site: Site) -> Subject:
+    root = path if path.is_dir() else path.parent
+    like = sources[0] if sources else Source(name="preview", order=0)
+    used = f"those of source {like.name}" if sources else "the defaults"
+    locator = None if path.is_dir() else locator_of(root, path)
+    note = f"{path} lies in no source; the settings used are {used}"
+    return Subject(source=replace(like, path=root), site=site, locator=locator, note=note)
+
+
+# ---------------------------------------------------------------- a source
+
+
+def of_source(chosen: Subject, *, now: datetime) -> SourcePreview:
+    """Read all documents of a source.
+
+    Raises:
+        FetchError: It cannot be listed.
+    """
+    source = chosen.source
+    found = list(fetcher_of(source).look(source))
+    places = sorted((each for each in found if isinstance(each, Place)), key=lambda place: place.locator)
+    readings = _readings(places, chosen, now)
+    articles = [(reading.place.locator, reading.article) for reading in readings if reading.article]
+    nodes = {node for _, a in articles for path in a.categories for node in categories.lineage(categories.node(path))}
+    newest = sorted((article for _, article in articles), key=lambda a: (_moment(a, now), a.title_key), reverse=True)
+    return SourcePreview(
+        name=source.name,
+        documents=len(places),
+        articles=tuple(newest),
+        merged=_merged(articles, chosen, now),
+        statuses=Counter(reading.status for reading in readings),
+        rejected=_reasons(reading for reading in readings if reading.status in REJECTED),
+        left_out=_reasons(reading for reading in readings if reading.status is Status.LEFT_OUT),
+        lenient=tuple((reading.place.locator, warning) for reading in readings for warning in reading.warnings),
+        feeds=tuple(sorted(nodes | {()})),
+        unlisted=tuple(f"{each.locator}: {each.reason}" for each in found if not isinstance(each, Place)),
+    )
+
+
+def _readings(places: Sequence[Place], chosen: Subject, now: datetime) -> list[Reading]:
+    workers = Workers()
+    if len(places) > ENOUGH:
+        workers.start()
+    jobs = (
+        work.ReadJob(
+            source=chosen.source,
+            site=chosen.site,
+            seen=tuple(Seen(place=place) for place in places[start : start + JOB]),
+            now=now,
+            everything=True,
+            is_last=True,
+        )
+        for start in range(0, len(places), JOB)
+    )
+    try:
+        return [reading for _, readings in workers.map(work.read, jobs) for reading in readings]
+    finally:
+        workers.stop()
+
+
+def _merged(articles: Iterable[tuple[str, Article]], chosen: Subject, now: datetime) -> int:
+    """Return how many documents are copies of others in the same source."""
+    never = frozenset(map(title_key, chosen.site.never_merge))
+    candidates = [
+        dedup.Candidate(locator=at, article=one, keys=dedup.keys(one, source=chosen.source, locator=at, never=never))
+        for at, one in articles
+    ]
+    rules = dedup.Rules(prefix="", never=never)
+    decision = dedup.decide(candidates, dedup.Known(), source=chosen.source, rules=rules, now=now)
+    return sum(1 for change in decision.changes if change.verdict is Verdict.MERGED)
+
+
+def _moment(article: Article, now: datetime) -> datetime:
+    return article.published or now
+
+
+def _reasons(readings: Iterable[Reading]) -> tuple[tuple[str, str], ...]:
+    return tuple((reading.place.locator, reading.reason or "") for reading in readings)
+
+
+def source_blocks(seen: SourcePreview, chosen: Subject) -> Iterator[Block]:
+    """Yield *seen* as people read it."""
+    copies = f" ({many(seen.merged, 'of them a copy', 'of them copies')})" if seen.merged else ""
+    yield (
+        f"{seen.name}: {many(seen.documents, 'document')}: {many(len(seen.articles), 'article')}{copies}, "
+        f"{len(seen.left_out)} left out, {len(seen.rejected)} rejected; {len(seen.lenient)} read leniently"
+    )
+    deepest = ", ".join(named(node) for node in seen.feeds[:FEW]) + (", …" if len(seen.feeds) > FEW else "")
+    yield f"It would make {many(len(seen.feeds), 'feed')}: {deepest}"
+    yield from (f"cannot be listed: {each}" for each in seen.unlisted)
+    rows = tuple(_article_row(article, chosen.site) for article in seen.articles[:NEWEST])
+    yield Table(title=f"The newest {len(rows)}", columns=("date", "title", "categories"), rows=rows)
+    for title, found in (("Rejected", seen.rejected), ("Left out", seen.left_out), ("Read leniently", seen.lenient)):
+        yield Table(title=title, columns=("document", "reason"), rows=found[:MANY])
+        if len(found) > MANY:
+            yield f"… and {len(found) - MANY} more; --json lists all"
+
+
+def _article_row(article: Article, site: Site) -> tuple[str, ...]:
+    return (local(article.published, site.timezone), article.title, "; ".join(map(named, article.categories)) or "-")
+
+
+def source_values(seen: SourcePreview, chosen: Subject) -> dict[str, object]:
+    """Return *seen* as JSON has it."""
+    return {
+        "source": seen.name,
+        "note": chosen.note,
+        "documents": seen.documents,
+        "articles": len(seen.articles),
+        "merged": seen.merged,
+        "feeds": [list(node) for node in seen.feeds],
+        "newest": [_article_values(article) for article in seen.articles[:NEWEST]],
+        "rejected": _pairs(seen.rejected),
+        "left_out": _pairs(seen.left_out),
+        "lenient": _pairs(seen.lenient),
+        "unlisted": list(seen.unlisted),
+    }
+
+
+def _pairs(found: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"document": locator, "reason": reason} for locator, reason in found]
+
+
+def _article_values(article: Article) -> dict[str, object]:
+    return {
+        "title": article.title,
+        "published": stamp(article.published),
+        "updated": stamp(article.updated),
+        "dating": article.dating.value,
+        "categories": [list(path) for path in article.categories],
+        "tags": list(article.tags),
+        "author": article.author,
+        "image": article.image,
+        "link": article.link,
+        "guid": article.guid,
+        "keys": [{"kind": kind, "value": value} for kind, value in keys(article)],
+    }
+
+
+# ---------------------------------------------------------------- a document
+
+
+def of_document(chosen: Subject) -> DocumentPreview:
+    """Read one document.
+
+    Raises:
+        FetchError: It cannot be read.
+        ParseError: It is no article, and nothing of it can be shown.
+    """
+    source, locator = chosen.source, chosen.locator or ""
+    raw = parser_of(source).parse(fetcher_of(source).read(source, locator), source)
+    try:
+        article = normalize(raw, source, chosen.site)
+    except (ParseError, InvalidItem) as error:
+        return DocumentPreview(raw=raw, problem=f"rejected: {error}")
+    body = html.clean(raw.body, locator=locator, base_url=source.base_url, remove=source.remove)
+    problem = f"left out: {raw.left_out}" if raw.left_out else None
+    return DocumentPreview(raw=raw, article=article, body=body, problem=problem)
+
+
+def document_blocks(seen: DocumentPreview, chosen: Subject) -> Iterator[Block]:
+    """Yield *seen* as people read it."""
+    yield f"{chosen.source.name}: {seen.raw.locator}: " + (seen.problem or "an article")
+    yield Table(title="Fields", columns=("field", "as written", "as read"), rows=tuple(_fields(seen, chosen.site)))
+    rows = tuple(keys(seen.article)) if seen.article else ()
+    yield Table(title="Copies are found by", columns=("key", "value"), rows=rows)
+    yield Table(title="Read leniently", columns=("what",), rows=tuple((warning,) for warning in seen.raw.warnings))
+    if seen.body:
+        yield Table(title="Summary", rows=((_summary(seen) or "-",),))
+        beginning = seen.body.content[:BEGINNING] + ("…" if len(seen.body.content) > BEGINNING else "")
+        yield Table(title="Body", rows=tuple((line,) for line in beginning.splitlines()) or (("-",),))
+
+
+def _summary(seen: DocumentPreview) -> str:
+    own = seen.article.summary if seen.article else None
+    return own or (seen.body.summary if seen.body else "")
+
+
+def _fields(seen: DocumentPreview, site: Site) -> Iterator[tuple[str, str, str]]:
+    raw, article = seen.raw, seen.article
+    yield "dialect", "-", raw.dialect.value
+    if article is None:
+        yield "title", raw.title or "-", "-"
+        return
+    picture = article.image or (seen.body.image if seen.body else None)
+    yield "title", raw.title or "-", article.title
+    yield "date", raw.date or "-", f"{stamp(article.published) or '-'} ({DATINGS[article.dating]})"
+    yield "day", "-", f"{article.day or '-'} in {site.timezone}"
+    yield "updated", raw.updated or "-", stamp(article.updated) or "-"
+    yield "categories", _written(raw.categories), "; ".join(map(named, article.categories)) or "-"
+    yield "tags", ", ".join(raw.tags) or "-", ", ".join(article.tags) or "-"
+    yield "author", raw.author or "-", article.author or "-"
+    yield "picture", raw.image or "-", picture or "-"
+    yield "link", raw.link or "-", article.link or "-"
+    yield "id", raw.guid or "-", article.guid or "-"
+    yield "summary", raw.summary or "-", article.summary or "-"
+
+
+def _written(tree: RawTree | None) -> str:
+    """Return a value of the front matter as it stands there, to a depth that people can read."""
+    if tree is None:
+        return "-"
+    return tree if isinstance(tree, str) else "[" + ", ".join(_written_part(part) for part in tree) + "]"
+
+
+def _written_part(part: RawTree) -> str:
+    if isinstance(part, str):
+        return part
+    return "[" + ", ".join(each if isinstance(each, str) else "[…]" for each in part) + "]"
+
+
+def document_values(seen: DocumentPreview, chosen: Subject) -> dict[str, object]:
+    """Return *seen* as JSON has it."""
+    raw, body = seen.raw, seen.body
+    return {
+        "source": chosen.source.name,
+        "locator": raw.locator,
+        "note": chosen.note,
+        "problem": seen.problem,
+        "raw": {
+            "dialect": raw.dialect.value,
+            "title": raw.title,
+            "date": raw.date,
+            "updated": raw.updated,
+            "categories": None if raw.categories is None else _written(raw.categories),
+            "tags": list(raw.tags),
+            "author": raw.author,
+            "image": raw.image,
+            "link": raw.link,
+            "guid": raw.guid,
+            "summary": raw.summary,
+        },
+        "article": _article_values(seen.article) if seen.article else None,
+        "picture": (seen.article.image if seen.article else None) or (body.image if body else None),
+        "summary": _summary(seen),
+        "body": body.content if body else None,
+        "lenient": list(raw.warnings),
+    }

@@ -1,0 +1,244 @@
+"""What the README and its companions say is so."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.metadata import version
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from feeder import config
+from feeder.cli import feeder
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+UNIT = (ROOT / "systemd" / "feeder.service").read_text("utf-8")
+
+CODE = re.compile(r"`([^`\n]+)`")
+CELL = re.compile(r"(?<!\\)\|")
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MARKED = re.compile(r"^<!-- (?P<mark>[^>]+) -->\n```\w*\n(?P<block>.*?)^```$", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def section(title: str) -> str:
+    """Return what the README says below a heading."""
+    found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)
+    assert found, title
+    return found[1]
+
+
+def marked(mark: str) -> str:
+    """Return the block below a comment."""
+    return next(found["block"] for found in MARKED.finditer(README) if found["mark"] == mark)
+
+
+def tables(text: str) -> Iterator[tuple[list[str], list[list[str]]]]:
+    """Yield the head and the rows of each table."""
+    for is_table, lines in groupby(text.splitlines(), lambda line: line.startswith("|")):
+        if is_table:
+            head, _, *rows = ([cell.strip() for cell in CELL.split(line)[1:-1]] for line in lines)
+            yield head, rows
+
+
+def code(cell: str) -> str:
+    """Return the first thing in a cell that is set as code."""
+    found = CODE.search(cell)
+    return found[1] if found else ""
+
+
+# ---------------------------------------------------------------- configuration
+
+PREFIXES = {"": "", '[categories."A/B"]': "categories.*.", "[[source]]": "source."}
+
+
+def settings() -> Iterator[tuple[str, str]]:
+    """Yield each key that the README documents, as `config.keys` has it, and what it gives as its default."""
+    for head, rows in tables(section("Configuration")):
+        table = code(head[0])
+        prefix = PREFIXES[table] if table in PREFIXES else f"{table.strip('[]')}."
+        yield from ((prefix + code(key), default) for key, default, _ in rows)
+
+
+def test_every_key_is_documented_and_no_other() -> None:
+    assert "`[defaults]`" in section("Configuration")
+    assert sorted([*dict(settings()), "defaults"]) == sorted(config.keys())
+
+
+def first_configuration(home: Path) -> Path:
+    (home / "articles").mkdir()
+    path = home / "config.toml"
+    path.write_text(marked("configuration: first"), "utf-8")
+    return path
+
+
+def test_the_first_configuration_is_good(tmp_path: Path) -> None:
+    loaded = config.load(first_configuration(tmp_path))
+    assert loaded.warnings == ()
+    assert [source.path for source in loaded.sources] == [tmp_path / "articles"]
+
+
+def literal(cell: str) -> object:
+    """Return the value that a cell is, or None if it is words."""
+    whole = CODE.fullmatch(cell)
+    try:
+        return tomllib.loads(f"value = {whole[1]}")["value"] if whole else None
+    except tomllib.TOMLDecodeError:
+        return None
+
+
+SITE = {"title": "A", "url": "https://example.org/", "id": "example.org,2026"}
+SOURCE = {"name": "a", "path": "articles"}
+
+
+def written(tables: dict[str, dict[str, Any]], path: Path) -> Path:
+    """Write tables as TOML; a source's has double brackets."""
+    text = ""
+    for name, values in tables.items():
+        text += f"[[{name}]]\n" if name == "source" else f"[{name}]\n"
+        text += "".join(f"{key} = {toml(value)}\n" for key, value in values.items())
+    path.write_text(text, "utf-8")
+    return path
+
+
+def toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "{}" if value == {} else repr(value)
+
+
+def test_the_documented_defaults_are_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "articles").mkdir()
+    plain = {"site": dict(SITE), "source": dict(SOURCE)}
+    full: dict[str, dict[str, Any]] = {**plain, "site": dict(SITE), "source": dict(SOURCE)}
+    documented = {key: literal(default) for key, default in settings()}
+    given = {key: value for key, value in documented.items() if value is not None and "." in key and "*" not in key}
+    for key, value in given.items():
+        table, _, name = key.partition(".")
+        full.setdefault(table, {})[name] = value
+    least = 25
+    assert len(given) >= least
+    explicit = config.load(written(full, tmp_path / "full.toml"))
+    assert replace(explicit, path=tmp_path) == replace(
+        config.load(written(plain, tmp_path / "plain.toml")), path=tmp_path
+    )
+
+
+# ---------------------------------------------------------------- commands
+
+COMMAND = re.compile(r"(?:^|(?<=[\s/`]))feeder ((?:-[a-z-]+(?: [A-Z]+)? )*)([a-z]+)\b")
+OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
+
+
+def commands() -> dict[str, click.Command]:
+    """Return every command by its name."""
+    assert isinstance(feeder, click.Group)
+    return dict(feeder.commands)
+
+
+def rows_of_commands() -> dict[str, str]:
+    """Return what the README says of each command, a row each."""
+    found: dict[str, str] = {}
+    for head, rows in tables(section("Commands")):
+        if head[0] == "command":
+            found |= {code(row[0]).removeprefix("feeder ").partition(" ")[0]: " ".join(row) for row in rows}
+    return found
+
+
+def options(command: click.Command) -> set[str]:
+    """Return the options that a command takes besides -h."""
+    return {name for param in command.params if isinstance(param, click.Option) for name in param.opts}
+
+
+def own_options(command: click.Command) -> set[str]:
+    """Return those that not all commands take."""
+    return options(command) - {"-c", "--config"}
+
+
+def test_every_command_is_documented_and_no_other() -> None:
+    assert sorted(rows_of_commands()) == sorted(commands())
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_every_option_of_a_command_is_documented_and_no_other(name: str) -> None:
+    told = {option for span in CODE.findall(rows_of_commands()[name]) for option in OPTION.findall(span)}
+    assert told == own_options(commands()[name])
+
+
+def test_the_options_of_all_commands_are_documented() -> None:
+    told = section("Commands")
+    assert [name for name in options(feeder) if f"`{name}" not in told] == []
+
+
+def test_commands_that_documents_name_exist() -> None:
+    texts = [*((ROOT / name).read_text("utf-8") for name in DOCUMENTS), UNIT]
+    spans = [span for text in texts for span in (*CODE.findall(text), *(block for _, block in FENCE.findall(text)))]
+    named = {found[1] for span in [*spans, UNIT] for found in COMMAND.findall(span)}
+    assert named
+    assert named <= set(commands()), named - set(commands())
+
+
+# ---------------------------------------------------------------- logs
+
+
+def logged() -> Iterator[tuple[str, str]]:
+    """Yield each event of the code with its level."""
+    for path in sorted((ROOT / "feeder").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("log.") and node.args:
+                event = node.args[0]
+                if isinstance(event, ast.Constant):
+                    yield str(event.value), ast.unparse(node.func).removeprefix("log.")
+
+
+def test_every_event_is_documented_with_its_level_and_no_other() -> None:
+    told = [(code(row[0]), row[1]) for head, rows in tables(section("Logs")) if head[0] == "event" for row in rows]
+    assert sorted(told) == sorted(set(logged()))
+
+
+# ---------------------------------------------------------------- the rest
+
+
+def anchor(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_lead_somewhere(name: str) -> None:
+    text = (ROOT / name).read_text("utf-8")
+    anchors = {f"#{anchor(heading)}" for heading in HEADING.findall(text)}
+    links = [link for link in LINK.findall(text) if not link.startswith("https://")]
+    assert [link for link in links if link not in anchors and not (ROOT / link).exists()] == []
+
+
+def test_the_changelog_has_a_place_for_what_comes_next() -> None:
+    headings = re.findall(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+
+
+def test_the_version_that_is_installed_is_that_of_the_tree() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert version("feeder") == project["version"]
+
+
+def test_both_commands_are_single_lines_that_ci_can_run() -> None:
+    for mark, end in (("command: run", "feeder run"), ("command: test", "pytest")):
+        (line,) = marked(mark).splitlines()
+        assert line.endswith(f"/{end}")
+
+
+def test_licences_of_all_libraries_are_named() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    names = [re.split(r"[<>=~! ]", dependency)[0] for dependency in project["dependencies"]]
+    told = section("Licence").lower()
+    assert [name for name in names if name not in told] == []

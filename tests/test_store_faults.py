@@ -1,0 +1,409 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from importlib import resources
+from pathlib import Path
+from typing import IO
+
+import pytest
+from build import NOON, article, site, source
+from test_store import only_id, poll, publish
+
+from feeder.errors import StoreError
+from feeder.store.sqlite import APPLICATION_ID, SqliteStore, copy_state, open_store
+
+SCHEMA = resources.files("feeder.store") / "sql"
+VERSIONS = sum(1 for script in SCHEMA.iterdir() if re.fullmatch(r"\d{4}\.sql", script.name))
+
+
+def opened(path: Path) -> SqliteStore:
+    return open_store(path, site_id=site().id)
+
+
+def known(path: Path, count: int = 300) -> SqliteStore:
+    """Return a new state with some articles."""
+    store = opened(path)
+    with store.transaction():
+        store.sync_sources([source()])
+    poll(store, *[(f"{n}.md", article(f"Title {n}", body=f"Text {n}.", categories=(("A",),))) for n in range(count)])
+    return store
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A state as a daemon that stopped leaves it."""
+    path = tmp_path / "state.db"
+    known(path).close()
+    return path
+
+
+# ---------------------------------------------------------------- files that are no state
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _text(path: Path) -> None:
+    path.write_text("title: not a database\n" * 200, "utf-8")
+
+
+def _cut_off(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def _cut_off_in_its_header(path: Path) -> None:
+    os.truncate(path, 50)
+
+
+def _damaged_schema(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(100)
+        file.write(b"\xff" * 3_000)
+
+
+def _newer(path: Path) -> None:
+    _execute(path, f"PRAGMA user_version = {VERSIONS + 1}")
+
+
+def _foreign(path: Path) -> None:
+    path.unlink()
+    _execute(path, "CREATE TABLE bookmarks (url TEXT)")
+
+
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _execute(path: Path, statement: str) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        pytest.param(_empty, "is an empty file; restore it from a backup, or remove it", id="0-bytes"),
+        pytest.param(_text, "not a state of Feeder (not an SQLite database)", id="text"),
+        pytest.param(_cut_off, "the state is cut off", id="cut-off"),
+        pytest.param(_cut_off_in_its_header, "the state is cut off", id="cut-off-in-its-header"),
+        pytest.param(_damaged_schema, "the state cannot be used: ", id="damaged"),
+        pytest.param(_newer, f"written by a newer Feeder (schema {VERSIONS + 1}, known: {VERSIONS})", id="newer"),
+        pytest.param(_foreign, "not a state of Feeder (an SQLite database of another program)", id="foreign"),
+        pytest.param(_folder, "the state cannot be used: [Errno 21] Is a directory", id="folder"),
+    ],
+)
+def test_fault_85_a_file_that_is_no_state_is_refused_in_clear_words(
+    state: Path, damage: Callable[[Path], None], told: str
+) -> None:
+    damage(state)
+    with pytest.raises(StoreError) as refused:
+        opened(state)
+    assert told in str(refused.value)
+    assert str(state) in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_fault_85_a_refused_file_is_left_as_it_was(state: Path) -> None:
+    _foreign(state)
+    before = state.read_bytes()
+    with pytest.raises(StoreError):
+        opened(state)
+    assert _tables(state) == {"bookmarks"}
+    assert len(state.read_bytes()) == len(before)
+
+
+def _tables(path: Path) -> set[str]:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+
+
+def test_fault_85_damage_deep_inside_is_an_error_of_the_state(state: Path) -> None:
+    half = state.stat().st_size // 2
+    with state.open("r+b") as file:
+        file.seek(half)
+        file.write(b"\xff" * half)
+    with contextlib.closing(opened(state)) as store, pytest.raises(StoreError, match="malformed"):
+        poll(store, *[(f"{n}.md", article(f"New {n}")) for n in range(300)])
+
+
+def test_a_state_of_another_site_is_refused(state: Path) -> None:
+    with pytest.raises(StoreError, match=r'belongs to site.id "feeds.example.org,2026", not "other.example.org,2026"'):
+        open_store(state, site_id="other.example.org,2026")
+
+
+def test_a_state_that_is_not_there_is_not_made_by_asking(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there is no state yet"):
+        open_store(tmp_path / "state.db", site_id=site().id, may_create=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_below_a_file_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+    with pytest.raises(StoreError, match="cannot be used"):
+        opened(tmp_path / "file" / "state.db")
+
+
+def test_a_checkpoint_that_was_cut_off_is_finished(tmp_path: Path) -> None:
+    path, copy = tmp_path / "state.db", tmp_path / "copy.db"
+    store = opened(path)
+    store._db.execute("PRAGMA wal_autocheckpoint = 0")
+    with store.transaction():
+        store.sync_sources([source()])
+    poll(store, *[(f"{n}.md", article(f"Title {n}", body=f"Text {n}.")) for n in range(300)])
+    shutil.copy(path, copy)
+    shutil.copy(f"{path}-wal", f"{copy}-wal")
+    store.close()  # checkpoints
+    with copy.open("r+b") as file:
+        file.write(path.read_bytes()[:4_096])
+    assert copy.stat().st_size < path.stat().st_size
+    with contextlib.closing(opened(copy)) as mended:
+        assert mended.count("newsroom") == 300
+
+
+def test_a_copy_of_a_state_in_use_is_whole(tmp_path: Path) -> None:
+    with contextlib.closing(known(tmp_path / "state.db")):
+        copy_state(tmp_path / "state.db", tmp_path / "copy.db")
+    with contextlib.closing(opened(tmp_path / "copy.db")) as copy:
+        assert copy.count("newsroom") == 300
+
+
+# ---------------------------------------------------------------- other processes
+
+HOLDER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+sys.stdin.readline()
+connection.execute("COMMIT")
+connection.close()
+print("released", flush=True)
+"""
+
+
+@contextlib.contextmanager
+def child(script: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run *script* in a process of its own, which ends with the block."""
+    command = [sys.executable, "-c", script, *arguments]
+    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": paths}
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def said(stream: IO[str] | None) -> str:
+    assert stream
+    return stream.readline().strip()
+
+
+def release(process: subprocess.Popen[str]) -> None:
+    assert process.stdin
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def test_fault_84_a_state_that_another_process_locks_is_waited_for(state: Path) -> None:
+    with contextlib.closing(opened(state)) as store, child(HOLDER, str(state)) as holder:
+        assert said(holder.stdout) == "locked"
+        threading.Timer(0.2, release, [holder]).start()
+        with store.transaction():
+            assert said(holder.stdout) == "released"
+            store.request_poll("newsroom", NOON)
+
+
+def test_fault_84_a_state_that_stays_locked_is_an_error_and_works_afterwards(state: Path) -> None:
+    with contextlib.closing(opened(state)) as store, child(HOLDER, str(state)) as holder:
+        store._db.execute("PRAGMA busy_timeout = 20")
+        assert said(holder.stdout) == "locked"
+        with pytest.raises(StoreError, match="database is locked"), store.transaction():
+            pass
+        release(holder)
+        assert said(holder.stdout) == "released"
+        with store.transaction():
+            assert store.request_poll("newsroom", NOON)
+
+
+def test_what_is_not_the_state_s_fault_passes_through_a_transaction(state: Path) -> None:
+    with contextlib.closing(opened(state)) as store, pytest.raises(FileNotFoundError), store.transaction():
+        (state.parent / "nowhere").read_bytes()
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from build import article
+from test_store import poll
+from test_store_faults import opened
+
+store = opened(Path(sys.argv[1]))
+poll(store, ("kept.md", article("Kept")))
+record = store.record
+def stop(*arguments):
+    record(*arguments)
+    store._db.execute("PRAGMA cache_spill = 1")
+    print("inside", flush=True)
+    sys.stdin.readline()
+store.record = stop
+poll(store, *[(f"lost/{n}.md", article(f"Lost {n}", body=str(n) * 900)) for n in range(2_000)])
+"""
+
+
+def test_fault_82_a_process_that_is_killed_in_a_transaction_leaves_what_was_committed(state: Path) -> None:
+    with child(KILLED, str(state)) as killed:
+        assert said(killed.stdout) == "inside"
+        killed.send_signal(signal.SIGKILL)
+        assert killed.wait() == -signal.SIGKILL
+    with contextlib.closing(opened(state)) as store:
+        assert _is_whole(store)
+        assert store.count("newsroom") == 301
+        poll(store, ("lost/1.md", article("Lost 1")))
+        assert len(list(store.newest(()))) == 302
+
+
+# ---------------------------------------------------------------- a full disk
+
+FILLER = """
+import resource, signal, sys
+from pathlib import Path
+from build import article
+from feeder.errors import StoreError
+from test_store import poll
+from test_store_faults import opened
+
+if limit := int(sys.argv[2]):
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+store = opened(Path(sys.argv[1]))
+count = 300
+try:
+    while True:
+        found = [(f"more/{count + n}.md", article(f"More {count + n}", summary="s" * 500)) for n in range(100)]
+        poll(store, *found)
+        count += 100
+except StoreError as error:
+    print(count, error, flush=True)
+    with store.transaction():
+        print(store.count("newsroom"), flush=True)
+"""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[tuple[Path, int]]:
+    """A folder on a disk of 2 MiB; where mounting is not allowed, a plain one and the size that files may have."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=False).returncode == 0
+    try:
+        yield folder, 0 if mounted else 2 << 20
+    finally:
+        if mounted:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_fault_79_a_full_disk_rolls_back_and_leaves_the_state_whole(small_disk: tuple[Path, int]) -> None:
+    folder, limit = small_disk
+    spare = folder / "spare"
+    spare.write_bytes(b"\0" * (256 << 10))
+    known(folder / "state.db").close()
+    with child(FILLER, str(folder / "state.db"), str(limit)) as filler:
+        committed, _, error = said(filler.stdout).partition(" ")
+        assert "the state cannot be used: " in error
+        assert said(filler.stdout) == committed
+        filler.wait()
+    spare.unlink()
+    with contextlib.closing(opened(folder / "state.db")) as store:
+        assert _is_whole(store)
+        assert store.count("newsroom") == int(committed)
+        poll(store, ("new.md", article("New")))
+        assert store.count("newsroom") == int(committed) + 1
+
+
+def _is_whole(store: SqliteStore) -> bool:
+    return bool(store._db.execute("PRAGMA integrity_check").fetchall() == [("ok",)])
+
+
+# ---------------------------------------------------------------- the schema
+
+
+def test_a_state_of_the_first_schema_is_upgraded_and_keeps_its_rows(tmp_path: Path) -> None:
+    now, old = tmp_path / "now.db", tmp_path / "old.db"
+    with contextlib.closing(known(now)) as store:
+        publish(store)
+        before = _told(store)
+    _make_first_schema(old, rows_of=now)
+    with contextlib.closing(opened(old)) as store:
+        assert _told(store) == before
+        assert _is_whole(store)
+        assert _schema(store) == _schema_of(now)
+        assert store._db.execute("PRAGMA user_version").fetchone() == (VERSIONS,)
+        poll(store, ("0.md", article("Title 0", body="Edited.", categories=(("A",),))))
+        assert store.count("newsroom") == 300
+
+
+def _make_first_schema(path: Path, *, rows_of: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript((SCHEMA / "0001.sql").read_text("utf-8"))
+        connection.execute("ATTACH ? AS other", (str(rows_of),))
+        for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+            columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA table_info({table})"))
+            connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM other.{table}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 1")
+        connection.commit()
+
+
+def _told(store: SqliteStore) -> tuple[object, ...]:
+    id_ = only_id(store, "7.md")
+    asked = store.counts(), store.sources(), store.feeds(), store.nodes(), store.shown([id_]), store.keys_of(id_)
+    return *asked, tuple(store.newest(("a",)))
+
+
+def _schema(store: SqliteStore) -> set[tuple[str, str]]:
+    return set(store._db.execute("SELECT type, name FROM sqlite_schema"))
+
+
+def _schema_of(path: Path) -> set[tuple[str, str]]:
+    with contextlib.closing(opened(path)) as store:
+        return _schema(store)
+
+
+def test_an_upgrade_that_fails_leaves_the_state_as_it_was(tmp_path: Path) -> None:
+    now, old = tmp_path / "now.db", tmp_path / "old.db"
+    known(now).close()
+    _make_first_schema(old, rows_of=now)
+    _execute(old, "CREATE INDEX articles_removed ON articles (id)")  # in the way
+    with pytest.raises(StoreError, match="already exists"):
+        opened(old)
+    with contextlib.closing(sqlite3.connect(old)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("SELECT count(*) FROM articles").fetchone() == (300,)
+
+
+def test_no_statement_reads_a_table_of_articles_whole_but_the_count_of_them(state: Path) -> None:
+    big = re.compile(r"SCAN (articles|sightings|keys|memberships|feed_entries|bodies|history)\b(?! USING)")
+    with contextlib.closing(opened(state)) as store:
+        scans = {name for name, sql in store._sql.items() if any(map(big.match, _plan(store, sql)))}
+    assert scans == {"counts"}
+
+
+def _plan(store: SqliteStore, sql: str) -> list[str]:
+    filled = sql.replace("?*", "?")
+    named = dict.fromkeys(re.findall(r":(\w+)", filled), 0)
+    values = named or [0] * filled.count("?")
+    return [row[3] for row in store._db.execute(f"EXPLAIN QUERY PLAN {filled}", values)]
