@@ -114,6 +114,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         error.show()
         return WRONG
     except click.Abort:
+        _say("feeder: interrupted; what was done stands, the rest is done at the next run")
         return INTERRUPTED
     except ConfigError as error:
         _say(*error.problems)
@@ -169,6 +170,63 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON,
 def feeder(context: click.Context, *, log_level: str | None) -> None:
     """Republish trees of articles as Atom, RSS and JSON feeds, one for every category."""
     context.ensure_object(Options).log_level = log_level
+
+
+# ---------------------------------------------------------------- set up
+
+
+@feeder.command()
+@click.option(
+    "--from",
+    "like",
+    nargs=2,
+    metavar="KIND DIR",
+    type=(click.Choice(["hexo", "hugo", "jekyll", "pelican"]), click.Path(path_type=Path)),
+    help="Read what the config of a hexo, hugo, jekyll or pelican site in DIR says.",
+)
+@click.option("--title", help="What the site is called. [default: the name of the directory]")
+@click.option("--url", help="Where readers find the output directory.")
+@click.option("--articles", type=click.Path(path_type=Path), help="The directory with the articles.")
+@click.argument("file", type=click.Path(path_type=Path), default=Path("config.toml"))
+def init(
+    *, like: tuple[str, Path] | None, title: str | None, url: str | None, articles: Path | None, file: Path
+) -> None:
+    """Write a commented configuration to FILE (./config.toml).
+
+    A file that exists is left alone.
+    """
+    from feeder import screen
+    from feeder.model import Dialect
+    from feeder.starting import local_zone, start
+
+    site = (Dialect(like[0]), like[1]) if like else None
+    today = datetime.now().astimezone().date()
+    started = start(file, today=today, title=title, url=url, articles=articles, like=site, timezone=local_zone())
+    notes = (f"  note: {note}" for note in started.notes)
+    screen.show([f"{started.path}: written; `feeder check` says what it configures", *notes])
+
+
+@feeder.command()
+@_config_option()
+@_json_option
+@click.argument("files", metavar="FEED...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.pass_context
+def adopt(context: click.Context, *, files: tuple[Path, ...], as_json: bool) -> None:
+    """Take over the ids of feeds that subscribers already have, before the first poll.
+
+    FEED is an Atom, RSS or JSON feed, or the feeds.json of a Feeder that lost its state.
+    """
+    from dataclasses import asdict
+
+    from feeder import adopt as adopting
+    from feeder import screen
+
+    done = adopting.adopt(files, _load(context.obj, level="warning"), now=_now())
+    if as_json:
+        screen.show_json(asdict(done))
+    else:
+        screen.show(adopting.report(done))
+    context.exit(DONE if (done.adopted or done.known) and not done.unread else FAILED)
 
 
 # ---------------------------------------------------------------- work
@@ -233,14 +291,14 @@ def _wanted(app: App, now: datetime, *, everything: bool) -> tuple[str, ...]:
 def _rehearse(app: App, *, everything: bool) -> Summary:
     from feeder import report
 
-    now, zone = _now(), app.config.site.timezone
+    now = _now()
     other = app.reread()
-    before = report.census(app.store, zone) if other or app.rerender() else None
+    before = report.census(app.store) if other or app.rerender() else None
     app.prepare(now)
     names = dict.fromkeys((*_wanted(app, now, everything=everything), *other))
     polls = tuple(app.poll(name, now) for name in names)
     published = app.publish(_now(), settle=timedelta())
-    after = report.census(app.store, zone) if before else None
+    after = report.census(app.store) if before else None
     return report.Summary(
         polls=polls,
         published=published,

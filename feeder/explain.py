@@ -80,9 +80,9 @@ def find(word: str, app: App) -> Found:
     Raises:
         FeederError: Nothing that is known has that name; the text says what it may be.
     """
-    memory = _known_id(word, app)
-    if memory:
-        return Found(id=memory, rows=app.store.rows(memory))
+    id_ = _known_id(_text(word), app)
+    if id_:
+        return Found(id=id_, rows=app.store.rows(id_))
     for source, locator in _places(word, app):
         row = app.store.row(source.name, locator)
         if row and row.sighting:
@@ -90,6 +90,11 @@ def find(word: str, app: App) -> Found:
         if row:
             return Found(id=None, rows=(row,))
     raise FeederError(_why_unknown(word, app))
+
+
+def _text(word: str) -> str:
+    """Return *word* as the state can be asked for it: a file's name may hold bytes that are no text."""
+    return os.fsencode(word).decode(errors="replace")
 
 
 def _known_id(word: str, app: App) -> str | None:
@@ -106,15 +111,17 @@ def _places(word: str, app: App) -> Iterator[tuple[Source, str]]:
     for path in dict.fromkeys((os.path.abspath(word), os.path.realpath(word))):  # noqa: PTH100 - ".." goes, links stay
         yield from _below(Path(path), app)
     for source in app.config.sources:
-        yield source, word.removeprefix(f"{source.name}:").lstrip()
+        yield source, _text(word).removeprefix(f"{source.name}:").lstrip()
 
 
 def _below(path: Path, app: App) -> Iterator[tuple[Source, str]]:
     for source in app.config.sources:
         root = source.path
-        if root and path.is_relative_to(root):
+        if root is None or path in {root, root.resolve()}:
+            continue
+        if path.is_relative_to(root):
             yield source, locator_of(root, path)
-        elif root and path.is_relative_to(root.resolve()):
+        elif path.is_relative_to(root.resolve()):
             yield source, locator_of(root.resolve(), path)
 
 
@@ -188,7 +195,7 @@ def _unread(row: Row) -> str:
     reasons = {
         Status.LEFT_OUT: f"Left out, as its author says: {row.reason}.",
         Status.BROKEN: f"Rejected: {row.reason}. It is read again when it changes.",
-        Status.UNSETTLED: f"Could not be read whole: {row.reason}. It is read again at the next poll.",
+        Status.UNSETTLED: f"Could not be read: {row.reason}. It is tried again at the next poll.",
     }
     return reasons.get(Status(row.status), "It was read, and is no article.")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from feeder.config import Config
@@ -187,17 +187,13 @@ def _effect_values(effect: Effect) -> dict[str, object]:
 class Census:
     """What must not change by itself: each article's day, each feed's place."""
 
-    days: Mapping[str, str]
+    days: Mapping[str, date | None]
     places: Mapping[Node, tuple[str, ...]]
 
 
-def census(store: Store, zone: ZoneInfo) -> Census:
+def census(store: Store) -> Census:
     """Return what readers see now, as far as `effect_of` compares it."""
-    days = {
-        id_: f"{shown.published.astimezone(zone):%Y-%m-%d}"
-        for ids in store.id_slices()
-        for id_, shown in store.shown(ids).items()
-    }
+    days = {id_: shown.article.day for ids in store.id_slices() for id_, shown in store.shown(ids).items()}
     return Census(days=days, places={feed.node: tuple(path for path, _, _ in feed.files) for feed in store.feeds()})
 
 

@@ -71,16 +71,15 @@ def publish(parts: Parts, *, now: datetime, settle: timedelta, progress: Progres
         published.nodes += len(done)
         if progress:
             progress(published.nodes, len(marks))
-    _publish_indexes(parts, kitchen.tree, published)
+    _publish_indexes(parts, kitchen.tree, published, now)
     _poll_outdated(parts, published, now)
     return published
 
 
 def audit(parts: Parts) -> int:
     """Mark the nodes whose files were altered or lost, or were rendered with other settings; return how many."""
-    feeds = parts.store.feeds()
-    bad = [feed.node for feed in feeds if not _is_current(feed, parts)]
-    if feeds and not all(parts.output.stamp(path) for path in render.INDEXES):
+    bad = [feed.node for feed in parts.store.feeds() if not _is_current(feed, parts)]
+    if not _are_indexes_current(parts):
         bad.append(())
     with parts.store.transaction():
         parts.store.mark(bad)
@@ -104,6 +103,11 @@ def _is_current(feed: PublishedFeed, parts: Parts) -> bool:
     return feed.fingerprint == parts.fingerprint and all(
         parts.output.stamp(path) == stamp for path, _, stamp in feed.files
     )
+
+
+def _are_indexes_current(parts: Parts) -> bool:
+    wanted = {file.path: file.body for file in _indexes(parts, _Tree.of(parts))}
+    return all(parts.output.read(path) == wanted.get(path) for path in render.INDEXES)
 
 
 # ---------------------------------------------------------------- the tree
@@ -328,19 +332,24 @@ def _serve(plates: Sequence[_Plate], kitchen: _Kitchen, now: datetime) -> None:
     parts, published = kitchen.parts, kitchen.published
     written = parts.output.publish(file for plate in plates for file in plate.files)
     feeds = [_published_feed(plate, parts) for plate in plates]
+    # Removed while the store still knows them: a crash in between leaves no file that nobody would ever remove.
+    removed = _clear(parts, {feed.node for feed in feeds}, keep={path for feed in feeds for path, _, _ in feed.files})
     with parts.store.transaction():
-        old = _old_paths(parts, {plate.order.mark.node for plate in plates})
         parts.store.save_bodies(kitchen.take_bodies())
         for feed, plate in zip(feeds, plates, strict=True):
             parts.store.save_feed(feed, mark=plate.order.mark, now=now)
             if not kitchen.late.isdisjoint(plate.order.ids):
                 parts.store.mark([feed.node], not_before=now + RETRY)
     published.written += written
-    published.removed += parts.output.remove(sorted(old - {path for feed in feeds for path, _, _ in feed.files}))
+    published.removed += removed
 
 
-def _old_paths(parts: Parts, nodes: Collection[Node]) -> set[str]:
-    return {path for feed in parts.store.feeds_at(nodes) for path, _, _ in feed.files}
+def _clear(parts: Parts, nodes: Collection[Node], *, keep: Collection[str] = ()) -> tuple[str, ...]:
+    """Remove the files that *nodes* had, but for those to *keep* and those that are another node's by now."""
+    old = {path for feed in parts.store.feeds_at(nodes) for path, _, _ in feed.files}.difference(keep)
+    if old:
+        old -= {path for feed in parts.store.feeds() if feed.node not in nodes for path, _, _ in feed.files}
+    return parts.output.remove(sorted(old)) if old else ()
 
 
 def _published_feed(plate: _Plate, parts: Parts) -> PublishedFeed:
@@ -369,8 +378,7 @@ def _fail(node: Node, reason: str, kitchen: _Kitchen, now: datetime) -> None:
 
 def _drop(mark: Mark, parts: Parts, published: Published) -> None:
     """Remove the feed of a category that has no article any more."""
-    gone = _old_paths(parts, {mark.node})
-    published.removed += parts.output.remove(sorted(gone))
+    published.removed += _clear(parts, {mark.node})
     with parts.store.transaction():
         parts.store.drop_feed(mark)
 
@@ -385,16 +393,22 @@ def _poll_outdated(parts: Parts, published: Published, now: datetime) -> None:
 # ---------------------------------------------------------------- indexes
 
 
-def _publish_indexes(parts: Parts, tree: _Tree, published: Published) -> None:
-    records = [_record(feed, tree.places[feed.node], parts) for feed in parts.store.feeds() if feed.node in tree.places]
+def _publish_indexes(parts: Parts, tree: _Tree, published: Published, now: datetime) -> None:
+    files = _indexes(parts, tree)
     try:
-        if records:
-            published.written += parts.output.publish(render.render_indexes(records, parts.site))
-        else:
-            published.removed += parts.output.remove(render.INDEXES)
+        published.written += parts.output.publish(files)
+        published.removed += parts.output.remove(() if files else render.INDEXES)
     except FeederError as error:
         published.failed[("feeds.json",)] = str(error)
         log.error("indexes_failed", reason=str(error))
+        with parts.store.transaction():
+            parts.store.mark([()], not_before=now + RETRY)
+
+
+def _indexes(parts: Parts, tree: _Tree) -> tuple[FeedFile, ...]:
+    """Return the lists of all feeds; none if there is no feed."""
+    records = [_record(feed, tree.places[feed.node], parts) for feed in parts.store.feeds() if feed.node in tree.places]
+    return render.render_indexes(records, parts.site) if records else ()
 
 
 def _record(feed: PublishedFeed, category: Category, parts: Parts) -> FeedRecord:

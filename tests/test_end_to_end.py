@@ -1,0 +1,435 @@
+"""From files to what readers read: whole runs over real trees, as an operator and a subscriber see them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from calendar import timegm
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import feedparser
+import pytest
+from corpus import Dated, stories, write
+from worlds import MINUTE, START, SiteUnderTest, run, site
+
+from feeder import config
+from feeder.categories import slugs
+from feeder.errors import ConfigError
+from feeder.model import Verdict
+from feeder.normalize import title_key
+
+HOUR = timedelta(hours=1)
+FEEDS = 'entries = 50\nwindow = "2d"'
+PICTURE = "https://img.example/2026/ferry.png"
+ARTICLE = f"""
+---
+title: '渡口重开第一天，老船工说"水还是那条水"'
+categories: 
+ - 社区
+ - 河岸日报
+ - 河岸日报－沿江
+headimg: '{PICTURE}'
+author: 河岸日报
+comments: false
+date: Tue, 24 Feb 2026 08:19:50 GMT
+thumbnail: '{PICTURE}'
+---
+
+<div>   
+<p>　　清晨六点，渡口的铁链第一次被解开。</p>
+<p>　　船工把旧缆绳盘好，说：“水还是那条水。”</p>
+
+
+
+
+
+
+<!-- text only -->
+
+
+<!-- notice -->
+
+
+
+            <!-- code start -->
+            <style>
+            .code_wrap&#123;border:1px solid #E6E6E6;padding:8px;&#125;
+            .code_text&#123;float:left;line-height:74px;&#125;
+            </style>
+
+
+<p class="editor">编辑：灯舟</p>
+
+  
+</div>
+            """
+TREE = "tree"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    path = tmp_path / TREE
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def newsroom(tmp_path: Path, tree: Path) -> SiteUnderTest:
+    return site(tmp_path / "site", {TREE: tree}, feeds=FEEDS)
+
+
+def read(path: Path) -> Any:
+    """Return what feedparser makes of a feed, with every entry's time as a time."""
+    found = feedparser.parse(path.read_bytes())
+    assert not found.bozo
+    for entry in found.entries:
+        entry["time"] = datetime.fromtimestamp(timegm(entry.published_parsed), UTC)
+    return found
+
+
+def feeds(newsroom: SiteUnderTest, name: str = "atom.xml") -> list[Path]:
+    return sorted(newsroom.public.rglob(name))
+
+
+def ids(newsroom: SiteUnderTest) -> dict[str, str]:
+    return {entry.title: entry.id for entry in read(newsroom.public / "atom.xml").entries}
+
+
+def put(tree: Path, name: str, front: str, body: str = "") -> None:
+    path = tree / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"---\n{front}\n---\n{body}", encoding="utf-8")
+
+
+def only(newsroom: SiteUnderTest) -> Any:
+    (entry,) = read(newsroom.public / "atom.xml").entries
+    return entry
+
+
+# ---------------------------------------------------------------- one article
+
+PLACES = ("", "categories/社区", "categories/社区/河岸日报", "categories/社区/河岸日报/河岸日报-沿江")
+
+
+@pytest.mark.parametrize("name", ["atom.xml", "rss.xml"])
+def test_an_article_is_in_the_feed_of_the_site_and_of_every_level_of_its_path(
+    tree: Path, newsroom: SiteUnderTest, name: str
+) -> None:
+    (tree / "渡口.md").write_text(ARTICLE, encoding="utf-8")
+    newsroom.run(START)
+    assert feeds(newsroom, name) == [newsroom.public / place / name for place in PLACES]
+    for place in PLACES:
+        (entry,) = read(newsroom.public / place / name).entries
+        assert entry.title == '渡口重开第一天，老船工说"水还是那条水"'
+        assert entry.time == datetime(2026, 2, 24, 8, 19, 50, tzinfo=UTC)
+        assert [tag.term for tag in entry.tags] == ["社区", "河岸日报", "河岸日报－沿江"]
+        assert entry.author == "河岸日报"
+        assert entry.media_thumbnail == [{"url": PICTURE}]
+
+
+@pytest.mark.parametrize("name", ["atom.xml", "rss.xml"])
+def test_a_body_is_shown_without_what_nobody_should_read(tree: Path, newsroom: SiteUnderTest, name: str) -> None:
+    (tree / "渡口.md").write_text(ARTICLE, encoding="utf-8")
+    newsroom.run(START)
+    (entry,) = read(newsroom.public / name).entries
+    content = entry.content[0].value
+    assert "水还是那条水。" in content
+    assert "编辑：灯舟" in content
+    for unwanted in ("<!--", "style", "code_wrap", "&#123;", "border", "\n\n\n"):
+        assert unwanted not in content
+    assert content == content.strip()
+    assert entry.summary.startswith("清晨六点，渡口的铁链第一次被解开。")
+    assert "code" not in entry.summary
+
+
+def test_a_second_run_touches_nothing(tree: Path, newsroom: SiteUnderTest) -> None:
+    (tree / "渡口.md").write_text(ARTICLE, encoding="utf-8")
+    newsroom.run(START)
+    before = newsroom.stamps()
+    ran = newsroom.run(START + HOUR)
+    assert newsroom.stamps() == before
+    assert not ran.published.nodes
+
+
+# ---------------------------------------------------------------- a whole tree
+
+CORPUS = stories(300)
+
+
+@pytest.fixture
+def published(tree: Path, newsroom: SiteUnderTest) -> SiteUnderTest:
+    write(tree, CORPUS, ran_at=START - HOUR)
+    newsroom.run(START)
+    return newsroom
+
+
+def test_no_feed_of_a_tree_with_copies_holds_an_article_twice(published: SiteUnderTest) -> None:
+    for path in feeds(published):
+        seen = Counter((title_key(entry.title), entry.time.date()) for entry in read(path).entries)
+        assert max(seen.values()) == 1, path
+    assert len({story.title for story in CORPUS}) == 300
+    with published.opened() as app:
+        counts = app.store.counts()
+    assert (counts["articles"], counts["sightings"], counts["merged"]) == (300, 309, 9)
+
+
+def test_every_story_is_in_the_feed_of_its_channel(tree: Path, tmp_path: Path) -> None:
+    wide = site(tmp_path / "site", {TREE: tree}, feeds="entries = 400\nmax_entries = 400")
+    write(tree, CORPUS, ran_at=START - HOUR)
+    wide.run(START)
+    held = {tuple(entry.title for entry in read(path).entries) for path in feeds(wide)}
+    for path in {story.path for story in CORPUS}:
+        titles = {story.title for story in CORPUS if story.path == path}
+        assert any(titles == set(feed) for feed in held), path
+
+
+def test_atom_and_rss_say_the_same_to_feedparser(published: SiteUnderTest) -> None:
+    paths = feeds(published)
+    assert len(paths) > 50
+    for path in paths:
+        assert list(told(path)) == list(told(path.with_name("rss.xml")))
+
+
+def told(path: Path) -> Iterator[tuple[Any, ...]]:
+    for entry in read(path).entries:
+        tags = [(tag.term, tag.scheme) for tag in entry.tags]
+        yield (
+            entry.id,
+            entry.title,
+            entry.time,
+            entry.author,
+            tags,
+            entry.content[0].value,
+            entry.get("media_thumbnail"),
+        )
+
+
+def test_a_tree_written_again_by_its_generator_moves_no_byte(tree: Path, published: SiteUnderTest) -> None:
+    before = published.stamps()
+    for hours in (1, 7, 30):
+        write(tree, CORPUS, ran_at=START + hours * HOUR - MINUTE, run=hours)
+        ran = published.run(START + hours * HOUR)
+        assert set(+ran.polls[0].verdicts) == {Verdict.UNCHANGED}
+        assert published.stamps() == before
+
+
+def test_new_stories_move_nothing_but_the_feeds_that_hold_them(tree: Path, published: SiteUnderTest) -> None:
+    before = published.files()
+    new = tuple(replace(old, title=f"新的{old.title}", name=f"new {old.name}", dated=Dated.ZONED) for old in CORPUS[:2])
+    write(tree, (*CORPUS, *new), ran_at=START + HOUR, run=2)
+    published.run(START + HOUR)
+    after = published.files()
+    moved = {path for path in {*before, *after} if before.get(path) != after.get(path)}
+    indexes = {"feeds.json", "feeds.opml"}
+    assert {path.rpartition("/")[0] for path in moved - indexes} == {
+        "/".join(("categories", *slugs(story.path[:depth]))) if depth else "" for story in new for depth in range(4)
+    }
+    for path in moved - indexes:
+        if path.endswith("atom.xml"):
+            old_entries, new_entries = entries(before[path]), entries(after[path])
+            fresh = [title for title in new_entries if title not in old_entries]
+            assert set(fresh) <= {story.title for story in new}
+            assert {
+                title: new_entries[title] for title in new_entries if title not in fresh
+            }.items() <= old_entries.items()
+
+
+def entries(body: bytes) -> dict[str, bytes]:
+    """Return the bytes of every entry of an Atom feed, by its title."""
+    found = re.findall(rb"<entry>.*?</entry>", body, re.DOTALL)
+    return {str(re.search("<title>(.*?)</title>", entry.decode())[1]): entry for entry in found}  # type: ignore[index]
+
+
+# ---------------------------------------------------------------- copies and edits
+
+FIRST = 'title: "Floods in the north"\ndate: 2026-02-03 01:00:00 +0000'
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        pytest.param('title: "Floods in the north"\ndate: 2026-02-03 05:00:00 +0000', id="later-that-day"),
+        pytest.param('title: "  FLOODS   in the north "\ndate: 2026-02-03 01:00:00 +0000', id="blanks-and-case"),
+        pytest.param('title: "Ｆｌｏｏｄｓ in\u200b the north"\ndate: 2026-02-03 01:00:00 +0000', id="widths"),
+    ],
+)
+def test_fault_93_equal_title_and_day_is_one_entry_of_the_earliest_text(
+    tree: Path, newsroom: SiteUnderTest, second: str
+) -> None:
+    put(tree, "b.md", second, "<p>Second text.</p>")
+    put(tree, "a.md", FIRST, "<p>First text.</p>")
+    newsroom.run(START)
+    assert only(newsroom).summary == "First text."
+    with newsroom.opened() as app:
+        assert app.store.counts()["merged"] == 1
+
+
+def test_fault_93_an_equal_title_on_another_day_is_another_entry(tree: Path, newsroom: SiteUnderTest) -> None:
+    put(tree, "a.md", FIRST, "<p>Text.</p>")
+    put(tree, "b.md", FIRST.replace("-03 ", "-04 "), "<p>Text.</p>")
+    newsroom.run(START)
+    assert len({entry.id for entry in read(newsroom.public / "atom.xml").entries}) == 2
+
+
+def test_fault_94_an_edited_article_keeps_its_id_and_place_and_says_when(tree: Path, newsroom: SiteUnderTest) -> None:
+    put(tree, "a.md", FIRST, "<p>As it was.</p>")
+    newsroom.run(START)
+    before = only(newsroom)
+    assert before.updated_parsed == before.published_parsed
+    put(tree, "a.md", FIRST, "<p>As it is.</p>")
+    newsroom.run(START + HOUR)
+    after = only(newsroom)
+    assert (after.id, after.time, after.summary) == (before.id, before.time, "As it is.")
+    assert datetime.fromtimestamp(timegm(after.updated_parsed), UTC) == START + HOUR
+
+
+def test_fault_95_one_guid_in_two_sources_is_two_articles(tmp_path: Path) -> None:
+    for name in ("honest", "spoofing"):
+        put(tmp_path / name, "a.md", f"title: {name}\ndate: 2026-02-03 01:00:00 +0000\nguid: https://honest.example/1")
+    both = site(tmp_path / "site", {name: tmp_path / name for name in ("spoofing", "honest")})
+    both.run(START)
+    assert len(set(ids(both).values())) == 2
+    assert set(ids(both)) == {"honest", "spoofing"}
+
+
+def test_fault_96_the_output_is_refused_as_a_source(tmp_path: Path, tree: Path) -> None:
+    looping = site(tmp_path / "site", {TREE: tree, "loop": tmp_path / "site" / "public"})
+    with pytest.raises(ConfigError, match="loop"):
+        config.load(looping.config_path)
+
+
+def test_fault_96_published_files_among_the_articles_change_nothing(tree: Path, newsroom: SiteUnderTest) -> None:
+    put(tree, "a.md", FIRST, "<p>Text.</p>")
+    newsroom.run(START)
+    before = newsroom.stamps()
+    for hours in (1, 2):
+        shutil.copytree(newsroom.public, tree / "mirror", dirs_exist_ok=True)
+        newsroom.run(START + hours * HOUR)
+        assert newsroom.stamps() == before
+
+
+def test_fault_97_no_link_or_picture_runs_a_script_or_brings_its_own_bytes(tree: Path, newsroom: SiteUnderTest) -> None:
+    bad = (
+        "javascript:alert(1)",
+        "data:text/html,<b>1",
+        "vbscript:x",
+        "JaVaScRiPt:alert(1)",
+        " javascript:1",
+        "file:///x",
+    )
+    for number, address in enumerate(bad):
+        front = f'title: "t{number}"\ndate: 2026-02-03 01:00:00 +0000\nlink: "{address}"\ncover: "{address}"'
+        put(tree, f"{number}.md", front, f"<p><a href=\"{address}\">there</a><img src='{address}'></p>")
+    newsroom.run(START)
+    assert len(ids(newsroom)) == len(bad)
+    for path, body in newsroom.files().items():
+        for scheme in (b"javascript:", b"data:", b"vbscript:", b"file:"):
+            assert scheme not in body.lower(), path
+
+
+# ---------------------------------------------------------------- the machine it runs on
+
+
+def test_fault_100_locale_zone_and_hash_seed_of_the_process_move_no_byte(tmp_path: Path, tree: Path) -> None:
+    dated = [story for story in stories(60) if story.dated is not Dated.INVALID]  # the others show the run's time
+    write(tree, dated, ran_at=START)
+    found = []
+    for number, (language, zone) in enumerate(
+        (("C", "UTC"), ("zh_CN.UTF-8", "Asia/Kolkata"), ("de_DE", "America/Lima"))
+    ):
+        under_test = site(tmp_path / f"site-{number}", {TREE: tree}, feeds=FEEDS)
+        environment = {**os.environ, "LANG": language, "LC_ALL": language, "TZ": zone, "PYTHONHASHSEED": str(number)}
+        command = (sys.executable, "-m", "feeder", "--config", str(under_test.config_path), "once")
+        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
+        found.append(under_test.files())
+    assert len(found[0]) > 100
+    assert found[0] == found[1] == found[2]
+
+
+def test_the_setting_of_the_time_zone_moves_no_id(tmp_path: Path, tree: Path) -> None:
+    write(tree, CORPUS, ran_at=START - HOUR)
+    wide = "entries = 400\nmax_entries = 400"
+    before = site(tmp_path / "site", {TREE: tree}, feeds=wide)
+    before.run(START)
+    held = ids(before)
+    for zone in ("America/New_York", "Pacific/Kiritimati", "Asia/Shanghai"):
+        moved = site(tmp_path / "site", {TREE: tree}, feeds=wide, timezone=zone)
+        moved.run(START + HOUR)
+        assert ids(moved) == held
+
+
+# ---------------------------------------------------------------- a reader of the trade
+
+
+def test_newsboat_reads_what_feedparser_reads(tmp_path: Path, published: SiteUnderTest) -> None:
+    newsboat = shutil.which("newsboat")
+    assert newsboat, "newsboat is not installed: apt-get install -y newsboat"
+    paths = [path for name in ("atom.xml", "rss.xml") for path in feeds(published, name)[:12]]
+    for name, lines in (("urls", [f"file://{path}" for path in paths]), ("config", ["max-items 0"])):
+        (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    command = (newsboat, "-u", "urls", "-C", "config", "-c", "cache.db", "-x", "reload")
+    environment = {**os.environ, "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=120)
+    with closing(sqlite3.connect(tmp_path / "cache.db")) as cache:
+        rows = cache.execute("SELECT feedurl, guid, title, pubDate FROM rss_item").fetchall()
+    for path in paths:
+        wanted = {(entry.id, entry.title, timegm(entry.published_parsed)) for entry in read(path).entries}
+        assert {tuple(row[1:]) for row in rows if row[0] == f"file://{path}"} == wanted
+
+
+# ---------------------------------------------------------------- what went wrong once
+
+
+def test_a_site_that_loses_its_last_article_is_left_like_one_that_never_had_any(
+    tree: Path, newsroom: SiteUnderTest
+) -> None:
+    put(tree, "a.md", FIRST)
+    newsroom.run(START)
+    (tree / "a.md").unlink()
+    newsroom.run(START + HOUR)
+    assert newsroom.files() == {}
+
+
+def test_an_index_that_is_older_than_its_feeds_is_written_again(tree: Path, newsroom: SiteUnderTest) -> None:
+    put(tree, "a.md", FIRST)
+    newsroom.run(START)
+    stale = (newsroom.public / "feeds.json").read_bytes()
+    put(tree, "b.md", FIRST.replace("north", "south"))
+    newsroom.run(START + HOUR)
+    fresh = (newsroom.public / "feeds.json").read_bytes()
+    assert fresh != stale
+    (newsroom.public / "feeds.json").write_bytes(stale)
+    newsroom.run(START + 2 * HOUR)
+    assert (newsroom.public / "feeds.json").read_bytes() == fresh
+
+
+def test_an_index_that_could_not_be_written_is_tried_again(tree: Path, newsroom: SiteUnderTest) -> None:
+    put(tree, "a.md", FIRST)
+    newsroom.public.mkdir()
+    (newsroom.public / "feeds.json").mkdir()
+    with newsroom.opened() as app:
+        assert run(app, START).published.failed
+        (newsroom.public / "feeds.json").rmdir()
+        assert app.publish(START + HOUR).written == ["feeds.json", "feeds.opml"]
+
+
+def test_categories_that_swap_their_directories_lose_no_feed(tmp_path: Path, tree: Path) -> None:
+    for name in ("a", "b"):
+        put(tree, f"{name}.md", FIRST.replace("north", name) + f"\ncategories: [{name}]")
+    plain = site(tmp_path / "site", {TREE: tree})
+    plain.run(START)
+    swapped = site(tmp_path / "site", {TREE: tree}, feeds='[categories.a]\nslug = "b"\n[categories.b]\nslug = "a"')
+    swapped.run(START + HOUR)
+    for name, other in (("a", "b"), ("b", "a")):
+        (entry,) = read(swapped.public / "categories" / other / "atom.xml").entries
+        assert entry.title == f"Floods in the {name}"
