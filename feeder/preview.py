@@ -12,7 +12,7 @@ from typing import Final
 from feeder import categories, dedup, html
 from feeder.config import Config
 from feeder.config.values import suggestion
-from feeder.errors import FeederError, InvalidItem, ParseError
+from feeder.errors import FeederError
 from feeder.explain import DATINGS, keys
 from feeder.fetch import fetcher_of
 from feeder.fetch.directory import locator_of
@@ -63,8 +63,8 @@ class DocumentPreview:
     """How one document would be read. `problem` says why it is no article."""
 
     raw: RawItem
-    article: Article | None = None
-    body: Body | None = None
+    article: Article
+    body: Body
     problem: str | None = None
 
 
@@ -241,14 +241,12 @@ def of_document(chosen: Subject) -> DocumentPreview:
 
     Raises:
         FetchError: It cannot be read.
-        ParseError: It is no article, and nothing of it can be shown.
+        ParseError: It is no article.
+        InvalidItem: Nothing in it can serve as a title.
     """
     source, locator = chosen.source, chosen.locator or ""
     raw = parser_of(source).parse(fetcher_of(source).read(source, locator), source)
-    try:
-        article = normalize(raw, source, chosen.site)
-    except (ParseError, InvalidItem) as error:
-        return DocumentPreview(raw=raw, problem=f"rejected: {error}")
+    article = normalize(raw, source, chosen.site)
     body = html.clean(raw.body, locator=locator, base_url=source.base_url, remove=source.remove)
     problem = f"left out: {raw.left_out}" if raw.left_out else None
     return DocumentPreview(raw=raw, article=article, body=body, problem=problem)
@@ -258,27 +256,20 @@ def document_blocks(seen: DocumentPreview, chosen: Subject) -> Iterator[Block]:
     """Yield *seen* as people read it."""
     yield f"{chosen.source.name}: {seen.raw.locator}: " + (seen.problem or "an article")
     yield Table(title="Fields", columns=("field", "as written", "as read"), rows=tuple(_fields(seen, chosen.site)))
-    rows = tuple(keys(seen.article)) if seen.article else ()
-    yield Table(title="Copies are found by", columns=("key", "value"), rows=rows)
+    yield Table(title="Copies are found by", columns=("key", "value"), rows=tuple(keys(seen.article)))
     yield Table(title="Read leniently", columns=("what",), rows=tuple((warning,) for warning in seen.raw.warnings))
-    if seen.body:
-        yield Table(title="Summary", rows=((_summary(seen) or "-",),))
-        beginning = seen.body.content[:BEGINNING] + ("…" if len(seen.body.content) > BEGINNING else "")
-        yield Table(title="Body", rows=tuple((line,) for line in beginning.splitlines()) or (("-",),))
+    yield Table(title="Summary", rows=((_summary(seen) or "-",),))
+    beginning = seen.body.content[:BEGINNING] + ("…" if len(seen.body.content) > BEGINNING else "")
+    yield Table(title="Body", rows=tuple((line,) for line in beginning.splitlines()) or (("-",),))
 
 
 def _summary(seen: DocumentPreview) -> str:
-    own = seen.article.summary if seen.article else None
-    return own or (seen.body.summary if seen.body else "")
+    return seen.article.summary or seen.body.summary
 
 
 def _fields(seen: DocumentPreview, site: Site) -> Iterator[tuple[str, str, str]]:
     raw, article = seen.raw, seen.article
     yield "dialect", "-", raw.dialect.value
-    if article is None:
-        yield "title", raw.title or "-", "-"
-        return
-    picture = article.image or (seen.body.image if seen.body else None)
     yield "title", raw.title or "-", article.title
     yield "date", raw.date or "-", f"{stamp(article.published) or '-'} ({DATINGS[article.dating]})"
     yield "day", "-", f"{article.day or '-'} in {site.timezone}"
@@ -286,7 +277,7 @@ def _fields(seen: DocumentPreview, site: Site) -> Iterator[tuple[str, str, str]]
     yield "categories", _written(raw.categories), "; ".join(map(named, article.categories)) or "-"
     yield "tags", ", ".join(raw.tags) or "-", ", ".join(article.tags) or "-"
     yield "author", raw.author or "-", article.author or "-"
-    yield "picture", raw.image or "-", picture or "-"
+    yield "picture", raw.image or "-", article.image or seen.body.image or "-"
     yield "link", raw.link or "-", article.link or "-"
     yield "id", raw.guid or "-", article.guid or "-"
     yield "summary", raw.summary or "-", article.summary or "-"
@@ -326,9 +317,9 @@ def document_values(seen: DocumentPreview, chosen: Subject) -> dict[str, object]
             "guid": raw.guid,
             "summary": raw.summary,
         },
-        "article": _article_values(seen.article) if seen.article else None,
-        "picture": (seen.article.image if seen.article else None) or (body.image if body else None),
+        "article": _article_values(seen.article),
+        "picture": seen.article.image or body.image,
         "summary": _summary(seen),
-        "body": body.content if body else None,
+        "body": body.content,
         "lenient": list(raw.warnings),
     }

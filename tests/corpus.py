@@ -69,7 +69,7 @@ class Story:
 DOCUMENT = """
 ---
 title: '{title}'
-categories: 
+categories:\x20
 {categories}
 headimg: '{image}'
 author: {outlet}
@@ -78,7 +78,7 @@ date: {date}
 thumbnail: '{image}'
 ---
 
-<div>   
+<div>\x20\x20\x20
 {body}
 <!-- end of text -->
 

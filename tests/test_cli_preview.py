@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from build import NOON
 from desk import Desk
+
+from feeder import config, preview
 
 
 @pytest.fixture
@@ -66,6 +70,13 @@ def test_a_source_that_cannot_be_listed_is_exit_code_1(desk: Desk) -> None:
     told = desk.run("preview", "partner")
     assert told.code == 1
     assert "No such file or directory" in told.err
+
+
+def test_a_directory_that_cannot_be_listed_is_told(desk: Desk) -> None:
+    chosen = preview.subject("newsroom", config.load(desk.config))
+    seen = replace(preview.of_source(chosen, now=NOON), unlisted=("locked/: Permission denied",))
+    assert "cannot be listed: locked/: Permission denied" in list(preview.source_blocks(seen, chosen))
+    assert preview.source_values(seen, chosen)["unlisted"] == ["locked/: Permission denied"]
 
 
 def test_neither_a_source_nor_a_file_is_exit_code_1_with_the_nearest_name(desk: Desk) -> None:

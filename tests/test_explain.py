@@ -12,7 +12,8 @@ from build import NOON, article, source
 from desk import Desk
 
 from feeder import dedup, explain
-from feeder.model import Article, Dating
+from feeder.errors import FeederError
+from feeder.model import Article, Dating, Memory
 
 FILE = "newsroom/bridge.md"
 
@@ -106,6 +107,22 @@ def test_a_file_is_found_by_a_relative_path_and_through_links(desk: Desk, monkey
     monkeypatch.chdir(desk.folder / "partner")
     for path in ("../newsroom/bridge.md", "../link/bridge.md"):
         assert desk.run("explain", path, "--json").json["state"] == "shown"
+
+
+def test_author_and_link_are_told(desk: Desk) -> None:
+    desk.write(FILE, more="author: Ann\nlink: https://example.org/bridge")
+    desk.run("once")
+    rows = [line.split() for line in desk.run("explain", desk.folder / FILE).out.splitlines()]
+    assert ["author", "Ann"] in rows
+    assert ["link", "https://example.org/bridge"] in rows
+
+
+def test_a_source_that_is_a_link_may_be_named_by_what_it_links_to(desk: Desk) -> None:
+    (desk.folder / "partner").rmdir()
+    (desk.folder / "partner").symlink_to(desk.folder / "release-7")
+    real = desk.write("release-7/copy.md", title="Second")
+    desk.run("once")
+    assert told(desk, str(real))["documents"][0]["source"] == "partner"
 
 
 def test_the_history_is_told(desk: Desk) -> None:
@@ -255,6 +272,7 @@ def test_an_article_whose_document_is_missing(desk: Desk) -> None:
     assert "Its document is missing since 20" in found["verdict"]
     assert found["documents"][0]["missing_since"]
     assert found["documents"][0]["raw_title"] is None
+    assert "title as written" not in desk.run("explain", desk.folder / FILE).out
 
 
 def test_a_withdrawn_article_is_told_by_its_id(desk: Desk) -> None:
@@ -268,6 +286,13 @@ def test_a_withdrawn_article_is_told_by_its_id(desk: Desk) -> None:
     assert (found["state"], found["documents"]) == ("withdrawn", [])
     assert found["history"][-1]["what"] == "withdrawn"
     assert desk.run("explain", id_).out.startswith("Withdrawn: no source holds it any more.")
+
+
+def test_an_adopted_entry_waits_for_its_article(desk: Desk) -> None:
+    with desk.daemon() as app, app.store.transaction():
+        app.store.adopt([(Memory(id="https://old.example.org/7", first_seen=NOON), ())])
+    found = desk.run("explain", "https://old.example.org/7", "--json").json
+    assert (found["state"], found["documents"]) == ("adopted", [])
 
 
 # ---------------------------------------------------------------- dates and changes
@@ -297,6 +322,8 @@ def test_a_document_that_changed_since_it_was_polled(desk: Desk) -> None:
     desk.write(FILE, title="Bridge closes")
     (document,) = told(desk, FILE)["documents"]
     assert document["doubt"] == "it has changed since it was polled"
+    rows = [line.split() for line in desk.run("explain", desk.folder / FILE).out.splitlines()]
+    assert ["but", "it", "has", "changed", "since", "it", "was", "polled"] in rows
     assert (document["raw_title"], document["title"]) == ("Bridge closes", "Bridge opens")
 
 
@@ -366,6 +393,18 @@ def test_a_file_of_a_source_that_is_turned_off(desk: Desk) -> None:
     desk.settle("newsroom\nenabled = false", "partner")
     desk.run("once")
     assert "source newsroom is turned off" in unknown(desk, desk.folder / FILE)
+
+
+def test_a_file_of_a_source_that_cannot_be_listed(desk: Desk) -> None:
+    desk.run("once")
+    new = desk.write("newsroom/new.md")
+    with desk.daemon() as app:
+        for entry in (desk.folder / "newsroom").iterdir():
+            entry.unlink()
+        (desk.folder / "newsroom").rmdir()
+        desk.put("newsroom", "a file in place of the directory")
+        with pytest.raises(FeederError, match="there is no such file"):
+            explain.find(str(new), app)
 
 
 def test_an_id_that_is_nobodys(desk: Desk) -> None:
