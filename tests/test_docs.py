@@ -191,19 +191,36 @@ def test_commands_that_documents_name_exist() -> None:
 # ---------------------------------------------------------------- logs
 
 
-def logged() -> Iterator[tuple[str, str]]:
-    """Yield each event of the code with its level."""
+LEVEL = re.compile(r"\b(debug|info|warning|error|exception)\b")
+LOGGER = re.compile(r"\blog\.(?=debug|info|warning|error|exception)")
+
+
+def levels(text: str) -> frozenset[str]:
+    """Return the levels that a text names; an exception is an error with its traceback."""
+    return frozenset("error" if level == "exception" else level for level in LEVEL.findall(text))
+
+
+def logged() -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield each event of the code with its levels; a level may be chosen beforehand: `tell = log.info if … else …`."""
     for path in sorted((ROOT / "feeder").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("log.") and node.args:
-                event = node.args[0]
-                if isinstance(event, ast.Constant):
-                    yield str(event.value), ast.unparse(node.func).removeprefix("log.")
+        nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+        chosen = {
+            ast.unparse(node.targets[0]): ast.unparse(node.value)
+            for node in nodes
+            if isinstance(node, ast.Assign) and LOGGER.search(ast.unparse(node.value))
+        }
+        for node in nodes:
+            if isinstance(node, ast.Call) and node.args and isinstance(event := node.args[0], ast.Constant):
+                function = ast.unparse(node.func)
+                logger = chosen.get(function, function)
+                if LOGGER.search(logger) and isinstance(event.value, str):
+                    yield event.value, levels(logger)
 
 
 def test_every_event_is_documented_with_its_level_and_no_other() -> None:
-    told = [(code(row[0]), row[1]) for head, rows in tables(section("Logs")) if head[0] == "event" for row in rows]
-    assert sorted(told) == sorted(set(logged()))
+    tables_of_events = [rows for head, rows in tables(section("Logs")) if head[0] == "event"]
+    told = {code(row[0]): levels(row[1]) for rows in tables_of_events for row in rows}
+    assert told == dict(logged())
 
 
 # ---------------------------------------------------------------- the rest

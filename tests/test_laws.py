@@ -55,6 +55,7 @@ settings.register_profile("long", settings.get_profile("laws"), derandomize=Fals
 LAWS = settings.get_profile(os.environ.get("FEEDER_LAWS", "laws"))
 
 _TITLE = re.compile("<title>(.*)</title>")
+_GUESSED_AT = re.compile("[&<\x80-\xff]")
 _PUBLISHED = re.compile("<published>(.{10})")
 
 NAMES = ("first", "second", "third")
@@ -228,7 +229,7 @@ def test_a_crash_at_any_point_costs_nothing_but_a_second_run(
     edits: list[Step],
 ) -> None:
     with scratch() as folder:
-        trees = Trees(root=folder)
+        trees = Trees(root=folder, habit=spoken)  # a scan more may turn a silent edit into a return, which has a time
         whole, crashed = site_of(trees, "whole"), site_of(trees, "crashed")
         now = live(history, trees, whole)
         whole.run(now)
@@ -354,7 +355,7 @@ def test_whatever_normalizes_renders_and_reads_back_alike(written: list[bytes]) 
             assert read_atom(place / "atom.xml") == [said(shown) for shown in wanted[node]]
             assert read_rss(place / "rss.xml") == [said(shown) for shown in wanted[node]]
             for name in ("atom.xml", "rss.xml"):
-                assert read_leniently(place / name) == [told(*said(shown)[:3]) for shown in wanted[node]]
+                assert_told(read_leniently(place / name), [said(shown) for shown in wanted[node]])
 
 
 Said = tuple[str, datetime, str, tuple[str, ...]]
@@ -406,16 +407,18 @@ def read_rss(path: Path) -> list[Said]:
     ]
 
 
-def told(id_: str, published: datetime, title: str) -> tuple[str, datetime, str]:
-    """Leave out titles in which feedparser guesses at markup."""
-    return id_, published, "" if "&" in title or "<" in title else title
-
-
 def read_leniently(path: Path) -> list[tuple[str, datetime, str]]:
     found = feedparser.parse(path.read_bytes())
     assert not found.bozo
     times = (datetime.fromtimestamp(timegm(entry.published_parsed), UTC) for entry in found.entries)
-    return [told(entry.id, time, entry.title) for entry, time in zip(found.entries, times, strict=True)]
+    return [(entry.id, time, entry.title) for entry, time in zip(found.entries, times, strict=True)]
+
+
+def assert_told(found: list[tuple[str, datetime, str]], wanted: list[Said]) -> None:
+    """Compare all but titles in which feedparser guesses at markup, or at bytes that were decoded wrongly."""
+    assert [entry[:2] for entry in found] == [entry[:2] for entry in wanted]
+    for (_, _, title), (_, _, true_title, _) in zip(found, wanted, strict=True):
+        assert title == true_title or _GUESSED_AT.search(true_title)
 
 
 # ---------------------------------------------------------------- categories
