@@ -5,11 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
+from multiprocessing.context import BaseContext
 from typing import TypeVar
 
 Job = TypeVar("Job")
@@ -29,12 +32,7 @@ class Workers:
     def start(self) -> None:
         """Start the processes, if there are to be any and they do not run yet."""
         if self._pool is None and self._count > 1:
-            context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload(PRELOAD)
-            resource_tracker.ensure_running()  # else the next line starts it, and it lets interrupts through again
-            with _uninterrupted():
-                forkserver.ensure_running()
-            self._pool = ProcessPoolExecutor(self._count, mp_context=context)
+            self._pool = ProcessPoolExecutor(self._count, mp_context=_context(), initializer=_follow_parent)
 
     def stop(self) -> None:
         """End the processes; `start` begins anew."""
@@ -63,6 +61,31 @@ class Workers:
                 yield running.popleft().result()
         while running:
             yield running.popleft().result()
+
+
+def _context() -> BaseContext:
+    """Return the way to start processes: by a copy of this one, which costs nothing, where no other thread can be hurt."""
+    if threading.active_count() == 1 and sys.platform == "linux":
+        return multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOAD)
+    resource_tracker.ensure_running()  # else the next line starts it, and it lets interrupts through again
+    with _uninterrupted():
+        forkserver.ensure_running()
+    return context
+
+
+def _follow_parent() -> None:
+    """End this process with its parent, even if that is killed: the pool's own pipes would keep it waiting for ever."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager

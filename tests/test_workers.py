@@ -1,12 +1,32 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from math import factorial
+from pathlib import Path
 
 import pytest
 
 from feeder.workers import AHEAD, Workers
+
+START = """
+import os, threading, time
+from feeder.workers import Workers
+if __name__ == "__main__":
+    {before}
+    workers = Workers(2)
+    workers.start()
+    running = [workers.submit(time.sleep, 0.2) for _ in range(4)]
+    [future.result() for future in running]
+    print(*workers._pool._processes, flush=True)
+    workers.submit(time.sleep, 600).result()
+"""
+# A copy of a process has only the thread that made it, so that there are other ways to start one beside threads.
+BEFORE = {"alone": "pass", "beside a thread": "threading.Thread(target=time.sleep, args=[600], daemon=True).start()"}
 
 
 def whose(_: int) -> int:
@@ -81,3 +101,31 @@ def test_started_workers_work_elsewhere_and_stopped_ones_here_again() -> None:
 
 def test_by_default_there_are_as_many_workers_as_cores() -> None:
     assert Workers()._count == os.cpu_count()
+
+
+@pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
+def test_processes_end_with_one_that_is_killed(before: str, tmp_path: Path) -> None:
+    script = tmp_path / "start.py"
+    script.write_text(START.format(before=before), "utf-8")
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        children = [int(word) for word in parent.stdout.readline().split()]
+        assert len(children) == 2
+        assert all(map(is_running, children))
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+    wait_until_gone(children)
+
+
+def is_running(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text("utf-8").rpartition(")")[2].split()[0] not in {"Z", "X"}
+    except FileNotFoundError:
+        return False
+
+
+def wait_until_gone(processes: list[int]) -> None:
+    deadline = time.monotonic() + 30
+    while any(map(is_running, processes)):
+        assert time.monotonic() < deadline, "processes are left behind"
+        time.sleep(0.02)
