@@ -32,6 +32,10 @@ class Unsettled(FetchError):
     """A document changed while it was read; look again in a moment."""
 
 
+class Oversized(FetchError):
+    """A document is larger than any that is read; it is not read before it changes."""
+
+
 class ParseError(FeederError):
     """The author of this document must act. `line` counts from 1; None: the whole document."""
 

@@ -195,7 +195,10 @@ def _unread(row: Row) -> str:
     reasons = {
         Status.LEFT_OUT: f"Left out, as its author says: {row.reason}.",
         Status.BROKEN: f"Rejected: {row.reason}. It is read again when it changes.",
-        Status.UNSETTLED: f"Could not be read: {row.reason}. It is tried again at the next poll.",
+        **dict.fromkeys(
+            (Status.UNSETTLED, Status.UNREADABLE),
+            f"Could not be read: {row.reason}. It is tried again at the next poll.",
+        ),
     }
     return reasons.get(Status(row.status), "It was read, and is no article.")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from html import unescape
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -128,6 +129,7 @@ _WHITE_RUN = re.compile(r"[ \t\n\f\r]+")
 _BLANK = "\\s\u200b\u200c\u200d\u2060\ufeff\xad"  # nothing to see, in whatever number
 _INK = re.compile(f"[^{_BLANK}]")
 _UNSEEN = re.compile("[\u200b\u2060\ufeff\xad]")
+_ENDLESS_NUMBER = re.compile(r"&#[0-9]{20,}+;?")  # no character has as many digits
 _SIZE = re.compile(r"\s*([0-9]{1,5})(?:\.[0-9]+)?\s*(?:px)?\s*")
 _MOST_BREAKS = 2  # in a row
 _EDGE = 3  # more than any line breaks: the edge of a block
@@ -154,6 +156,12 @@ def safe_text(text: str) -> str:
     if _ALL_SAFE.fullmatch(text):
         return text
     return _UNSAFE.sub(lambda found: "\ufffd" if "\ud800" <= found[0] <= "\udfff" else "", text)
+
+
+def unescaped(text: str) -> str:
+    """Return *text* with its character references resolved; what names no character becomes U+FFFD."""
+    # unescape() raises at numbers that are too long for int().
+    return unescape(_ENDLESS_NUMBER.sub("\ufffd", text))
 
 
 def first_words(body: str) -> str:

@@ -282,7 +282,8 @@ class Status(StrEnum):
     GOOD = "good"
     LEFT_OUT = "left_out"  # its author says so: a draft, hidden
     BROKEN = "broken"  # cannot be read; its last good sighting stands
-    UNSETTLED = "unsettled"  # not to be had whole just now; look again at the next poll
+    UNSETTLED = "unsettled"  # being written just now; look again in a moment, and at the next poll
+    UNREADABLE = "unreadable"  # cannot be opened; look again at the next poll, since its stamp will not tell
     SAME = "same"  # the bytes are those that were read before
 
 

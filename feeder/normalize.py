@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
-from html import unescape
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Final
@@ -17,7 +16,7 @@ from urllib.parse import quote
 from feeder.categories import FORMAT_CHARACTERS, fold, identity, node
 from feeder.dates import parse_date
 from feeder.errors import InvalidItem
-from feeder.html import first_words, safe_text
+from feeder.html import first_words, safe_text, unescaped
 from feeder.links import picture_url, web_url
 from feeder.model import (
     Article,
@@ -350,5 +349,5 @@ def _guid(text: str | None) -> str | None:
 
 def _summary(text: str | None) -> str | None:
     if text and ("<" in text or "&" in text):
-        text = unescape(_INLINE_TAG.sub("", _BLOCK_TAG.sub(" ", text)))
+        text = unescaped(_INLINE_TAG.sub("", _BLOCK_TAG.sub(" ", text)))
     return _line(text) or None

@@ -12,7 +12,7 @@ from typing import Final
 from feeder import categories, dedup, html
 from feeder.config import Config
 from feeder.config.values import suggestion
-from feeder.errors import FeederError
+from feeder.errors import FeederError, ParseError
 from feeder.explain import DATINGS, keys
 from feeder.fetch import fetcher_of
 from feeder.fetch.directory import locator_of
@@ -245,9 +245,15 @@ def of_document(chosen: Subject) -> DocumentPreview:
         InvalidItem: Nothing in it can serve as a title.
     """
     source, locator = chosen.source, chosen.locator or ""
-    raw = parser_of(source).parse(fetcher_of(source).read(source, locator), source)
-    article = normalize(raw, source, chosen.site)
-    body = html.clean(raw.body, locator=locator, base_url=source.base_url, remove=source.remove)
+    snapshot = fetcher_of(source).read(source, locator)
+    try:
+        raw = parser_of(source).parse(snapshot, source)
+        article = normalize(raw, source, chosen.site)
+        body = html.clean(raw.body, locator=locator, base_url=source.base_url, remove=source.remove)
+    except FeederError:
+        raise
+    except Exception as error:
+        raise ParseError(f"could not be read: {work.unforeseen(error)}") from error
     problem = f"left out: {raw.left_out}" if raw.left_out else None
     return DocumentPreview(raw=raw, article=article, body=body, problem=problem)
 

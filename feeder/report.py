@@ -20,7 +20,7 @@ from feeder.store import SourceState, Store
 FEW = 5  # of a kind that a summary names
 MANY = 20  # of a kind that `status` names; JSON has all
 NEWS = tuple(verdict for verdict in Verdict if verdict is not Verdict.UNCHANGED)
-REJECTED = (Status.BROKEN, Status.UNSETTLED)
+REJECTED = (Status.BROKEN, Status.UNSETTLED, Status.UNREADABLE)
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 COUNTED = ("articles", "merged", "held", "removed", "left_out", "rejected", "missing", "feeds", "stale")
 UNTITLED = "(the whole site)"

@@ -10,12 +10,13 @@ import stat
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from worlds import without_privileges
 
 from feeder.errors import FetchError, Unsettled
 from feeder.fetch import Fetcher
@@ -47,19 +48,6 @@ def put(root: Path, *names: str) -> None:
 
 def locators(root: Path, *, include: tuple[str, ...] = DEFAULT_INCLUDE, exclude: tuple[str, ...] = ()) -> list[str]:
     return [found.locator for found in FETCHER.look(source(root, include=include, exclude=exclude))]
-
-
-@contextmanager
-def without_privileges() -> Iterator[None]:
-    """Be nobody for a while, whom permissions stop; without being root, one is stopped anyway."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 @pytest.fixture

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from build import NOON, article, source
 from desk import Desk
+from worlds import scratch, without_privileges
 
 from feeder import dedup, explain
 from feeder.errors import FeederError
@@ -195,15 +195,29 @@ def test_a_document_that_broke_after_it_was_read(desk: Desk) -> None:
     assert found["documents"][0]["doubt"] == "a binary file: it holds NUL characters"
 
 
-def test_a_document_that_cannot_be_read(desk: Desk) -> None:
+def test_a_document_that_is_too_large(desk: Desk) -> None:
     desk.put("newsroom/large.md", "x" * (10 * 1024 * 1024 + 1))
     with desk.daemon() as app:
-        app.parts = replace(app.parts, wait=lambda _seconds: None)
         app.prepare(NOON)
         app.poll("newsroom", NOON)
     found = told(desk, "newsroom/large.md")
-    assert found["state"] == "unsettled"
-    assert found["verdict"] == "Could not be read: is larger than 10 MiB. It is tried again at the next poll."
+    assert found["state"] == "broken"
+    assert found["verdict"] == "Rejected: is larger than 10 MiB. It is read again when it changes."
+
+
+def test_a_document_that_may_not_be_opened() -> None:
+    with scratch() as folder:
+        folder.chmod(0o755)  # anybody can reach it, unlike `tmp_path`
+        desk = Desk(folder)
+        desk.settle()
+        desk.write(FILE).chmod(0)
+        with desk.daemon() as app:
+            app.prepare(NOON)
+            with without_privileges():
+                app.poll("newsroom", NOON)
+        found = told(desk, FILE)
+    assert found["state"] == "unreadable"
+    assert found["verdict"] == "Could not be read: Permission denied. It is tried again at the next poll."
 
 
 def test_a_takedown(desk: Desk) -> None:

@@ -10,7 +10,7 @@ from stat import S_ISLNK, S_ISREG
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from feeder.errors import FetchError, Unsettled, Vanished
+from feeder.errors import FetchError, Oversized, Unsettled, Vanished
 from feeder.model import Place, Snapshot, Source, Unlisted
 
 MAX_SIZE: Final = 10 * 1024 * 1024  # bytes of one document; articles have a few thousand
@@ -60,7 +60,8 @@ class DirectoryFetcher:
         """Return the bytes at *locator*, with the place they were read from.
 
         Raises:
-            FetchError: It vanished, is no regular file of this source, is too large, or cannot be read.
+            FetchError: It vanished, is no regular file of this source, or cannot be read.
+            Oversized: It is too large.
             Unsettled: It changed while it was read.
         """
         root, below = _root(source), _below(locator)
@@ -294,7 +295,7 @@ def _snapshot(document: int, locator: str) -> Snapshot:
     if not S_ISREG(before.st_mode):  # it was, a moment ago
         raise FetchError(locator, NOT_REGULAR)
     if before.st_size > MAX_SIZE:
-        raise FetchError(locator, f"is larger than {MAX_SIZE >> 20} MiB")
+        raise Oversized(locator, f"is larger than {MAX_SIZE >> 20} MiB")
     body = _read_all(document, before.st_size)
     after = os.fstat(document)
     if (after.st_size, after.st_mtime_ns) != (len(body), before.st_mtime_ns):

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from html import unescape
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
@@ -18,7 +17,7 @@ from lxml import etree
 
 from feeder.dates import parse_date
 from feeder.errors import ParseError
-from feeder.html import safe_text
+from feeder.html import safe_text, unescaped
 from feeder.links import web_url
 from feeder.model import UTC_ZONE
 
@@ -223,7 +222,7 @@ def _title(entry: etree._Element, kind: _Kind) -> str | None:
     element = entry.find(f"{_ATOM}title")
     if written is None or (element is not None and element.get("type") not in _HTML_TITLES):
         return written
-    return _text(unescape(_TAG.sub("", written)))
+    return _text(unescaped(_TAG.sub("", written)))
 
 
 def _alternate(entry: etree._Element) -> str | None:

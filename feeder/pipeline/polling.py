@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 JOB = 64  # documents in one job of a worker
 BATCH = 512  # documents decided on together: one round of questions to the store
 PATIENCE = (0.25, 0.5, 0.5, 0.6)  # seconds between looks at a document that is being written: within 2 s
+_FAILED = frozenset({Status.BROKEN, Status.UNSETTLED, Status.UNREADABLE})
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
@@ -223,9 +224,9 @@ def _kept(seen: Seen, reading: Reading) -> Reading:
 def _report(readings: list[tuple[Seen, Reading]], source: Source) -> None:
     """Log once when a document begins to fail, and once when it is well again."""
     for seen, reading in readings:
-        if reading.status in {Status.BROKEN, Status.UNSETTLED} and reading.reason != seen.reason:
+        if reading.status in _FAILED and reading.reason != seen.reason:
             log.warning("item_rejected", source=source.name, locator=reading.place.locator, reason=reading.reason)
-        elif reading.status is Status.GOOD and seen.status in {Status.BROKEN, Status.UNSETTLED}:
+        elif reading.status is Status.GOOD and seen.status in _FAILED:
             log.info("item_mended", source=source.name, locator=reading.place.locator)
         for warning in reading.warnings:
             log.info("item_read_leniently", source=source.name, locator=reading.place.locator, warning=warning)

@@ -7,8 +7,18 @@ from datetime import datetime
 from hashlib import blake2b
 
 from feeder import html, plan
-from feeder.errors import FeederError, FetchError, InvalidItem, ParseError, Unfinished, Vanished
+from feeder.errors import (
+    FeederError,
+    FetchError,
+    InvalidItem,
+    Oversized,
+    ParseError,
+    Unfinished,
+    Unsettled,
+    Vanished,
+)
 from feeder.fetch import fetcher_of
+from feeder.html import safe_text
 from feeder.model import (
     Body,
     Category,
@@ -27,7 +37,9 @@ from feeder.parse import parser_of
 from feeder.render import render_entry
 from feeder.store import Seen, pack, unpack
 
+LONGEST_REASON = 200  # characters; an error of a library may quote its whole input
 FRESH_SECONDS = 10  # a document younger than this, with open front matter, may still be being written
+_STATUSES = {Unsettled: Status.UNSETTLED, Oversized: Status.BROKEN}  # any other failure: UNREADABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +98,7 @@ def _read_one(seen: Seen, job: ReadJob) -> Reading | None:
     except Vanished:
         return None  # the next scan will miss it
     except FetchError as error:
-        return Reading(place=seen.place, status=Status.UNSETTLED, reason=error.reason)
+        return Reading(place=seen.place, status=_STATUSES.get(type(error), Status.UNREADABLE), reason=error.reason)
     digest = digest_of(snapshot)
     if digest == seen.digest and not job.everything:
         return Reading(place=snapshot.place, status=Status.SAME, digest=digest)
@@ -105,6 +117,9 @@ def _understood(snapshot: Snapshot, digest: bytes, job: ReadJob) -> Reading:
         return Reading(place=place, status=status, digest=digest, reason=str(error))
     except (ParseError, InvalidItem) as error:
         return Reading(place=place, status=Status.BROKEN, digest=digest, reason=str(error))
+    except Exception as error:  # noqa: BLE001 - one document must not cost the source its poll
+        reason = f"could not be read: {unforeseen(error)}"
+        return Reading(place=place, status=Status.BROKEN, digest=digest, reason=reason)
     return Reading(place=place, status=Status.GOOD, digest=digest, article=article, warnings=raw.warnings)
 
 
@@ -118,19 +133,26 @@ def render(job: RenderJob) -> list[Served]:
 
 
 def _render_one(job: EntryJob, site: Site) -> Served:
-    id_, cleaned = job.shown.id, None if job.body else _clean(job)
-    is_outdated = not (job.body or cleaned)
+    id_ = job.shown.id
     try:
-        body = cleaned or _unpacked(job.body or job.spare)
-        if body is None:
-            return Served(id=id_, problem="its document is not what it was when it was polled", is_outdated=True)
-        entry = plan.entry(
-            job.shown, body, job.categories, source=job.source, site=site, content=job.source.content or job.content
-        )
-        packed = pack(cleaned) if cleaned else None
-        return Served(id=id_, entry=render_entry(entry, site), body=packed, is_outdated=is_outdated)
+        return _rendered(job, site)
     except FeederError as error:
         return Served(id=id_, problem=str(error))
+    except Exception as error:  # noqa: BLE001 - one entry must not cost the others their feeds
+        return Served(id=id_, problem=f"could not be rendered: {unforeseen(error)}")
+
+
+def _rendered(job: EntryJob, site: Site) -> Served:
+    id_, cleaned = job.shown.id, None if job.body else _clean(job)
+    is_outdated = not (job.body or cleaned)
+    body = cleaned or _unpacked(job.body or job.spare)
+    if body is None:
+        return Served(id=id_, problem="its document is not what it was when it was polled", is_outdated=True)
+    entry = plan.entry(
+        job.shown, body, job.categories, source=job.source, site=site, content=job.source.content or job.content
+    )
+    packed = pack(cleaned) if cleaned else None
+    return Served(id=id_, entry=render_entry(entry, site), body=packed, is_outdated=is_outdated)
 
 
 def _unpacked(packed: bytes | None) -> Body | None:
@@ -150,6 +172,12 @@ def _clean(job: EntryJob) -> Body | None:
     except (FetchError, ParseError):
         return None
     return html.clean(text, locator=locator, base_url=source.base_url, remove=source.remove)
+
+
+def unforeseen(error: Exception) -> str:
+    """Return what happened where nobody foresaw it, on one line."""
+    told = " ".join(safe_text(str(error)).split())[:LONGEST_REASON]
+    return ": ".join(filter(None, (type(error).__name__, told)))
 
 
 def body_job(shown: Shown, source: Source, digest: bytes) -> EntryJob:

@@ -52,6 +52,7 @@ SLICE = 500  # values in one IN (...)
 WIDTH = len(rows.SIGHTING_COLUMNS)
 QUIET = frozenset({Verdict.UNCHANGED, Verdict.NEW})  # what leaves no line in the history
 NOWHERE = Place(locator="", size=-1, mtime_ns=-1, inode=-1)  # a stamp that no file has: read it again
+_TRY_AGAIN = frozenset({Status.UNSETTLED, Status.UNREADABLE})
 
 
 class SqliteStore:
@@ -798,7 +799,7 @@ def _sighted(outcome: Outcome) -> Sighting:
 
 def _place_values(outcome: Outcome) -> tuple[object, ...]:
     reading = outcome.reading
-    place = NOWHERE if reading.status is Status.UNSETTLED else reading.place
+    place = NOWHERE if reading.status in _TRY_AGAIN else reading.place
     return place.size, place.mtime_ns, place.inode, reading.digest, reading.status.value, reading.reason
 
 

@@ -275,7 +275,7 @@ HAVING count(*) > 1 AND min(text_hash) <> max(text_hash) ORDER BY id;
 
 -- name: problems
 SELECT name, locator, reason FROM sightings JOIN sources USING (source)
-WHERE status <> 'good' AND status IN ('broken', 'unsettled') ORDER BY name, locator;
+WHERE status <> 'good' AND status IN ('broken', 'unsettled', 'unreadable') ORDER BY name, locator;
 
 -- name: counts
 SELECT 'articles', count(*) FROM articles WHERE source IS NOT NULL
@@ -284,7 +284,7 @@ UNION ALL SELECT 'removed', count(*) FROM articles WHERE removed
 UNION ALL SELECT 'sightings', count(*) FROM sightings WHERE id IS NOT NULL
 UNION ALL SELECT 'merged', count(*) FROM (SELECT 1 FROM sightings WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1)
 UNION ALL SELECT 'left_out', count(*) FROM sightings WHERE status <> 'good' AND status = 'left_out'
-UNION ALL SELECT 'rejected', count(*) FROM sightings WHERE status <> 'good' AND status IN ('broken', 'unsettled')
+UNION ALL SELECT 'rejected', count(*) FROM sightings WHERE status <> 'good' AND status IN ('broken', 'unsettled', 'unreadable')
 UNION ALL SELECT 'missing', count(*) FROM sightings WHERE missing_since IS NOT NULL AND +id IS NOT NULL
 UNION ALL SELECT 'feeds', count(*) FROM feeds
 UNION ALL SELECT 'stale', count(*) FROM marks;

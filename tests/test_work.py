@@ -1,0 +1,155 @@
+"""What workers do with documents that nobody foresaw: each costs itself alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import build
+import feed_values
+import pytest
+from build import HOUR, NOON
+from worlds import MINUTE, SiteUnderTest, run, scratch, site, without_privileges
+
+from feeder import preview
+from feeder.app import App
+from feeder.errors import ParseError
+from feeder.fetch import fetcher_of
+from feeder.fetch.directory import MAX_SIZE
+from feeder.model import Body, ContentPolicy, Status
+from feeder.pipeline import work
+from feeder.store import Seen, pack
+
+GOOD = "---\ntitle: Bridge opens\ndate: 2026-03-10T12:00:00Z\n---\nThe bridge is open.\n"
+NUMBER = f"&#{'9' * 5000};"
+
+
+@pytest.fixture
+def tree() -> Iterator[Path]:
+    """A directory that anybody can reach, unlike `tmp_path`."""
+    with scratch() as folder:
+        folder.chmod(0o755)
+        (folder / "good.md").write_text(GOOD)
+        yield folder
+
+
+@pytest.fixture
+def newsroom(tmp_path: Path, tree: Path) -> SiteUnderTest:
+    return site(tmp_path / "site", {"newsroom": tree})
+
+
+def job(tree: Path, *locators: str, **changes: Any) -> work.ReadJob:
+    source = build.source(path=tree, **changes)
+    seen = tuple(Seen(place=build.place(locator)) for locator in locators)
+    return work.ReadJob(source=source, site=build.site(), seen=seen, now=NOON)
+
+
+# ---------------------------------------------------------------- what nobody foresaw
+
+# No config can hold this template; it stands for any fault of ours that only some documents bring out.
+FAULTY = "{title.nonsense}"
+
+
+def test_a_document_that_breaks_the_program_is_broken_and_says_how(tree: Path) -> None:
+    _, [reading] = work.read(job(tree, "good.md", permalink=FAULTY))
+    assert (reading.status, reading.place.locator) == (Status.BROKEN, "good.md")
+    assert reading.digest
+    assert reading.reason == "could not be read: AttributeError: 'str' object has no attribute 'nonsense'"
+
+
+def test_what_an_unforeseen_fault_says_is_one_short_line_of_text() -> None:
+    said = work.unforeseen(ValueError("one\ntwo \0 " + "x" * 1000))
+    assert said.startswith("ValueError: one two x")
+    assert len(said) < 250
+    assert work.unforeseen(RecursionError()) == "RecursionError"
+
+
+def entry_job(**changes: Any) -> work.EntryJob:
+    plain = work.EntryJob(
+        shown=feed_values.shown(), source=build.source(), categories=(), content=ContentPolicy.FULL, digest=b""
+    )
+    return replace(plain, **changes)
+
+
+def test_an_entry_that_breaks_the_program_is_left_out_and_the_others_are_made() -> None:
+    good = pack(Body(content="<p>Open.</p>", summary="Open."))
+    entries = (entry_job(body=b"no stored body"), entry_job(body=good))
+    broken, made = work.render(work.RenderJob(site=feed_values.SITE, entries=entries))
+    assert (broken.id, broken.entry) == (entries[0].shown.id, None)
+    assert broken.problem is not None
+    assert broken.problem.startswith("could not be rendered: error: Error -3 while decompressing")
+    assert made.entry is not None
+
+
+def test_a_body_that_breaks_the_program_leaves_its_entry_out(tree: Path) -> None:
+    source = build.source(path=tree, remove=("p[",))  # a config refuses such a selector
+    shown = replace(feed_values.shown(), locator="good.md")
+    digest = work.digest_of(fetcher_of(source).read(source, "good.md"))
+    [served] = work.render(
+        work.RenderJob(site=feed_values.SITE, entries=(entry_job(shown=shown, source=source, digest=digest),))
+    )
+    assert served.problem is not None
+    assert served.problem.startswith("could not be rendered: Selectolax")
+
+
+def test_a_document_that_breaks_the_program_is_told_by_a_preview(tree: Path) -> None:
+    source = build.source(path=tree, permalink=FAULTY)
+    one = preview.Subject(source=source, site=build.site(), locator="good.md")
+    with pytest.raises(ParseError, match="could not be read: AttributeError"):
+        preview.of_document(one)
+    whole = preview.of_source(replace(one, locator=None), now=NOON)
+    assert [where for where, _ in whole.rejected] == ["good.md"]
+
+
+def test_references_to_characters_that_do_not_exist_cost_nothing(tree: Path) -> None:
+    (tree / "bomb.md").write_text(f"---\ntitle: Bomb\nexcerpt: 'A {NUMBER} B'\n---\nBody\n")
+    _, [reading] = work.read(job(tree, "bomb.md"))
+    assert reading.article is not None
+    assert reading.article.summary == "A \ufffd B"
+
+
+# ---------------------------------------------------------------- what cannot be read
+
+
+@pytest.fixture
+def waits(newsroom: SiteUnderTest) -> Iterator[tuple[App, list[float]]]:
+    """A site, opened, that notes how long it would wait."""
+    waited: list[float] = []
+    with newsroom.opened() as app:
+        app.parts = replace(app.parts, wait=waited.append)
+        yield app, waited
+
+
+def problems(app: App) -> list[str]:
+    return [problem.reason for problem in app.store.problems()]
+
+
+def test_a_document_that_is_too_large_is_rejected_once_without_waiting(
+    tree: Path, waits: tuple[App, list[float]]
+) -> None:
+    app, waited = waits
+    with (tree / "large.md").open("wb") as file:
+        file.truncate(MAX_SIZE + 1)
+    assert run(app, NOON).polls[0].statuses == {Status.GOOD: 1, Status.BROKEN: 1}
+    assert problems(app) == ["is larger than 10 MiB"]
+    assert run(app, NOON + MINUTE).polls[0].statuses == {}
+    assert waited == []
+
+
+def test_a_document_that_may_not_be_opened_is_tried_at_every_poll_without_waiting(
+    tree: Path, waits: tuple[App, list[float]]
+) -> None:
+    app, waited = waits
+    (tree / "secret.md").write_text(GOOD)
+    (tree / "secret.md").chmod(0)
+    app.prepare(NOON)
+    with without_privileges():
+        assert app.poll("newsroom", NOON).statuses == {Status.GOOD: 1, Status.UNREADABLE: 1}
+        assert app.poll("newsroom", NOON + MINUTE).statuses == {Status.UNREADABLE: 1}
+    assert problems(app) == ["Permission denied"]
+    assert app.store.counts()["rejected"] == 1
+    (tree / "secret.md").chmod(0o644)
+    assert app.poll("newsroom", NOON + HOUR).statuses == {Status.GOOD: 1}
+    assert waited == []
