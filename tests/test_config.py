@@ -503,7 +503,10 @@ def test_all_faults_of_all_files_are_told_at_once() -> None:
             id="long-number",
         ),
         pytest.param(b"\n\xff", "is not UTF-8 at byte 1", id="encoding"),
-        pytest.param(b"a = " + b"[" * 100_000, "is nested too deeply", id="depth"),
+        pytest.param(b"a = " + b"[" * 100_000, "line 1, column 105: nested deeper than 100 levels", id="depth"),
+        pytest.param(
+            b"\n[" + b"a." * 30_000 + b"a]", "line 2, column 201: nested deeper than 100 levels", id="dotted-table"
+        ),
     ],
 )
 def test_what_is_not_toml_is_refused_with_its_place(body: bytes, problem: str) -> None:

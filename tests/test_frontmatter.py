@@ -454,13 +454,29 @@ def test_a_hundred_levels_are_the_limit(text: str) -> None:
 
 
 def test_toml_nested_too_deep_is_refused_before_it_is_loaded() -> None:
-    with pytest.raises(ParseError, match=r"^line 3: nested deeper than 100 levels$"):
+    with pytest.raises(ParseError, match=r"^line 3: not valid TOML: nested deeper than 100 levels$"):
         read("+++\ntitle = 'Lake'\na = " + "[" * 101 + "]" * 101 + "\n+++\n")
 
 
 def test_nesting_by_dotted_keys_of_toml_is_refused() -> None:
+    with pytest.raises(ParseError, match=r"^line 3: not valid TOML: nested deeper than 100 levels$"):
+        read("+++\ntitle = 'Lake'\n" + ".".join("a" * 30_000) + " = 1\n+++\n")
+
+
+def test_tables_of_toml_and_their_keys_together_are_no_deeper() -> None:
+    path = ".".join("a" * 60)
     with pytest.raises(ParseError, match="nested deeper"):
-        read("+++\n" + ".".join("a" * 150) + " = 1\n+++\n")
+        read(f"+++\n[{path}]\n{path} = 1\n+++\n")
+
+
+def test_braces_inside_texts_of_json_are_no_levels() -> None:
+    assert read('{"title": "Lake", "a": "' + "{[" * 200 + '"}\n').title == "Lake"
+    with pytest.raises(ParseError, match="nested deeper than 100 levels"):
+        read('{"title": "Lake", "a": ' + '["]",' * 2_000 + "1" + "]" * 2_000 + "}\n")
+
+
+def test_a_number_of_json_may_have_thousands_of_digits() -> None:
+    assert read('{"title": "Lake", "a": ' + "9" * 5000 + "}\n").title == "Lake"
 
 
 def test_many_closed_brackets_are_no_depth() -> None:

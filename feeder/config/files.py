@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
 
+from feeder import toml
 from feeder.config.values import printable
 from feeder.errors import ConfigError
 
@@ -34,15 +34,13 @@ def read_file(path: Path) -> File:
         ConfigError: It cannot be read, or is not TOML.
     """
     try:
-        return File(path=path, tables=tomllib.loads(path.read_text(encoding="utf-8-sig")))
+        return File(path=path, tables=toml.loads(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError as error:
         reason = f"is not UTF-8 at byte {error.start}"
-    except ValueError as error:  # tomllib's own, and one of int() for a number of thousands of digits
+    except ValueError as error:  # of TOML, and one of int() for a number of thousands of digits
         reason = _syntax(str(error))
-    except RecursionError:
-        reason = "is nested too deeply"
     raise ConfigError(printable(f"{path}: {reason}"))
 
 

@@ -1,10 +1,9 @@
-"""The text of front matter to fields: YAML, TOML, JSON, headers. Only this module knows yaml and tomllib."""
+"""The text of front matter to fields: YAML, TOML, JSON, headers. Only this module knows yaml."""
 
 from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Callable, Iterable
 from datetime import date, time
 from typing import Any
@@ -20,6 +19,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
+from feeder import toml
 from feeder.errors import ParseError
 from feeder.parse.dialects import MAX_KEYS, TITLE_KEYS, Fields, Value
 from feeder.parse.encoding import LOST
@@ -27,15 +27,17 @@ from feeder.parse.plain import NULLS, read_plain
 
 MAX_DEPTH = 100  # levels; the loaders recurse, and C ones crash the process
 
+JSON_TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
+"""What a token adds to the depth."""
+
 _TAGS = frozenset(
     {"!", *(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "seq", "map"))}
 )
 _HASHTAG_TITLE = re.compile(rf"(?:{'|'.join(TITLE_KEYS)}):[ \t]+(#[^\s#].*)", re.IGNORECASE)
 
-_BRACKETS = re.compile(r"[\[\]{}]")
 _TOML_PLACE = re.compile(r" \((?:at line (\d+), column \d+|at end of document)\)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 class NotYaml(ParseError):
@@ -67,13 +69,13 @@ def load_toml(head: str) -> Fields:
     Raises:
         ParseError: It is something else, or exceeds a limit.
     """
-    _check_depth(head)
     try:
-        return _as_fields(tomllib.loads(head, parse_float=str).items())
-    except (ValueError, RecursionError) as error:
+        tables = toml.loads(head, parse_float=str)
+    except ValueError as error:
         place = _TOML_PLACE.search(str(error))
         line = int(place[1]) if place and place[1] else None
         raise ParseError(f"not valid TOML: {_TOML_PLACE.sub('', str(error))[:100]}", line=line) from error
+    return _as_fields(tables.items())
 
 
 def load_json(head: str) -> Fields:
@@ -217,14 +219,12 @@ class _Pairs(list[tuple[str, Any]]):
 
 
 def _check_depth(head: str) -> None:
-    """Refuse brackets too deep for a loader that recurses; those inside of quotes count as well."""
-    if head.count("[") + head.count("{") <= MAX_DEPTH:
-        return
+    """Refuse brackets too deep for a loader that recurses."""
     depth = 0
-    for bracket in _BRACKETS.finditer(head):
-        depth = max(0, depth + _STEP[bracket[0]])
+    for token in JSON_TOKENS.finditer(head):
+        depth += STEP.get(token[0], 0)
         if depth > MAX_DEPTH:
-            raise ParseError(f"nested deeper than {MAX_DEPTH} levels", line=head.count("\n", 0, bracket.start()) + 1)
+            raise ParseError(f"nested deeper than {MAX_DEPTH} levels", line=head.count("\n", 0, token.start()) + 1)
 
 
 def _as_fields(pairs: Iterable[tuple[str, Any]]) -> Fields:

@@ -13,15 +13,13 @@ from feeder.errors import ParseError, Unfinished
 from feeder.model import Dialect, RawItem, Snapshot, Source
 from feeder.parse.dialects import KNOWN_KEYS, Fields, to_item
 from feeder.parse.encoding import LOST, decode
-from feeder.parse.fields import NotYaml, holds_lost, load_headers, load_json, load_toml, load_yaml
+from feeder.parse.fields import JSON_TOKENS, STEP, NotYaml, holds_lost, load_headers, load_json, load_toml, load_yaml
 from feeder.parse.lenient import read_lines
 
 MAX_DOCUMENT = 10 * 1024 * 1024  # bytes
 MAX_HEAD = 64 * 1024  # characters; the largest sane front matter is a few kB
 MAX_NOTES = 20  # to people, of one document
 
-_JSON_TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
-_STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
 _BLANK_LINE = re.compile(r"[^\S\n]*+(?:\n|\Z)")
 
 # A document is read as headers only if it begins with one of these words.
@@ -199,8 +197,8 @@ class _Json(_Syntax):
 
     def _end(self, text: str, start: int) -> tuple[int, int]:
         depth = 0
-        for token in _JSON_TOKENS.finditer(text, start, start + MAX_HEAD + 1):
-            depth += _STEP.get(token[0], 0)
+        for token in JSON_TOKENS.finditer(text, start, start + MAX_HEAD + 1):
+            depth += STEP.get(token[0], 0)
             if depth == 0 and token[0] == "}":
                 rest = _BLANK_LINE.match(text, token.end())
                 return token.end(), rest.end() if rest else token.end()
