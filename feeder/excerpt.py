@@ -6,7 +6,8 @@ import re
 import unicodedata
 
 _STOPS = ("。", "！", "？", "!", "?", "…", ". ")
-_CLOSERS = frozenset("”’」』》）\"')]…")
+_CLOSERS = "”’」』》）\"')]…"
+_MOST_CLOSERS = 8  # in a row; more are no punctuation
 _WIDE = re.compile(
     "[\u2e80-\u2fdf\u3000-\u30ff\u3100-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef"
     "\U00020000-\U0003fffd]"
@@ -29,9 +30,8 @@ def excerpt(text: str, limit: int) -> str:
 def _end_of_sentence(text: str, limit: int) -> int:
     """Return where the last whole sentence before *limit* ends; 0 if there is none."""
     end = max(text.rfind(stop, 0, limit) for stop in _STOPS) + 1
-    while 0 < end < len(text) and text[end] in _CLOSERS:
-        end += 1
-    return end
+    after = text[end : end + _MOST_CLOSERS] if end else ""
+    return end + len(after) - len(after.lstrip(_CLOSERS))
 
 
 def _is_boundary(text: str, at: int) -> bool:

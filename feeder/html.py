@@ -17,6 +17,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from feeder.excerpt import excerpt
 from feeder.links import Attributes, link_target, picture_url, player_url, srcset_url, web_url
+from feeder.marks import tamed
 from feeder.markup import LONGEST_BODY, bearable, first_lines, to_html
 from feeder.model import Body
 
@@ -130,7 +131,7 @@ _BLANK = "\\s\u200b\u200c\u200d\u2060\ufeff\xad"  # nothing to see, in whatever 
 _INK = re.compile(f"[^{_BLANK}]")
 _UNSEEN = re.compile("[\u200b\u2060\ufeff\xad]")
 _ENDLESS_NUMBER = re.compile(r"&#[0-9]{20,}+;?")  # no character has as many digits
-_SIZE = re.compile(r"\s*([0-9]{1,5})(?:\.[0-9]+)?\s*(?:px)?\s*")
+_SIZE = re.compile(r"\s*+([0-9]{1,5})(?:\.[0-9]++)?\s*+(?:px)?\s*+")
 _MOST_BREAKS = 2  # in a row
 _EDGE = 3  # more than any line breaks: the edge of a block
 _NO_PICTURE = re.compile(r"//picsum\.photos/")  # random photographs that generators fill in
@@ -289,7 +290,7 @@ class _Page:
         return unmarked
 
     def summary(self) -> str:
-        return excerpt(_one_line("".join(self.words)), _SUMMARY)
+        return tamed(excerpt(_one_line("".join(self.words)), _SUMMARY))
 
     def _text(self, text: str) -> None:
         if self._verbatim:

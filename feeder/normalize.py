@@ -16,8 +16,10 @@ from urllib.parse import quote
 from feeder.categories import FORMAT_CHARACTERS, fold, identity, node
 from feeder.dates import parse_date
 from feeder.errors import InvalidItem
+from feeder.excerpt import excerpt
 from feeder.html import first_words, safe_text, unescaped
 from feeder.links import picture_url, web_url
+from feeder.marks import tamed
 from feeder.model import (
     Article,
     CategoryFrom,
@@ -37,8 +39,10 @@ from feeder.model import (
 HASH_BYTES: Final = 16
 MAX_PATHS: Final = 100  # of one article
 MAX_DEPTH: Final = 10  # levels of one path; nobody looks deeper, and every level is a feed
-MAX_LABEL: Final = 200  # characters
+MAX_LABEL: Final = 200  # characters, as of a tag
+MAX_TITLE: Final = 1000  # characters, as of an author
 MAX_TAGS: Final = 100
+MAX_SUMMARY: Final = 10_000  # characters; more is the article itself
 MAX_GUID: Final = 1000  # characters; a longer one is a text that went astray
 
 # In these a list of categories is a list; in Hexo it is one path.
@@ -167,11 +171,13 @@ def _digest(text: bytes) -> bytes:
     return blake2b(text, digest_size=HASH_BYTES).digest()
 
 
-def _line(text: str | None) -> str:
-    """Return *text* safe and in one line; "" if nothing of it can be seen."""
+def _line(text: str | None, *, limit: int = MAX_TITLE) -> str:
+    """Return *text* safe, in one line and not too long; "" if nothing of it can be seen."""
     if not text:
         return ""
-    line = " ".join(safe_text(text).split())
+    line = " ".join(tamed(safe_text(text)).split())
+    if len(line) > limit:
+        line = tamed(excerpt(line, limit))
     return line if _VISIBLE.search(line) else ""
 
 
@@ -277,7 +283,7 @@ def _moved(path: CategoryPath, moves: tuple[tuple[CategoryPath, CategoryPath], .
 
 def _tags(tags: tuple[str, ...]) -> tuple[str, ...]:
     unique: dict[str, str] = {}
-    for tag in filter(None, map(_line, tags[:MAX_TAGS])):
+    for tag in filter(None, (_line(tag, limit=MAX_LABEL) for tag in tags[:MAX_TAGS])):
         unique.setdefault(title_key(tag), tag)
     return tuple(unique.values())
 
@@ -350,4 +356,4 @@ def _guid(text: str | None) -> str | None:
 def _summary(text: str | None) -> str | None:
     if text and ("<" in text or "&" in text):
         text = unescaped(_INLINE_TAG.sub("", _BLOCK_TAG.sub(" ", text)))
-    return _line(text) or None
+    return _line(text, limit=MAX_SUMMARY) or None

@@ -538,6 +538,8 @@ def test_fault_44_a_document_of_more_than_10_mib_is_refused() -> None:
         pytest.param("---\ntitle: 'It's'\n" + "a " * 30_000 + "\n---\n", id="key-like"),
         pytest.param("---\ntitle: #" + "#" * 60_000 + "\n---\n", id="hashes"),
         pytest.param("---\n" + "title:\n" * 9_000 + "---\n", id="empty-titles"),
+        pytest.param("---\ntitle: 'Lake'\ntags: 'a" + " " * 60_000 + "b'\n---\n", id="blanks-without-a-comma"),
+        pytest.param("---\ntitle: 'It's'\ntags: " + "&" * 60_000 + "\n---\n", id="anchors"),
         pytest.param("+++\n" + "".join(f"[{'a.' * 90}b{n}]\n" for n in range(300)) + "+++\n", id="toml-tables"),
     ],
 )

@@ -430,6 +430,14 @@ def test_a_closing_quotation_mark_belongs_to_its_sentence() -> None:
     assert summary("长" * 150 + text).endswith("他说：“好。”")
 
 
+def test_many_closing_signs_are_no_end_of_a_sentence() -> None:
+    assert len(summary("长" * 150 + "好。" + "”" * 400)) < 170
+
+
+def test_a_summary_ends_the_directions_that_its_cut_leaves_open() -> None:
+    assert summary("<p>\u202b" + "字" * 400 + "\u202c</p>") == "\u202b" + "字" * 298 + "…\u202c"
+
+
 def test_a_summary_is_cut_between_words() -> None:
     cut = summary(f"<p>{'lengthy ' * 60}</p>")
     assert cut == "lengthy " * 36 + "lengthy…"

@@ -222,6 +222,7 @@ def test_fault_08_two_hundred_thousand_attributes_come_to_an_end() -> None:
         pytest.param("&" * 400_000, id="ampersands"),
         pytest.param("<p>" + " \n" * 200_000 + "x", id="white-space"),
         pytest.param('<img srcset="' + "a," * 200_000 + '">', id="srcset"),
+        pytest.param('<img src=https://x.example/ width="5' + " " * 300_000 + 'x">', id="blanks-in-a-width"),
         pytest.param("<picture>" + "<source srcset=x>" * 9_000 + "<img>" * 9_000, id="sources"),
         pytest.param("<svg>" * 90_000, id="svg"),
         pytest.param("<template>" * 45_000, id="templates"),

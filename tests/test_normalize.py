@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from feeder.categories import node
 from feeder.errors import InvalidItem
+from feeder.marks import MOST_MARKS
 from feeder.model import (
     Article,
     CategoryFrom,
@@ -337,6 +338,22 @@ def test_tags_are_safe_and_unique() -> None:
     made = article(tags=(" Python ", "python", "", "\u200b", "Ｐython", "C\x00++", "C#"))
     assert made.tags == ("Python", "C++", "C#")
     assert len(article(tags=tuple(map(str, range(10_000)))).tags) == MAX_TAGS
+
+
+def test_what_is_too_long_for_its_place_is_cut() -> None:
+    made = article(title="word " * 10_000, author="name " * 10_000, tags=("tag " * 10_000,), summary="text " * 10_000)
+    assert (made.title, len(made.title)) == ("word " * 199 + "word…", 1000)
+    assert made.author is not None
+    assert made.summary is not None
+    assert (len(made.author), len(made.tags[0]), len(made.summary)) == (1000, 200, 10_000)
+
+
+def test_no_text_reaches_beyond_itself() -> None:
+    heap, override = "e" + "\u0301" * 20_000, "\u202ea\u2067"
+    made = article(title=heap, author=override, tags=(heap, override), summary=override, categories=(override,))
+    assert made.title == "e" + "\u0301" * MOST_MARKS
+    assert made.tags == (made.title, "a\u2067\u2069")
+    assert {made.author, made.summary, *made.categories[0]} == {"a\u2067\u2069"}
 
 
 @pytest.mark.parametrize(

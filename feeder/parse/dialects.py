@@ -157,8 +157,7 @@ KNOWN_KEYS = (
 
 _DATED_NAME = re.compile(r"(\d{4}-\d{1,2}-\d{1,2})-(.+)")
 _DATED_BY_FILE = frozenset({Dialect.AUTO, Dialect.JEKYLL, Dialect.ELEVENTY})
-_COMMA = re.compile(r"\s*[,，]\s*")
-_BLANK = re.compile(r"\s+")
+_COMMA = re.compile(r"[,，]")
 _COMMA_OR_BLANK = re.compile(r"[\s,，]+")
 _TAG_SEPARATORS = {Dialect.JEKYLL: _COMMA_OR_BLANK, Dialect.OBSIDIAN: _COMMA_OR_BLANK}
 _TEMPLATE = re.compile(r"\{\{|\{%|/:")
@@ -230,7 +229,7 @@ class _Reading:
         for key in self.names.get("categories", ()):
             tree = _tree(self.fields.get(key))
             if tree and self.dialect is Dialect.JEKYLL and key == "categories" and isinstance(tree, str):
-                return tuple(_BLANK.split(tree.strip()))
+                return tuple(tree.split())
             if tree:
                 return tree
         return None

@@ -17,7 +17,7 @@ _GROUP = re.compile(r"\[([^\[\]]*)\]")
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|([nt\"\\/]))")
 _ESCAPED = {"n": "\n", "t": "\t", '"': '"', "\\": "\\", "/": "/"}
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
-_ANCHOR = re.compile(r"&\S+\s+")
+_ANCHOR = re.compile(r"\A&\S++\s+")
 _ALIAS_OR_TAG = ("*", "!")
 
 
@@ -141,7 +141,7 @@ def _without_comment(text: str) -> str:
 
 def _listed(text: str) -> Value:
     """Return the list ``[a, b]`` or ``[[a, b], [c]]``, or the one value that stands in its place."""
-    text = _ANCHOR.sub("", text, count=1) if text.startswith("&") else text
+    text = _ANCHOR.sub("", text)
     if text.startswith(_ALIAS_OR_TAG):
         return None
     if not (text.startswith("[") and text.endswith("]")):
