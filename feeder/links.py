@@ -57,16 +57,23 @@ _PLAYERS = (
     "https://player.youku.com/embed/",
     "https://music.163.com/outchain/",
     "https://www.dailymotion.com/embed/",
-    "https://geo.dailymotion.com/player",
+    "https://geo.dailymotion.com/player.html",
+    "https://geo.dailymotion.com/player/",
     "https://player.twitch.tv/",
     "https://embed.ted.com/talks/",
     "https://w.soundcloud.com/player/",
-    "https://open.spotify.com/embed",
+    "https://open.spotify.com/embed/",
+    "https://open.spotify.com/embed-podcast/",
     "https://embed.music.apple.com/",
     "https://embed.podcasts.apple.com/",
     "https://bandcamp.com/EmbeddedPlayer/",
     "https://archive.org/embed/",
 )
+_PLAYER = re.compile(
+    "|".join(f"{re.escape(player)}{'' if player[-1] == '/' else '(?=[/?#]|$)'}" for player in _PLAYERS)
+)
+# A browser, or a server that decodes too much, would go up from here: to any page of that site.
+_CLIMB = re.compile(r"(?:[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:[/\\?#]|%2f|%5c|$)", re.IGNORECASE)
 
 
 def web_url(written: str | None, base: str | None) -> str | None:
@@ -109,7 +116,7 @@ def srcset_url(srcsets: Iterable[str], base: str | None) -> str | None:
 def player_url(url: str) -> str | None:
     """Return *url*, by https, if it is a player that may be embedded."""
     secure = "https://" + url.partition("://")[2]
-    return secure if secure.startswith(_PLAYERS) else None
+    return secure if _PLAYER.match(secure) and not _CLIMB.search(secure) else None
 
 
 def _joined(base: str, url: str) -> str:

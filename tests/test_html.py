@@ -365,6 +365,11 @@ def test_the_image_is_the_first_real_picture() -> None:
             id="a-name-that-only-begins-like-a-player",
         ),
         pytest.param(
+            "<iframe src=https://open.spotify.com/embedded>",
+            '<a href="https://open.spotify.com/embedded">https://open.spotify.com/embedded</a>',
+            id="a-path-that-only-begins-like-a-player",
+        ),
+        pytest.param(
             '<a href="https://h.example/">x<iframe src="https://maps.example/"></iframe></a>',
             '<a href="https://h.example/">x</a>',
             id="frame-inside-a-link",
@@ -391,6 +396,39 @@ def test_the_image_is_the_first_real_picture() -> None:
 )
 def test_input_21_players_are_kept_and_other_frames_are_links(body: str, kept: str) -> None:
     assert content(body) == kept
+
+
+@pytest.mark.parametrize(
+    ("written", "linked"),
+    [
+        ("../redirect?q=x", "../redirect?q=x"),
+        ("./../redirect", "./../redirect"),
+        ("a/%2e%2E/%2e./redirect", "a/%2e%2E/%2e./redirect"),
+        ("..\\redirect", "..%5Credirect"),
+        ("..%2fredirect", "..%2fredirect"),
+        ("..", ".."),
+    ],
+)
+def test_a_way_up_from_a_player_is_no_player(written: str, linked: str) -> None:
+    url = f"https://www.youtube.com/embed/{linked}"
+    assert (
+        clean(f'<iframe src="https://www.youtube.com/embed/{written}"></iframe>').content
+        == f'<a href="{url}">{url}</a>'
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://www.youtube.com/embed/..a.?from=..b",
+        "https://player.bilibili.com/player.html",
+        "https://geo.dailymotion.com/player.html?video=x",
+        "https://geo.dailymotion.com/player/x5.html",
+        "https://open.spotify.com/embed-podcast/episode/1",
+    ],
+)
+def test_players_stay_as_they_are_written(url: str) -> None:
+    assert clean(f'<iframe src="{url}"></iframe>').content == f'<iframe src="{url}" allowfullscreen=""></iframe>'
 
 
 # ---------------------------------------------------------------- plain text
