@@ -51,6 +51,31 @@ def test_an_encoding_is_detected_by_the_beginning_of_a_large_document(encoding: 
     assert decode(text.encode(encoding))[0] == text
 
 
+LINE = "中文新闻报道的一行很长的文字，没有任何换行符，继续写下去。"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(LINE * 5_000, id="one-line"),
+        pytest.param(LINE * 5_000 + "<b>完</b>", id="one-line-with-tags"),
+        pytest.param("<p>" + "word " * 20_000 + "</p>" + LINE, id="far-below"),
+        pytest.param("x" * 70_000 + LINE * 5_000, id="far-below-on-one-line"),
+        pytest.param("x" + "朱镕基在北京发表了讲话。" * 5_000 + "\n", id="letters-inside-characters"),
+    ],
+)
+def test_an_encoding_is_detected_wherever_its_characters_stand(text: str) -> None:
+    document = f"---\ntitle: x\n---\n{text}"
+    assert decode(document.encode("gbk")) == (document, ("not UTF-8; read as gb18030",))
+
+
+def test_a_few_broken_bytes_far_below_do_not_make_utf_8_another_encoding() -> None:
+    body = ("x" * 70_000 + LINE).encode() + b"\xff\n"
+    text, warnings = decode(body)
+    assert text.startswith("x" * 70_000 + LINE)
+    assert warnings[0] == "not valid UTF-8"
+
+
 @pytest.mark.parametrize(
     ("text", "encoding", "declared"),
     [

@@ -60,6 +60,9 @@ _READ_AS = {
 }
 _DETECTED_AMONG = ["gb18030", "big5", "cp932", "euc_jp", "cp949", "cp1252", "cp1251", "koi8_r"]
 _DETECTED_WITHIN = 65_536  # bytes; detection is slow
+_FOREIGN = re.compile(rb"[\x80-\xff]")
+# No encoding looked for has one of these inside a character; letters and digits may be its second half.
+_WHOLE = re.compile(rb"[\0-/:-?]")
 _LETTERS = re.compile("[\u3131-\u318e]")
 _SYLLABLES = re.compile("[\uac00-\ud7a3]")
 _SYLLABLES_A_LETTER = 8
@@ -112,8 +115,9 @@ def _foreign(body: bytes) -> tuple[str, tuple[str, ...]]:
     if declared is not None and (text := _strictly(body, declared)) is not None:
         return text, ()
     lossy = body.decode("utf-8", "replace")
-    if not _is_mostly_utf8(lossy):
-        detected = _detected(body)
+    start = next(_FOREIGN.finditer(body)).start()  # of what tells encodings apart, in bytes as in characters
+    if not _is_mostly_utf8(lossy[start : start + _DETECTED_WITHIN]):
+        detected = _detected(body, start)
         if detected is not None and (text := _strictly(body, detected)) is not None:
             return text, (f"not UTF-8; read as {detected}",)
     return lossy, ("not valid UTF-8",)
@@ -139,14 +143,15 @@ def _strictly(body: bytes, encoding: str) -> str | None:
 def _is_mostly_utf8(lossy: str) -> bool:
     """Tell whether a few bytes are broken in what else is plainly UTF-8."""
     broken = lossy.count(LOST)
-    good = sum(character > "\x7f" for character in lossy[:_DETECTED_WITHIN]) - broken
+    good = sum(character > "\x7f" for character in lossy) - broken
     return good > _MEANT_AS_UTF8 * broken
 
 
-def _detected(body: bytes) -> str | None:
-    # No encoding looked for has a line feed inside a character: the sample ends whole.
-    sample = body if len(body) <= _DETECTED_WITHIN else body[: body.rfind(b"\n", 0, _DETECTED_WITHIN) + 1]
-    matches = from_bytes(sample, cp_isolation=_DETECTED_AMONG, enable_fallback=False)
+def _detected(body: bytes, start: int) -> str | None:
+    end = _WHOLE.search(body, start + _DETECTED_WITHIN)
+    matches = from_bytes(
+        body[start : end.start() if end else len(body)], cp_isolation=_DETECTED_AMONG, enable_fallback=False
+    )
     return next((match.encoding for match in matches if not _is_kana_in_disguise(str(match))), None)
 
 
