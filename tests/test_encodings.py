@@ -154,14 +154,31 @@ def test_bytes_of_no_encoding_are_kept_with_a_warning() -> None:
     "body",
     [
         pytest.param(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", id="png"),
-        pytest.param(b"---\ntitle: a\x00b\n---\n", id="nul-in-text"),
+        pytest.param(b"---\ntitle: a\n---\nOne sentence.\n" + bytes(4096), id="zeroes-after-a-crash"),
+        pytest.param(b"---\ntitle: a\n---\n" + bytes(range(256)) * 8, id="bytes-after-front-matter"),
         pytest.param(b"\x00\x00\x00\x00", id="zeroes"),
-        pytest.param("湖\0".encode("utf-16"), id="nul-in-utf-16"),
+        pytest.param("湖\0\0".encode("utf-16"), id="nul-in-utf-16"),
     ],
 )
 def test_fault_45_a_binary_file_is_refused(body: bytes) -> None:
     with pytest.raises(ParseError, match="binary"):
         decode(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "text", "line"),
+    [
+        (b"---\ntitle: a\x00b\n---\n", "---\ntitle: ab\n---\n", 2),
+        (
+            b"---\ntitle: ab\n-\x00--\n" + b"some words of a text \x00" * 20,
+            "---\ntitle: ab\n---\n" + "some words of a text " * 20,
+            3,
+        ),
+        ("湖\0".encode("utf-16"), "湖", 1),
+    ],
+)
+def test_fault_45_a_stray_nul_character_is_left_out_with_a_warning(body: bytes, text: str, line: int) -> None:
+    assert decode(body) == (text, (f"line {line}: holds a NUL character, which is left out",))
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

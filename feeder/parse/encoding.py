@@ -66,6 +66,9 @@ _WHOLE = re.compile(rb"[\0-/:-?]")
 _LETTERS = re.compile("[\u3131-\u318e]")
 _SYLLABLES = re.compile("[\uac00-\ud7a3]")
 _SYLLABLES_A_LETTER = 8
+_BINARY = "a binary file: it holds NUL characters"
+_CONTROLS = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_CHARACTERS_A_CONTROL = 20  # a slip leaves one or two in a text; of random bytes, every tenth is one
 _MEANT_AS_UTF8 = 8  # this many good characters for every broken one
 
 
@@ -77,7 +80,10 @@ def decode(body: bytes) -> tuple[str, tuple[str, ...]]:
     """
     text, warnings = _decoded(body)
     if "\0" in text:
-        raise ParseError("a binary file: it holds NUL characters")
+        if len(_CONTROLS.findall(text)) > max(1, len(text) // _CHARACTERS_A_CONTROL):
+            raise ParseError(_BINARY)
+        line = text.count("\n", 0, text.index("\0")) + 1
+        text, warnings = text.replace("\0", ""), (*warnings, f"line {line}: holds a NUL character, which is left out")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if LOST in text:
@@ -106,7 +112,7 @@ def _wide(body: bytes) -> str:
     for start, encoding in _WIDE:
         if start.match(body):
             return body.decode(encoding, "replace")
-    raise ParseError("a binary file: it holds NUL characters")
+    raise ParseError(_BINARY)
 
 
 def _foreign(body: bytes) -> tuple[str, tuple[str, ...]]:
