@@ -465,8 +465,10 @@ class _Page:
         if secure := player_url(url):
             size = _size(_pixels(attributes.get("width")), _pixels(attributes.get("height")))
             self._medium(f'<iframe{_attribute("src", secure)}{size} allowfullscreen=""></iframe>')
-        elif self._link is None:
+        elif self._link is None and self._depth < _DEEPEST:
             self._medium(f"<a{_attribute('href', url)}>{_escaped(url)}</a>")
+        elif self._link is None:
+            self._text(url)
 
     def _address(self, attributes: Attributes) -> str | None:
         found = (web_url(attributes.get(name), self._base_url) for name in ("src", "data-src"))

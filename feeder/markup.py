@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock, table
 
 LONGEST_BODY = 500_000  # characters; what follows is cut off
 MOST_OPEN = 100  # elements inside one another
@@ -72,8 +73,6 @@ _CLOSES_ITS_LIKE = {
     "option": frozenset({"option"}),
 }
 
-_MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-
 
 def to_html(body: str, locator: str = "") -> str:
     """Return *body*, which may be HTML, Markdown or plain text, as HTML that parsers can bear."""
@@ -110,6 +109,23 @@ def bearable(markup: str) -> str:
 
 def _from_markdown(text: str) -> str:
     return _MARKDOWN.render(text) if len(text) <= _LONGEST_MARKDOWN else paragraphs(text)
+
+
+def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001 - as rules are called
+    """Read a table, as long as all tables have no more cells than the text has characters.
+
+    Rows that are too short are filled up: without this, a few hundred characters make 65,000 cells.
+    """
+    columns = state.src.count("|", state.bMarks[start], state.eMarks[start]) + 1
+    room = state.env.setdefault("cells", len(state.src))
+    found = columns <= room and table(state, start, min(end, start + 2 + room // columns), silent)
+    if found and not silent:
+        state.env["cells"] -= columns * (state.line - start)
+    return found
+
+
+_MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+_MARKDOWN.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
 
 
 def _rewritten(markup: str) -> Iterator[str]:

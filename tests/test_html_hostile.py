@@ -245,6 +245,30 @@ def test_large_bodies_come_to_an_end_and_stay_as_they_are(body: str, locator: st
     assert len(first_words(body)) <= 80
 
 
+def test_an_unknown_frame_at_the_greatest_depth_is_its_address() -> None:
+    cleaned = clean("<blockquote>" * 101 + "x<iframe src=https://x.example/></iframe>" + "</blockquote>" * 101)
+    assert "xhttps://x.example/<" in cleaned.content.replace("<br>", "")
+    assert clean(cleaned.content).content == cleaned.content
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("|a" * 180 + "\n" + "|-" * 180 + "\n" + "|b\n" * 360, id="one-table"),
+        pytest.param(("|a" * 50 + "\n" + "|-" * 50 + "\n" + "|b\n" * 100 + "\n") * 20, id="many-tables"),
+    ],
+)
+def test_tables_have_no_more_cells_than_characters(body: str) -> None:
+    cleaned = clean(body, locator="a.md")
+    assert 0 < cleaned.content.count("<td>") < len(body)
+    assert len(re.findall(r"[>|]b\b", cleaned.content)) == body.count("b")
+
+
+def test_a_table_whose_rows_are_full_is_a_table_to_its_end() -> None:
+    body = "a|b\n-|-\n" + "1|2\n" * 1000
+    assert clean(body, locator="a.md").content.count("<td>") == 2000
+
+
 def test_the_text_after_a_large_inline_picture_is_kept() -> None:
     body = '<p>before</p><img src="data:image/png;base64,' + "A" * 3_000_000 + '"><p>after</p>'
     assert clean(body, locator="a.html").content == "<p>before</p><p>after</p>"
