@@ -141,6 +141,12 @@ def test_an_atom_feed_is_read(tmp_path: Path) -> None:
     )
 
 
+def test_a_title_may_refer_to_a_character_that_does_not_exist(tmp_path: Path) -> None:
+    number = "9" * 5000
+    text = RSS.replace("Bread &amp;amp; roses", f"Bread &amp;#{number}; roses")
+    assert read_published(write(tmp_path / "rss.xml", text))[0].title == "Bread \ufffd roses"
+
+
 def test_an_rss_feed_is_read(tmp_path: Path) -> None:
     first, second, *_ = read_published(write(tmp_path / "rss.xml", RSS), zone=ZoneInfo("Asia/Shanghai"))
     assert first == PublishedEntry(

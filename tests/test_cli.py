@@ -95,7 +95,7 @@ def test_the_config_may_be_named(
 
 def test_a_closed_pipe_is_no_traceback(desk: Desk) -> None:
     for number in range(40):
-        desk.put(f"newsroom/{number}.md", f"---\ntitle: {'long ' * 300}\n---\n" + "\0")
+        desk.put(f"newsroom/{number}.md", f"---\ntitle: {'long ' * 300}\n---\n" + "\0" * 999)
     desk.program("once")
     command = [sys.executable, "-m", "feeder", "status", "--json"]
     with subprocess.Popen(command, cwd=desk.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -166,7 +166,7 @@ def test_bars_are_drawn_on_a_terminal_and_gone_at_the_end(desk: Desk) -> None:
 def test_once_polls_publishes_and_sums_up(desk: Desk) -> None:
     desk.write("newsroom/draft.md", more="draft: true")
     desk.write("newsroom/later.md", title="Later", date="2199-01-01T00:00:00Z")
-    desk.put("newsroom/bad.md", "---\ntitle: Bad\n---\n\0")
+    desk.put("newsroom/bad.md", "---\ntitle: Bad\n---\n" + "\0" * 9)
     told = desk.run("once")
     assert told.code == 0
     assert told.out.splitlines() == [
