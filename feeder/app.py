@@ -99,7 +99,8 @@ class App:
         settle = self.parts.feeds.settle if settle is None else settle
         published = publishing.publish(self.parts, now=now, settle=settle, progress=self._counting("feeds"))
         if published.nodes:
-            log.info(
+            tell = log.info if published.written or published.removed else log.debug
+            tell(
                 "published",
                 feeds=published.nodes,
                 written=len(published.written),

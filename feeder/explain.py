@@ -18,7 +18,7 @@ from feeder.parse import parser_of
 from feeder.pipeline import publishing, work
 from feeder.report import apart, local, many, named, span, stamp
 from feeder.screen import Block, Table
-from feeder.store import Event, Row
+from feeder.store import Event, FaultKind, Row
 
 DATINGS = {
     Dating.ZONED: "with a time zone",
@@ -293,6 +293,7 @@ def _feeds(shown: Shown, app: App, now: datetime) -> Iterator[Feed]:
     labels = app.store.nodes()
     holding = set(app.store.feeds_of(shown.id))
     stale = {mark.node for mark in app.store.stale(now, settle=timedelta())}
+    faults = {fault.subject: fault.reason for fault in app.store.faults() if fault.kind is FaultKind.FEED}
     nodes = {node for path in shown.categories for node in categories.lineage(categories.node(path))} | {()}
     for node in sorted(nodes):
         place = publishing.place_of(node, labels, app.parts)
@@ -301,7 +302,9 @@ def _feeds(shown: Shown, app: App, now: datetime) -> Iterator[Feed]:
             node=node,
             title=named(place.labels),
             urls=tuple(url for _, url in made),
-            reason=None if node in holding else _why_not_held(node, shown.id, app, is_stale=node in stale),
+            reason=None
+            if node in holding
+            else faults.get(categories.join_path(node)) or _why_not_held(node, shown.id, app, is_stale=node in stale),
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from feeder.categories import parse_path
 from feeder.config import Config
 from feeder.errors import FetchError
 from feeder.fetch import fetcher_of
@@ -15,7 +16,7 @@ from feeder.model import PATH_MARK, Node, Place, Problem, Sighting, Source, Stat
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
 from feeder.screen import Block, Table
-from feeder.store import SourceState, Store
+from feeder.store import Fault, FaultKind, SourceState, Store
 
 FEW = 5  # of a kind that a summary names
 MANY = 20  # of a kind that `status` names; JSON has all
@@ -317,6 +318,7 @@ class Standing:
     sources: tuple[SourceStatus, ...]
     counts: Mapping[str, int]
     problems: tuple[Problem, ...]
+    faults: tuple[Fault, ...] = ()
     merges: tuple[tuple[str, tuple[Sighting, ...]], ...] | None = None  # None: not asked for
 
 
@@ -332,6 +334,7 @@ def standing(settings: Config, store: Store | None, *, merges: bool) -> Standing
         sources=(*(_status(state, known.get(name), store) for name, state in states.items()), *new),
         counts=store.counts(),
         problems=store.problems(),
+        faults=store.faults(),
         merges=store.merges() if merges else None,
     )
 
@@ -374,6 +377,10 @@ def status(stands: Standing, now: datetime) -> Iterator[Block]:
     yield Table(title="Rejected documents", columns=("document", "reason"), rows=rejected[:MANY])
     if len(rejected) > MANY:
         yield f"… and {len(rejected) - MANY} more; --json lists all"
+    faults = tuple((_faulty(fault), apart(fault.since, now), fault.reason) for fault in stands.faults)
+    yield Table(title="Cannot be published", columns=("what", "since", "reason"), rows=faults[:MANY])
+    if len(faults) > MANY:
+        yield f"… and {len(faults) - MANY} more; --json lists all"
     if stands.merges is not None:
         yield from _merged(stands.merges)
 
@@ -382,6 +389,14 @@ def _source_row(each: SourceStatus, now: datetime) -> tuple[str, ...]:
     articles = f"{each.articles}" + (f" ({each.missing} missing)" if each.missing else "")
     due = "-" if each.next_poll is None else "due" if each.next_poll <= now else apart(each.next_poll, now)
     return each.name, each.state, articles, apart(each.last_success, now), due, each.error or "-"
+
+
+def _faulty(fault: Fault) -> str:
+    return {
+        FaultKind.FEED: f"feed of {named(parse_path(fault.subject))}",
+        FaultKind.INDEXES: "lists of all feeds",
+        FaultKind.ENTRY: fault.subject,
+    }[fault.kind]
 
 
 def _merged(merges: Sequence[tuple[str, tuple[Sighting, ...]]]) -> Iterator[Block]:
@@ -402,6 +417,10 @@ def status_values(stands: Standing) -> dict[str, object]:
         "sources": [_source_values(each) for each in stands.sources],
         "counts": dict(stands.counts),
         "rejected": [{"document": problem.where, "reason": problem.reason} for problem in stands.problems],
+        "unpublished": [
+            {"kind": fault.kind.value, "what": fault.subject, "since": stamp(fault.since), "reason": fault.reason}
+            for fault in stands.faults
+        ],
     }
     if stands.merges is not None:
         values["merges"] = [

@@ -27,7 +27,7 @@ from feeder.model import (
     Verdict,
 )
 from feeder.model import Change as Decided
-from feeder.store import Mark, Outcome, PublishedFeed, Seen, Standing, Store, StoredBody, pack, unpack
+from feeder.store import Fault, FaultKind, Mark, Outcome, PublishedFeed, Seen, Standing, Store, StoredBody, pack, unpack
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -713,8 +713,6 @@ def test_a_published_feed_comes_back_as_it_went(polled: Store) -> None:
     with polled.transaction():
         polled.save_feed(saved, mark=Mark(node=(), seq=1), now=SEEN)
     assert polled.feeds() == (replace(saved, ids=(), count=1),)
-    [at] = polled.feeds_at([(), ("nowhere",)])
-    assert (at.node, at.files) == ((), saved.files)
     assert polled.feeds_of(only_id(polled)) == ((),)
 
 
@@ -745,6 +743,19 @@ def test_a_body_that_is_cleaned_anew_takes_the_place_of_the_old(polled: Store) -
         polled.save_bodies([old])
         polled.save_bodies([new])
     assert polled.bodies([ID]) == {ID: new}
+
+
+def test_faults_come_back_as_they_went_until_they_end(polled: Store) -> None:
+    feed, entry = (
+        Fault(kind=k, subject="金融/a", since=SEEN, reason="full") for k in (FaultKind.FEED, FaultKind.ENTRY)
+    )
+    with polled.transaction():
+        polled.save_faults([feed, entry], [])
+    assert polled.faults() == (entry, feed)
+    other = replace(feed, since=SEEN + HOUR, reason="gone")
+    with polled.transaction():
+        polled.save_faults([other], [(FaultKind.ENTRY, "金融/a")])
+    assert polled.faults() == (other,)
 
 
 # ---------------------------------------------------------------- asking

@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import islice
-from typing import TypeVar
-
-import structlog
+from typing import Protocol, TypeVar
 
 from feeder import categories, plan, render, urls
 from feeder.dedup import UNRANKED
@@ -29,9 +27,8 @@ from feeder.model import (
     Source,
 )
 from feeder.pipeline import Parts, work
+from feeder.pipeline.faults import Faults, failed_feeds
 from feeder.store import Mark, PublishedFeed, StoredBody
-
-log = structlog.get_logger(__name__)
 
 BATCH = 24  # nodes written with one flush to the disk
 JOB = 48  # entries in one job of a worker
@@ -39,7 +36,17 @@ MANY = 400  # entries to render that are worth starting processes for
 CACHED_BYTES = 48 << 20  # of rendered entries: enough for a category's children until its own turn comes
 RETRY = timedelta(minutes=1)  # for a feed that could not be written
 
+
+class _Placed(Protocol):
+    """Something to be done for a node's feed."""
+
+    @property
+    def node(self) -> Node:
+        """The category."""
+
+
 T = TypeVar("T")
+W = TypeVar("W", bound=_Placed)
 Progress = Callable[[int, int], None]
 """Told how many feeds are done, and how many there are to do."""
 
@@ -65,22 +72,24 @@ def publish(parts: Parts, *, now: datetime, settle: timedelta, progress: Progres
     marks = parts.store.stale(now, settle=settle)
     if not marks:
         return published
-    kitchen = _Kitchen(parts, _Tree.of(parts), published)
+    shelf = _Shelf(parts.store.feeds())
+    kitchen = _Kitchen(parts, shelf, _Tree.of(parts, shelf), Faults(parts.store, now), published)
     for done in _pipelined(kitchen, marks):
         _write(done, kitchen, now)
         published.nodes += len(done)
         if progress:
             progress(published.nodes, len(marks))
-    _publish_indexes(parts, kitchen.tree, published, now)
-    _poll_outdated(parts, published, now)
+    _publish_indexes(kitchen, now)
+    _finish(kitchen, now)
     return published
 
 
 def audit(parts: Parts) -> int:
-    """Mark the nodes whose files were altered or lost, or were rendered with other settings; return how many."""
+    """Mark the nodes whose files were altered, lost, failed, or rendered with other settings; return how many."""
     bad = [feed.node for feed in parts.store.feeds() if not _is_current(feed, parts)]
     if not _are_indexes_current(parts):
         bad.append(())
+    bad += failed_feeds(parts.store)  # other settings may have mended them
     with parts.store.transaction():
         parts.store.mark(bad)
     return len(bad)
@@ -106,8 +115,57 @@ def _is_current(feed: PublishedFeed, parts: Parts) -> bool:
 
 
 def _are_indexes_current(parts: Parts) -> bool:
-    wanted = {file.path: file.body for file in _indexes(parts, _Tree.of(parts))}
+    shelf = _Shelf(parts.store.feeds())
+    wanted = {file.path: file.body for file in _indexes(parts, shelf, _Tree.of(parts, shelf))}
     return all(parts.output.read(path) == wanted.get(path) for path in render.INDEXES)
+
+
+# ---------------------------------------------------------------- the shelf
+
+
+class _Shelf:
+    """The feeds that are published, as the state has them, and whose each file is: read once, then kept in step."""
+
+    def __init__(self, feeds: Iterable[PublishedFeed]) -> None:
+        self._feeds: dict[Node, PublishedFeed] = {}
+        self._owners: dict[str, set[Node]] = {}
+        for feed in feeds:
+            self.put(feed)
+
+    def __iter__(self) -> Iterator[PublishedFeed]:
+        return iter(self._feeds.values())
+
+    def put(self, feed: PublishedFeed) -> None:
+        """Note a feed as published, in place of its node's last one."""
+        self.drop(feed.node)
+        self._feeds[feed.node] = feed
+        for path, _, _ in feed.files:
+            self._owners.setdefault(path, set()).add(feed.node)
+
+    def drop(self, node: Node) -> None:
+        """Note the feed of *node* as gone."""
+        for path in self._paths(node):
+            self._owners[path].discard(node)
+        self._feeds.pop(node, None)
+
+    def left_by(self, nodes: Collection[Node], *, keep: Collection[str] = ()) -> list[str]:
+        """Return the files that *nodes* had, but for those to *keep* and those that are another node's by now."""
+        old = {path for node in nodes for path in self._paths(node)}.difference(keep)
+        return sorted(path for path in old if self._owners[path].issubset(nodes))
+
+    def holders(self, directories: Collection[tuple[str, ...]]) -> Mapping[tuple[str, ...], set[Node]]:
+        """Return for each of *directories*, given as slugs, the nodes that have files in it or below it."""
+        found: dict[tuple[str, ...], set[Node]] = {slugs: set() for slugs in directories}
+        for feed in self:
+            for slugs in {tuple(path.split("/")[1:-1]) for path, _, _ in feed.files}:
+                for depth in range(len(slugs) + 1):
+                    if slugs[:depth] in found:
+                        found[slugs[:depth]].add(feed.node[:depth])
+        return found
+
+    def _paths(self, node: Node) -> Iterator[str]:
+        feed = self._feeds.get(node)
+        return (path for path, _, _ in (feed.files if feed else ()))
 
 
 # ---------------------------------------------------------------- the tree
@@ -118,29 +176,49 @@ class _Tree:
     """Every node that has articles, ready to be named in feeds."""
 
     places: Mapping[Node, Category]
-    children: Mapping[Node, tuple[Node, ...]]
-    clashes: Mapping[Node, Node]  # a node -> the one before it that has the same directory
+    children: Mapping[Node, tuple[Node, ...]]  # without the refused
+    refused: Mapping[Node, str]  # why a node has no directory
 
     @classmethod
-    def of(cls, parts: Parts) -> _Tree:
+    def of(cls, parts: Parts, shelf: _Shelf) -> _Tree:
         labels = parts.store.nodes()
+        places = {node: place_of(node, labels, parts) for node in {(), *labels}}
+        refused = _refused(places, shelf)
         children: dict[Node, list[Node]] = {}
         for node in sorted(labels):
-            if node:
+            if node and node not in refused:
                 children.setdefault(node[:-1], []).append(node)
-        places = {node: place_of(node, labels, parts) for node in {(), *labels}}
-        return cls(
-            places=places,
-            children={node: tuple(below) for node, below in children.items()},
-            clashes=_clashes(places),
-        )
+        return cls(places=places, children={node: tuple(below) for node, below in children.items()}, refused=refused)
 
 
-def _clashes(places: Mapping[Node, Category]) -> dict[Node, Node]:
-    """Return the nodes that would write another's files: a slug from the config may be that of a category."""
-    first: dict[tuple[str, ...], Node] = {}
-    owners = ((node, first.setdefault(places[node].slugs, node)) for node in sorted(places))
-    return {node: owner for node, owner in owners if node != owner}
+def _refused(places: Mapping[Node, Category], shelf: _Shelf) -> dict[Node, str]:
+    """Return the nodes whose directory is another's, with all below them: a directory never changes hands.
+
+    Two names are one directory if the config says so, or if their hashes collide.
+    """
+    wanted: dict[tuple[str, ...], list[Node]] = {}
+    for node in sorted(places):
+        wanted.setdefault(places[node].slugs, []).append(node)
+    contested = {slugs: nodes for slugs, nodes in wanted.items() if len(nodes) > 1}
+    holders = shelf.holders(contested) if contested else {}
+    reasons: dict[Node, str] = {}
+    for slugs in sorted(contested, key=len):
+        rivals = [node for node in contested[slugs] if not any(above in reasons for above in categories.lineage(node))]
+        rivals.sort(key=lambda node: (node not in holders[slugs], _is_renamed(places[node]), node))
+        reasons |= {node: _refusal(places[node], places[rivals[0]]) for node in rivals[1:]}
+    return {node: reasons[above] for node in places for above in categories.lineage(node) if above in reasons}
+
+
+def _is_renamed(category: Category) -> bool:
+    return category.slugs != categories.slugs(category.node)
+
+
+def _refusal(category: Category, owner: Category) -> str:
+    ours, theirs = categories.join_path(category.labels), categories.join_path(owner.labels)
+    return (
+        f'the directory {urls.directory(category)} of "{ours}" is that of "{theirs}", whose feeds stay; '
+        f'give [categories."{ours}"] another slug'
+    )
 
 
 def place_of(node: Node, labels: Mapping[Node, str], parts: Parts) -> Category:
@@ -159,13 +237,19 @@ class _Order:
     mark: Mark
     ids: tuple[str, ...]
 
+    @property
+    def node(self) -> Node:
+        return self.mark.node
+
 
 class _Kitchen:
     """Renders each article once for all nodes that want it, in worker processes, and keeps the latest at hand."""
 
-    def __init__(self, parts: Parts, tree: _Tree, published: Published) -> None:
+    def __init__(self, parts: Parts, shelf: _Shelf, tree: _Tree, faults: Faults, published: Published) -> None:
         self.parts = parts
+        self.shelf = shelf
         self.tree = tree
+        self.faults = faults
         self.published = published
         self._running: dict[str, Future[list[work.Served]]] = {}
         self._served: OrderedDict[str, RenderedEntry | None] = OrderedDict()
@@ -250,7 +334,9 @@ class _Kitchen:
                 self.published.outdated.add(self._sources[served.id])
             if served.problem:
                 self.published.left_out[served.id] = served.problem
-                log.warning("entry_left_out", id=served.id, reason=served.problem)
+                self.faults.entry_left_out(served.id, served.problem)
+            else:
+                self.faults.entry_mended(served.id)
 
 
 def _gone(name: str) -> Source:
@@ -283,37 +369,49 @@ class _Plate:
     document: FeedDocument
     files: tuple[FeedFile, ...]
 
+    @property
+    def node(self) -> Node:
+        return self.order.node
+
 
 def _write(orders: Sequence[_Order], kitchen: _Kitchen, now: datetime) -> None:
-    """Write a batch of feeds; if the batch fails as a whole, try each feed alone, so that only the bad one waits."""
-    plates = [plate for order in orders if (plate := _plate(order, kitchen, now))]
-    try:
-        _serve(plates, kitchen, now)
-    except FeederError:
-        for plate in plates:
-            _serve_alone(plate, kitchen, now)
+    """Write a batch of feeds, and remove those of categories that have no article any more."""
+    _together_or_alone(_drop, [order for order in orders if not order.ids], kitchen, now)
+    plates = [plate for order in orders if order.ids and (plate := _plate(order, kitchen, now))]
+    _together_or_alone(_serve, plates, kitchen, now)
     kitchen.trim()
+
+
+def _together_or_alone(
+    act: Callable[[Sequence[W], _Kitchen, datetime], None], feeds: Sequence[W], kitchen: _Kitchen, now: datetime
+) -> None:
+    """Do a batch; if it fails as a whole, try each feed alone, so that only the bad one waits."""
+    try:
+        act(feeds, kitchen, now)
+    except FeederError:
+        for feed in feeds:
+            try:
+                act([feed], kitchen, now)
+            except FeederError as error:
+                _fail(feed.node, str(error), kitchen, now)
 
 
 def _plate(order: _Order, kitchen: _Kitchen, now: datetime) -> _Plate | None:
     entries = kitchen.entries(order.ids)
-    if not order.ids:
-        _drop(order.mark, kitchen.parts, kitchen.published)
-        return None
     try:
-        _check_plate(order.mark.node, entries, kitchen.tree)
-        document = _document(order.mark.node, entries, kitchen)
+        _check_plate(order.node, entries, kitchen.tree)
+        document = _document(order.node, entries, kitchen)
         return _Plate(order=order, document=document, files=render.render(document))
     except (FeederError, ValueError) as error:
-        _fail(order.mark.node, str(error), kitchen, now)
+        _fail(order.node, str(error), kitchen, now)
         return None
 
 
 def _check_plate(node: Node, entries: Sequence[RenderedEntry], tree: _Tree) -> None:
+    if node in tree.refused:
+        raise InvalidItem(tree.refused[node])
     if not entries:
         raise InvalidItem("none of its articles can be read now; its last good files stay")
-    if node in tree.clashes:
-        raise InvalidItem(f"its directory is that of {'/'.join(tree.clashes[node])}; give one of them another slug")
 
 
 def _document(node: Node, entries: Sequence[RenderedEntry], kitchen: _Kitchen) -> FeedDocument:
@@ -333,81 +431,86 @@ def _serve(plates: Sequence[_Plate], kitchen: _Kitchen, now: datetime) -> None:
     written = parts.output.publish(file for plate in plates for file in plate.files)
     feeds = [_published_feed(plate, parts) for plate in plates]
     # Removed while the store still knows them: a crash in between leaves no file that nobody would ever remove.
-    removed = _clear(parts, {feed.node for feed in feeds}, keep={path for feed in feeds for path, _, _ in feed.files})
+    keep = {path for feed in feeds for path, _, _ in feed.files}
+    removed = parts.output.remove(kitchen.shelf.left_by({feed.node for feed in feeds}, keep=keep))
     with parts.store.transaction():
         parts.store.save_bodies(kitchen.take_bodies())
         for feed, plate in zip(feeds, plates, strict=True):
             parts.store.save_feed(feed, mark=plate.order.mark, now=now)
+            kitchen.faults.feed_mended(feed.node)
             if not kitchen.late.isdisjoint(plate.order.ids):
                 parts.store.mark([feed.node], not_before=now + RETRY)
+        kitchen.faults.save()
+    for feed in feeds:
+        kitchen.shelf.put(feed)
     published.written += written
     published.removed += removed
 
 
-def _clear(parts: Parts, nodes: Collection[Node], *, keep: Collection[str] = ()) -> tuple[str, ...]:
-    """Remove the files that *nodes* had, but for those to *keep* and those that are another node's by now."""
-    old = {path for feed in parts.store.feeds_at(nodes) for path, _, _ in feed.files}.difference(keep)
-    if old:
-        old -= {path for feed in parts.store.feeds() if feed.node not in nodes for path, _, _ in feed.files}
-    return parts.output.remove(sorted(old)) if old else ()
-
-
 def _published_feed(plate: _Plate, parts: Parts) -> PublishedFeed:
     return PublishedFeed(
-        node=plate.order.mark.node,
+        node=plate.node,
         fingerprint=parts.fingerprint,
         updated=plate.document.updated,
         files=tuple((f.path, sha256(f.body).hexdigest(), parts.output.stamp(f.path) or "") for f in plate.files),
         ids=tuple(entry.id for entry in plate.document.entries),
+        count=len(plate.document.entries),
     )
-
-
-def _serve_alone(plate: _Plate, kitchen: _Kitchen, now: datetime) -> None:
-    try:
-        _serve([plate], kitchen, now)
-    except FeederError as error:
-        _fail(plate.order.mark.node, str(error), kitchen, now)
 
 
 def _fail(node: Node, reason: str, kitchen: _Kitchen, now: datetime) -> None:
     kitchen.published.failed[node] = reason
-    log.error("feed_failed", category="/".join(node), reason=reason)
+    kitchen.faults.feed_failed(node, reason)
     with kitchen.parts.store.transaction():
         kitchen.parts.store.mark([node], not_before=now + RETRY)
+        kitchen.faults.save()
 
 
-def _drop(mark: Mark, parts: Parts, published: Published) -> None:
-    """Remove the feed of a category that has no article any more."""
-    published.removed += _clear(parts, {mark.node})
+def _drop(orders: Sequence[_Order], kitchen: _Kitchen, _now: datetime) -> None:
+    parts = kitchen.parts
+    removed = parts.output.remove(kitchen.shelf.left_by({order.node for order in orders}))
     with parts.store.transaction():
-        parts.store.drop_feed(mark)
+        for order in orders:
+            parts.store.drop_feed(order.mark)
+            kitchen.faults.feed_mended(order.node)
+        kitchen.faults.save()
+    for order in orders:
+        kitchen.shelf.drop(order.node)
+    kitchen.published.removed += removed
 
 
-def _poll_outdated(parts: Parts, published: Published, now: datetime) -> None:
-    """A document that is not what was polled is polled again at once."""
-    with parts.store.transaction():
-        for name in sorted(published.outdated):
-            parts.store.request_poll(name, now)
+def _finish(kitchen: _Kitchen, now: datetime) -> None:
+    """Have documents polled at once that are not what was polled, and forget faults of articles that have gone."""
+    store, faults = kitchen.parts.store, kitchen.faults
+    for id_ in set(faults.entries()).difference(store.digests(faults.entries())):
+        faults.entry_mended(id_)
+    with store.transaction():
+        for name in sorted(kitchen.published.outdated):
+            store.request_poll(name, now)
+        faults.save()
 
 
 # ---------------------------------------------------------------- indexes
 
 
-def _publish_indexes(parts: Parts, tree: _Tree, published: Published, now: datetime) -> None:
-    files = _indexes(parts, tree)
+def _publish_indexes(kitchen: _Kitchen, now: datetime) -> None:
+    parts, published = kitchen.parts, kitchen.published
+    files = _indexes(parts, kitchen.shelf, kitchen.tree)
     try:
         published.written += parts.output.publish(files)
         published.removed += parts.output.remove(() if files else render.INDEXES)
+        kitchen.faults.indexes_mended()
     except FeederError as error:
         published.failed[("feeds.json",)] = str(error)
-        log.error("indexes_failed", reason=str(error))
+        kitchen.faults.indexes_failed(str(error))
         with parts.store.transaction():
             parts.store.mark([()], not_before=now + RETRY)
 
 
-def _indexes(parts: Parts, tree: _Tree) -> tuple[FeedFile, ...]:
+def _indexes(parts: Parts, shelf: _Shelf, tree: _Tree) -> tuple[FeedFile, ...]:
     """Return the lists of all feeds; none if there is no feed."""
-    records = [_record(feed, tree.places[feed.node], parts) for feed in parts.store.feeds() if feed.node in tree.places]
+    listed = (feed for feed in shelf if feed.node in tree.places and feed.node not in tree.refused)
+    records = [_record(feed, tree.places[feed.node], parts) for feed in listed]
     return render.render_indexes(records, parts.site) if records else ()
 
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from feeder.dedup import Known, Missing
@@ -107,7 +108,25 @@ class PublishedFeed:
     updated: datetime
     files: tuple[tuple[str, str, str], ...]
     ids: tuple[str, ...] = ()  # of its entries, when it is saved
-    count: int = 0  # of its entries, when it is read
+    count: int = 0  # of its entries
+
+
+class FaultKind(StrEnum):
+    """What cannot be published."""
+
+    FEED = "feed"
+    INDEXES = "indexes"
+    ENTRY = "entry"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Something that could not be published when it was last tried, and since when for this reason."""
+
+    kind: FaultKind
+    subject: str  # the path of a feed's node (see `categories.join_path`), "", or an entry's id
+    since: datetime
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,8 +278,11 @@ class Store(Protocol):
     def feeds(self) -> tuple[PublishedFeed, ...]:
         """Return every published feed, without the ids of its entries."""
 
-    def feeds_at(self, nodes: Collection[Node]) -> tuple[PublishedFeed, ...]:
-        """Return the published feeds of some nodes."""
+    def faults(self) -> tuple[Fault, ...]:
+        """Return what could not be published."""
+
+    def save_faults(self, begun: Iterable[Fault], ended: Iterable[tuple[FaultKind, str]]) -> None:
+        """Note what cannot be published, or for another reason than before, and of what kind and subject that is over."""
 
     # asking
 

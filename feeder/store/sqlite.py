@@ -34,6 +34,8 @@ from feeder.model import (
 )
 from feeder.store import (
     Event,
+    Fault,
+    FaultKind,
     Listed,
     Mark,
     Outcome,
@@ -409,9 +411,17 @@ class SqliteStore:
         """Return every published feed, without the ids of its entries."""
         return tuple(_published_feed(row) for row in self._all("feeds"))
 
-    def feeds_at(self, nodes: Collection[Node]) -> tuple[PublishedFeed, ...]:
-        """Return the published feeds of some nodes."""
-        return tuple(_published_feed(row) for row in self._each("feeds_at", [rows.texts(node) for node in nodes]))
+    def faults(self) -> tuple[Fault, ...]:
+        """Return what could not be published."""
+        return tuple(
+            Fault(kind=FaultKind(kind), subject=subject, since=rows.moment(since), reason=reason)
+            for kind, subject, since, reason in self._all("faults")
+        )
+
+    def save_faults(self, begun: Iterable[Fault], ended: Iterable[tuple[FaultKind, str]]) -> None:
+        """Note what cannot be published, or for another reason than before, and of what kind and subject that is over."""
+        self._write("delete_fault", [(kind.value, subject) for kind, subject in ended])
+        self._write("put_fault", [(f.kind.value, f.subject, rows.seconds(f.since), f.reason) for f in begun])
 
     def _set_feed_ids(self, node: int, ids: set[str]) -> None:
         old = {id_ for (id_,) in self._all("feed_ids", node)}

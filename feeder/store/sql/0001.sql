@@ -143,6 +143,15 @@ CREATE TABLE bodies (
     kept INTEGER NOT NULL DEFAULT 0           -- even when the article is in no feed
 ) WITHOUT ROWID;
 
+-- What could not be published when it was last tried.
+CREATE TABLE faults (
+    kind    TEXT NOT NULL,                    -- feed, indexes or entry
+    subject TEXT NOT NULL,                    -- the path of a feed's node, nothing, or an article's id
+    since   INTEGER NOT NULL,
+    reason  TEXT NOT NULL,
+    PRIMARY KEY (kind, subject)
+) WITHOUT ROWID;
+
 CREATE TABLE history (
     id      TEXT NOT NULL,
     at      INTEGER NOT NULL,

@@ -208,9 +208,6 @@ DELETE FROM feeds WHERE node = ?;
 SELECT identity, fingerprint, updated, files, (SELECT count(*) FROM feed_entries WHERE feed_entries.node = feeds.node)
 FROM feeds JOIN nodes USING (node);
 
--- name: feeds_at
-SELECT identity, fingerprint, updated, files, 0 FROM feeds JOIN nodes USING (node) WHERE identity IN (?*);
-
 -- name: feed_ids
 SELECT id FROM feed_entries WHERE node = ?;
 
@@ -219,6 +216,16 @@ INSERT OR IGNORE INTO feed_entries (node, id) VALUES (?, ?);
 
 -- name: delete_feed_entry
 DELETE FROM feed_entries WHERE node = ? AND id = ?;
+
+-- name: faults
+SELECT kind, subject, since, reason FROM faults ORDER BY kind, subject;
+
+-- name: put_fault
+INSERT INTO faults (kind, subject, since, reason) VALUES (?, ?, ?, ?)
+ON CONFLICT (kind, subject) DO UPDATE SET since = excluded.since, reason = excluded.reason;
+
+-- name: delete_fault
+DELETE FROM faults WHERE kind = ? AND subject = ?;
 
 -- name: paths
 SELECT path, labels FROM paths;

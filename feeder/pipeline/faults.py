@@ -1,0 +1,82 @@
+"""What cannot be published, remembered in the state: a line in the log when it begins or changes, and one when it ends."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+
+from feeder import categories
+from feeder.model import Node
+from feeder.store import Fault, FaultKind, Store
+
+log = structlog.get_logger(__name__)
+
+
+def failed_feeds(store: Store) -> tuple[Node, ...]:
+    """Return the nodes whose feeds could not be written when that was last tried."""
+    return tuple(categories.parse_path(fault.subject) for fault in store.faults() if fault.kind is FaultKind.FEED)
+
+
+class Faults:
+    """The faults of the state and those of this publish, which `save` writes."""
+
+    def __init__(self, store: Store, now: datetime) -> None:
+        self._store = store
+        self._now = now
+        self._known = {(fault.kind, fault.subject): fault for fault in store.faults()}
+        self._unsaved: set[tuple[FaultKind, str]] = set()
+
+    def feed_failed(self, node: Node, reason: str) -> None:
+        """Note that the feed of *node* cannot be written."""
+        if self._begins(FaultKind.FEED, categories.join_path(node), reason):
+            log.error("feed_failed", category=categories.join_path(node), reason=reason)
+
+    def feed_mended(self, node: Node) -> None:
+        """Note that the feed of *node* is as it should be."""
+        if self._ends(FaultKind.FEED, categories.join_path(node)):
+            log.info("feed_mended", category=categories.join_path(node))
+
+    def indexes_failed(self, reason: str) -> None:
+        """Note that the lists of all feeds cannot be written."""
+        if self._begins(FaultKind.INDEXES, "", reason):
+            log.error("indexes_failed", reason=reason)
+
+    def indexes_mended(self) -> None:
+        """Note that the lists of all feeds are as they should be."""
+        if self._ends(FaultKind.INDEXES, ""):
+            log.info("indexes_mended")
+
+    def entry_left_out(self, id_: str, reason: str) -> None:
+        """Note that an article cannot be written into feeds."""
+        if self._begins(FaultKind.ENTRY, id_, reason):
+            log.warning("entry_left_out", id=id_, reason=reason)
+
+    def entry_mended(self, id_: str) -> None:
+        """Note that an article can be written, or need not be."""
+        if self._ends(FaultKind.ENTRY, id_):
+            log.info("entry_mended", id=id_)
+
+    def entries(self) -> tuple[str, ...]:
+        """Return the ids of the articles that are left out."""
+        return tuple(subject for kind, subject in self._known if kind is FaultKind.ENTRY)
+
+    def save(self) -> None:
+        """Write what is new; inside a transaction."""
+        begun = [self._known[about] for about in self._unsaved if about in self._known]
+        self._store.save_faults(begun, self._unsaved - self._known.keys())
+        self._unsaved.clear()
+
+    def _begins(self, kind: FaultKind, subject: str, reason: str) -> bool:
+        known = self._known.get((kind, subject))
+        if known and known.reason == reason:
+            return False
+        self._known[kind, subject] = Fault(kind=kind, subject=subject, since=self._now, reason=reason)
+        self._unsaved.add((kind, subject))
+        return True
+
+    def _ends(self, kind: FaultKind, subject: str) -> bool:
+        if self._known.pop((kind, subject), None) is None:
+            return False
+        self._unsaved.add((kind, subject))
+        return True
