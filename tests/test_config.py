@@ -558,6 +558,18 @@ def test_two_sources_cannot_have_been_the_same_one() -> None:
             id="equal-slugs",
         ),
         pytest.param(
+            'categories.A.slug = "b"\ncategories."B/C".title = "D"\ncategories."B/E".title = "F"',
+            [
+                'categories."B/C": the feeds of "B" would be written over those of "A"; give one of them another slug',
+            ],
+            id="slug-of-a-parent-s-name",
+        ),
+        pytest.param(
+            'categories.A.slug = "b"\ncategories.C.same_as = "B"',
+            ['categories."C": the feeds of "B" would be written over those of "A"; give one of them another slug'],
+            id="slug-of-a-category-that-gets-articles",
+        ),
+        pytest.param(
             'categories.A.same_as = "a"', ['categories."A": same_as: "a" leads back here'], id="same-as-itself"
         ),
         pytest.param(
@@ -598,6 +610,9 @@ def test_fault_92_categories_that_cannot_stand_together_are_refused(tables: str,
         pytest.param('categories."A/B".slug = "x"\ncategories."C/B".slug = "x"', id="equal-slugs-of-two-parents"),
         pytest.param('categories.A.same_as = "B"\ncategories.B.same_as = "C"', id="a-chain"),
         pytest.param('categories."A/B".same_as = "A"', id="up"),
+        pytest.param(
+            'categories.X.slug = "b"\ncategories.A.same_as = "B"\ncategories.B.same_as = "C"', id="a-slug-nobody-needs"
+        ),
         pytest.param('categories."C++" = {}\ncategories."C#" = {}', id="names-that-look-alike"),
     ],
 )

@@ -17,12 +17,14 @@ def faults_of_categories(categories: Mapping[str, CategorySettings]) -> Iterator
         before = first.setdefault(node(category.path), key)
         if before != key:
             yield key, f"is the same category as {shown(before)}"
-    yield from _faults_of_aliases(categories)
-    yield from _clashes({key: each for key, each in categories.items() if each.same_as is None})
-
-
-def _faults_of_aliases(categories: Mapping[str, CategorySettings]) -> Iterator[tuple[str, str]]:
     aliases = {node(each.path): node(each.same_as) for each in categories.values() if each.same_as}
+    yield from _faults_of_aliases(categories, aliases)
+    yield from _clashes(categories, aliases)
+
+
+def _faults_of_aliases(
+    categories: Mapping[str, CategorySettings], aliases: Mapping[Node, Node]
+) -> Iterator[tuple[str, str]]:
     for key, category in categories.items():
         if category.same_as and _leads_back(node(category.path), aliases):
             yield key, f"same_as: {shown(join_path(category.same_as))} leads back here"
@@ -47,13 +49,27 @@ def _renamed(path: Node, aliases: Mapping[Node, Node]) -> Node:
     return aliases[path[:length]] + path[length:] if length else path
 
 
-def _clashes(categories: Mapping[str, CategorySettings]) -> Iterator[tuple[str, str]]:
+def _clashes(categories: Mapping[str, CategorySettings], aliases: Mapping[Node, Node]) -> Iterator[tuple[str, str]]:
+    """Find two categories in one directory, among those that are named, those above them and those that get articles."""
     slugs = {node(each.path): each.slug for each in categories.values() if each.slug}
-    taken: dict[tuple[str, ...], str] = {}
+    owners: dict[tuple[str, ...], CategoryPath] = {}
+    told: set[Node] = set()
+    for key, level in _levels(categories):
+        at = node(level)
+        if _renamed(at, aliases) != at:
+            continue  # it has no articles, and no feed
+        owner = owners.setdefault(_directory(level, slugs), level)
+        if node(owner) != at and at not in told:
+            told.add(at)
+            whose = "its feeds" if level == categories[key].path else f"the feeds of {shown(join_path(level))}"
+            over = f"would be written over those of {shown(join_path(owner))}"
+            yield key, f"{whose} {over}; give one of them another slug"
+
+
+def _levels(categories: Mapping[str, CategorySettings]) -> Iterator[tuple[str, CategoryPath]]:
     for key, category in categories.items():
-        before = taken.setdefault(_directory(category.path, slugs), key)
-        if node(categories[before].path) != node(category.path):
-            yield key, f"its feeds would be written over those of {shown(before)}; give one of them another slug"
+        path = category.same_as or category.path
+        yield from ((key, path[:depth]) for depth in range(1, len(path) + 1))
 
 
 def _directory(path: CategoryPath, slugs: Mapping[Node, str]) -> tuple[str, ...]:
