@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from feeder import categories, dedup, takedowns, urls
+from feeder import categories, dedup, normalize, takedowns, urls
 from feeder.app import App
 from feeder.errors import FeederError, FetchError, ParseError
 from feeder.fetch import fetcher_of
@@ -216,6 +216,9 @@ def _document(row: Row, role: str, app: App) -> Document:
     except ParseError as error:
         return Document(row=row, role=role, source=source, doubt=str(error))
     doubt = None if is_same else "it has changed since it was polled"
+    if row.sighting and is_same:
+        told = normalize.warnings(raw, row.sighting.article, source, app.config.site)
+        raw = replace(raw, warnings=(*raw.warnings, *told))
     return Document(row=row, role=role, source=source, raw=raw, doubt=doubt)
 
 

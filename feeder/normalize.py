@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import islice
+from itertools import chain, islice
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import quote
 
-from feeder.categories import FORMAT_CHARACTERS, fold, identity, node
+from feeder.categories import FORMAT_CHARACTERS, fold, identity, lineage, node
 from feeder.dates import parse_date
 from feeder.errors import InvalidItem
 from feeder.excerpt import excerpt
@@ -37,8 +37,8 @@ from feeder.model import (
 )
 
 HASH_BYTES: Final = 16
-MAX_PATHS: Final = 100  # of one article
-MAX_DEPTH: Final = 10  # levels of one path; nobody looks deeper, and every level is a feed
+MAX_NODES: Final = 100  # categories of one article, those above them counted, for each is a feed
+MAX_DEPTH: Final = 10  # levels of one path; nobody looks deeper
 MAX_LABEL: Final = 200  # characters, as of a tag
 MAX_TITLE: Final = 1000  # characters, as of an author
 MAX_TAGS: Final = 100
@@ -133,6 +133,15 @@ def normalize(raw: RawItem, source: Source, site: Site) -> Article:
     )
 
 
+def warnings(raw: RawItem, article: Article, source: Source, site: Site) -> tuple[str, ...]:
+    """Return what of *raw* is not in *article*, which was made from it, though it might be missed."""
+    if len(article.categories) < 2:  # noqa: PLR2004 - one path is never too much; most articles are done with here
+        return ()
+    left_out = sum(1 for _ in _paths(raw, source, site)) - len(article.categories)
+    limit = f"an article has {MAX_NODES} at most, those above them counted"
+    return (f"{left_out} of its categories left out: {limit}",) if left_out else ()
+
+
 def title_key(title: str) -> str:
     """Return what titles are compared by. Symbols stay; only a title of nothing but invisible signs stays as it is."""
     return " ".join(fold(title).split()) or title
@@ -218,13 +227,28 @@ def _timestamp(moment: datetime | None, dating: Dating) -> int | None:
 
 
 def _categories(raw: RawItem, source: Source, site: Site) -> tuple[CategoryPath, ...]:
-    """Return the article's paths as written, without repeats; the source's own category if it brings none."""
+    """Return the article's paths as written, up to the first that brings it more categories than it may have."""
+    kept: list[CategoryPath] = []
+    nodes: set[Node] = set()
+    for path in _paths(raw, source, site):
+        nodes.update(lineage(node(path))[1:])
+        if kept and len(nodes) > MAX_NODES:
+            break
+        kept.append(path)
+    return tuple(kept)
+
+
+def _paths(raw: RawItem, source: Source, site: Site) -> Iterator[CategoryPath]:
+    """Yield the article's paths as written, without repeats; the source's own category if it brings none."""
     moves = tuple((each.path, each.same_as) for each in site.categories if each.same_as)
-    paths = islice(filter(None, map(_labels, _written(raw, source))), MAX_PATHS)
-    moved: dict[Node, CategoryPath] = {}
-    for path in (_moved(path, moves) if moves else path for path in tuple(paths) or (source.category,) if path):
-        moved.setdefault(node(path), path)
-    return tuple(moved.values())
+    seen: set[Node] = set()
+    written = filter(None, map(_labels, _written(raw, source)))
+    first = next(written, source.category)
+    for path in chain([first] if first else [], written):
+        moved = _moved(path, moves) if moves else path
+        if node(moved) not in seen:
+            seen.add(node(moved))
+            yield moved
 
 
 def _written(raw: RawItem, source: Source) -> Iterator[Sequence[RawTree]]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from feeder import categories, dedup, html
+from feeder import categories, dedup, html, normalize
 from feeder.config import Config
 from feeder.config.values import suggestion
 from feeder.errors import FeederError, ParseError
@@ -17,7 +17,6 @@ from feeder.explain import DATINGS, keys
 from feeder.fetch import fetcher_of
 from feeder.fetch.directory import locator_of
 from feeder.model import Article, Body, Node, Place, RawItem, RawTree, Reading, Site, Source, Status, Verdict
-from feeder.normalize import normalize, title_key
 from feeder.parse import parser_of
 from feeder.pipeline import work
 from feeder.report import FEW, MANY, REJECTED, local, many, named, stamp
@@ -156,7 +155,7 @@ def _readings(places: Sequence[Place], chosen: Subject, now: datetime) -> list[R
 
 def _merged(articles: Iterable[tuple[str, Article]], chosen: Subject, now: datetime) -> int:
     """Return how many documents are copies of others in the same source."""
-    never = frozenset(map(title_key, chosen.site.never_merge))
+    never = frozenset(map(normalize.title_key, chosen.site.never_merge))
     candidates = [
         dedup.Candidate(locator=at, article=one, keys=dedup.keys(one, source=chosen.source, locator=at, never=never))
         for at, one in articles
@@ -248,7 +247,8 @@ def of_document(chosen: Subject) -> DocumentPreview:
     snapshot = fetcher_of(source).read(source, locator)
     try:
         raw = parser_of(source).parse(snapshot, source)
-        article = normalize(raw, source, chosen.site)
+        article = normalize.normalize(raw, source, chosen.site)
+        raw = replace(raw, warnings=(*raw.warnings, *normalize.warnings(raw, article, source, chosen.site)))
         body = html.clean(raw.body, locator=locator, base_url=source.base_url, remove=source.remove)
     except FeederError:
         raise

@@ -33,11 +33,12 @@ from feeder.normalize import (
     MAX_DEPTH,
     MAX_GUID,
     MAX_LABEL,
-    MAX_PATHS,
+    MAX_NODES,
     MAX_TAGS,
     body_hash,
     normalize,
     title_key,
+    warnings,
 )
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -280,8 +281,37 @@ def test_article_in_the_top_directory_has_the_category_of_its_source() -> None:
 
 def test_depth_number_and_length_of_categories_are_limited() -> None:
     assert paths(tuple(map(str, range(50_000)))) == (tuple(map(str, range(MAX_DEPTH))),)
-    assert len(paths(tuple(map(str, range(50_000))), Dialect.HUGO)) == MAX_PATHS
+    assert len(paths(tuple(map(str, range(50_000))), Dialect.HUGO)) == MAX_NODES
     assert paths("金" * 5000) == (("金" * MAX_LABEL,),)
+
+
+def deep(number: int) -> RawTree:
+    return tuple(f"{number}-{level}" for level in range(MAX_DEPTH))
+
+
+def test_all_levels_of_all_paths_are_limited_together_and_the_first_stay() -> None:
+    assert len(paths(tuple(map(deep, range(5000))))) == MAX_NODES // MAX_DEPTH
+    one_more = (*map(deep, range(9)), *(f"{n}" for n in range(20)))
+    assert paths(one_more)[9:] == tuple((f"{n}",) for n in range(10))
+
+
+def test_what_repeats_itself_does_not_count() -> None:
+    assert paths((*["News"] * 5000, "NEWS", "Sport"), Dialect.HUGO) == (("News",), ("Sport",))
+
+
+@pytest.mark.parametrize(
+    ("tree", "told"),
+    [
+        pytest.param(tuple(map(deep, range(10))), (), id="just-enough"),
+        pytest.param((("News",), *map(deep, range(10))), ("1 of its categories left out",), id="one-too-many"),
+        pytest.param(tuple(map(deep, range(999))), ("989 of its categories left out",), id="far-too-many"),
+        pytest.param((("News",),) * 999, (), id="repeats"),
+    ],
+)
+def test_categories_that_are_left_out_are_told(tree: RawTree, told: tuple[str, ...]) -> None:
+    item = dataclasses.replace(RAW, categories=tree)
+    found = warnings(item, normalize(item, SOURCE, SITE), SOURCE, SITE)
+    assert [line.partition(":")[0] for line in found] == list(told)
 
 
 def test_tree_of_any_depth_is_read() -> None:

@@ -368,3 +368,16 @@ def test_a_dry_run_tells_that_a_slug_is_taken(desk: Desk) -> None:
     done = desk.run("once", "--dry-run", "--json")
     assert done.code == 1
     assert 'is that of "News"' in done.json["feeds_failed"]["新闻"]
+
+
+def test_categories_beyond_the_limit_make_no_feeds_and_are_told_everywhere(desk: Desk) -> None:
+    desk.settle(feeds='formats = ["atom"]')
+    names = json.dumps([[f"c{number}"] for number in range(3000)])
+    article = desk.write("newsroom/a.md", more=f"categories: {names}")
+    told = "2900 of its categories left out: an article has 100 at most, those above them counted"
+    logged = desk.program("-c", str(desk.config), "once")
+    assert f'"warning": "{told}"' in logged.err
+    assert len(list((desk.folder / "public").rglob("atom.xml"))) == 101
+    assert told in desk.run("explain", article).out
+    assert told in desk.run("preview", article).out
+    assert desk.run("preview", "newsroom", "--json").json["lenient"] == [{"document": "a.md", "reason": told}]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 
-from feeder import html, plan
+from feeder import html, normalize, plan
 from feeder.errors import (
     FeederError,
     FetchError,
@@ -32,7 +32,6 @@ from feeder.model import (
     Source,
     Status,
 )
-from feeder.normalize import normalize
 from feeder.parse import parser_of
 from feeder.render import render_entry
 from feeder.store import Seen, pack, unpack
@@ -111,7 +110,8 @@ def _understood(snapshot: Snapshot, digest: bytes, job: ReadJob) -> Reading:
         raw = parser_of(job.source).parse(snapshot, job.source)
         if raw.left_out:
             return Reading(place=place, status=Status.LEFT_OUT, digest=digest, reason=raw.left_out)
-        article = normalize(raw, job.source, job.site)
+        article = normalize.normalize(raw, job.source, job.site)
+        told = (*raw.warnings, *normalize.warnings(raw, article, job.source, job.site))
     except Unfinished as error:
         status = Status.UNSETTLED if _is_fresh(place, job) else Status.BROKEN
         return Reading(place=place, status=status, digest=digest, reason=str(error))
@@ -120,7 +120,7 @@ def _understood(snapshot: Snapshot, digest: bytes, job: ReadJob) -> Reading:
     except Exception as error:  # noqa: BLE001 - one document must not cost the source its poll
         reason = f"could not be read: {unforeseen(error)}"
         return Reading(place=place, status=Status.BROKEN, digest=digest, reason=reason)
-    return Reading(place=place, status=Status.GOOD, digest=digest, article=article, warnings=raw.warnings)
+    return Reading(place=place, status=Status.GOOD, digest=digest, article=article, warnings=told)
 
 
 def _is_fresh(place: Place, job: ReadJob) -> bool:
