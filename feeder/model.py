@@ -419,13 +419,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedEntry:
-    """One entry in every format, as the bytes that each feed joins."""
+    """One entry as the bytes that each feed joins; empty in a format that was not asked for."""
 
     id: str
     updated: datetime
-    atom: bytes
-    rss: bytes
-    json: bytes
+    atom: bytes = b""
+    rss: bytes = b""
+    json: bytes = b""
     page: bytes
 
 

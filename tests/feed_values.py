@@ -20,6 +20,7 @@ from feeder.model import (
     FeedDocument,
     FeedFile,
     FeedSettings,
+    Format,
     Picture,
     RenderedEntry,
     Shown,
@@ -80,7 +81,11 @@ def picture(**changes: Any) -> Picture:
 
 
 def rendered(*entries: Entry) -> tuple[RenderedEntry, ...]:
-    return tuple(render.render_entry(each, SITE) for each in entries)
+    return tuple(rendered_entry(each) for each in entries)
+
+
+def rendered_entry(entry: Entry) -> RenderedEntry:
+    return render.render_entry(entry, SITE, tuple(Format))
 
 
 def document(*entries: Entry, category: Category = DAILY, site: Site = SITE) -> FeedDocument:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from feed_values import DAILY, HOME, NOON, SITE, document, entry, file_paths, picture, rendered
+from feed_values import DAILY, HOME, NOON, SITE, document, entry, file_paths, picture, rendered, rendered_entry
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -82,7 +82,7 @@ def test_the_indexes_do_not_depend_on_the_order_of_records() -> None:
 @pytest.mark.parametrize("odd", ["\x00", "\x08", "\ud800", "\ufffe", "\uffff"])
 def test_input_25_what_xml_cannot_hold_is_refused_entry_by_entry(field: str, odd: str) -> None:
     with pytest.raises(InvalidItem, match="cannot be written"):
-        render_entry(entry(**{field: f"a{odd}b"}), SITE)
+        rendered_entry(entry(**{field: f"a{odd}b"}))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_input_25_what_xml_cannot_hold_is_refused_entry_by_entry(field: str, odd
 )
 def test_what_feedgen_chokes_on_is_an_invalid_item(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidItem):
-        render_entry(entry(**changes), SITE)
+        rendered_entry(entry(**changes))
 
 
 @pytest.mark.parametrize(
@@ -106,16 +106,16 @@ def test_what_feedgen_chokes_on_is_an_invalid_item(changes: dict[str, Any]) -> N
 )
 def test_fault_97_only_addresses_of_the_web_are_linked(address: str) -> None:
     with pytest.raises(InvalidItem, match="address"):
-        render_entry(entry(link=address), SITE)
+        rendered_entry(entry(link=address))
     with pytest.raises(InvalidItem, match="address"):
-        render_entry(entry(picture=picture(url=address)), SITE)
+        rendered_entry(entry(picture=picture(url=address)))
 
 
 @given(st.text(st.characters(), max_size=30))
 @settings(deadline=None)
 def test_any_text_is_written_or_refused_but_never_spoils_a_feed(text: str) -> None:
     try:
-        render_entry(entry(title=text, summary=text, content=text, author=text, tags=(text,)), SITE)
+        rendered_entry(entry(title=text, summary=text, content=text, author=text, tags=(text,)))
     except InvalidItem:
         return
     made = render(document(entry(title=text, summary=text, content=text, author=text, tags=(text,))))
@@ -130,6 +130,14 @@ def test_a_carriage_return_survives() -> None:
 
 
 def test_an_entry_keeps_its_id_and_its_last_change() -> None:
-    made = render_entry(entry(), SITE)
+    made = rendered_entry(entry())
     assert (made.id, made.updated) == (entry().id, entry().updated)
     assert made.updated > NOON
+
+
+@pytest.mark.parametrize("formats", [(), (Format.JSON,), (Format.ATOM, Format.RSS), tuple(Format)])
+def test_an_entry_is_written_in_the_formats_that_are_asked_for_and_for_pages(formats: tuple[Format, ...]) -> None:
+    whole, made = rendered_entry(entry()), render_entry(entry(), SITE, formats)
+    assert made.page == whole.page
+    for each in Format:
+        assert getattr(made, each.value) == (getattr(whole, each.value) if each in formats else b"")

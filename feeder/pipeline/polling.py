@@ -188,7 +188,7 @@ def _keep(readings: list[tuple[Seen, Reading]], standings: Iterable[Standing], s
     digests = {reading.place.locator: reading.digest for _, reading in readings}
     shown = [s.shown for s in standings if s.shown and s.shown.source == source.name and s.shown.locator in digests]
     jobs = tuple(work.body_job(one, source, digests[one.locator]) for one in shown)
-    served = parts.workers.submit(work.render, work.RenderJob(site=parts.site, entries=jobs)).result()
+    served = parts.workers.submit(work.render, work.RenderJob(site=parts.site, formats=(), entries=jobs)).result()
     keys = {one.id: work.body_key(one, source) for one in shown}
     bodies = [StoredBody(id=one.id, key=keys[one.id], packed=one.body) for one in served if one.body]
     parts.store.save_bodies(bodies, kept=True)

@@ -299,7 +299,8 @@ class _Kitchen:
         store = self.parts.store
         shown, digests, bodies = store.shown(ids), store.digests(ids), store.bodies(ids)
         jobs = tuple(self._job(s, digests[s.id], bodies.get(s.id)) for s in shown.values())
-        future = self.parts.workers.submit(work.render, work.RenderJob(site=self.parts.site, entries=jobs))
+        job = work.RenderJob(site=self.parts.site, formats=self.parts.feeds.formats, entries=jobs)
+        future = self.parts.workers.submit(work.render, job)
         self._running.update(dict.fromkeys(ids, future))
         return future
 

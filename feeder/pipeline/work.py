@@ -23,6 +23,7 @@ from feeder.model import (
     Body,
     Category,
     ContentPolicy,
+    Format,
     Place,
     Reading,
     RenderedEntry,
@@ -71,6 +72,7 @@ class RenderJob:
     """Articles to be rendered together."""
 
     site: Site
+    formats: tuple[Format, ...]
     entries: tuple[EntryJob, ...]
 
 
@@ -129,20 +131,20 @@ def _is_fresh(place: Place, job: ReadJob) -> bool:
 
 def render(job: RenderJob) -> list[Served]:
     """Return an entry for each article, or why there is none."""
-    return [_render_one(entry, job.site) for entry in job.entries]
+    return [_render_one(entry, job.site, job.formats) for entry in job.entries]
 
 
-def _render_one(job: EntryJob, site: Site) -> Served:
+def _render_one(job: EntryJob, site: Site, formats: tuple[Format, ...]) -> Served:
     id_ = job.shown.id
     try:
-        return _rendered(job, site)
+        return _rendered(job, site, formats)
     except FeederError as error:
         return Served(id=id_, problem=str(error))
     except Exception as error:  # noqa: BLE001 - one entry must not cost the others their feeds
         return Served(id=id_, problem=f"could not be rendered: {unforeseen(error)}")
 
 
-def _rendered(job: EntryJob, site: Site) -> Served:
+def _rendered(job: EntryJob, site: Site, formats: tuple[Format, ...]) -> Served:
     id_, cleaned = job.shown.id, None if job.body else _clean(job)
     is_outdated = not (job.body or cleaned)
     body = cleaned or _unpacked(job.body or job.spare)
@@ -152,7 +154,7 @@ def _rendered(job: EntryJob, site: Site) -> Served:
         job.shown, body, job.categories, source=job.source, site=site, content=job.source.content or job.content
     )
     packed = pack(cleaned) if cleaned else None
-    return Served(id=id_, entry=render_entry(entry, site), body=packed, is_outdated=is_outdated)
+    return Served(id=id_, entry=render_entry(entry, site, formats), body=packed, is_outdated=is_outdated)
 
 
 def _unpacked(packed: bytes | None) -> Body | None:

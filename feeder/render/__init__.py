@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 
 from feeder.errors import InvalidItem
@@ -17,13 +17,20 @@ VERSION = 1
 FORMATS: Mapping[Format, Callable[[FeedDocument], bytes]] = MappingProxyType(
     {Format.ATOM: atom.render, Format.RSS: rss.render, Format.JSON: json.render}
 )
+_ENTRIES: Mapping[Format, Callable[[Entry, Site, bytes], bytes]] = MappingProxyType(
+    {
+        Format.ATOM: atom.render_entry,
+        Format.RSS: rss.render_entry,
+        Format.JSON: lambda entry, _site, _content: json.render_entry(entry),
+    }
+)
 INDEXES = ("feeds.json", "feeds.opml")
 """The lists of all feeds, below the output root."""
 _WEB = ("https://", "http://")
 
 
-def render_entry(entry: Entry, site: Site) -> RenderedEntry:
-    """Return *entry* in every format, as the bytes that each feed joins.
+def render_entry(entry: Entry, site: Site, formats: Collection[Format]) -> RenderedEntry:
+    """Return *entry* in each of *formats* and for pages, as the bytes that each feed joins.
 
     Raises:
         InvalidItem: The entry would make a feed that holds it invalid or unsafe.
@@ -33,14 +40,8 @@ def render_entry(entry: Entry, site: Site) -> RenderedEntry:
         raise InvalidItem("its link or picture is not an address of the web")
     try:
         content = escaped(entry.content or "")
-        return RenderedEntry(
-            id=entry.id,
-            updated=entry.updated,
-            atom=atom.render_entry(entry, site, content),
-            rss=rss.render_entry(entry, site, content),
-            json=json.render_entry(entry),
-            page=page.render_entry(entry, site),
-        )
+        made = {each.value: _ENTRIES[each](entry, site, content) for each in formats}
+        return RenderedEntry(id=entry.id, updated=entry.updated, page=page.render_entry(entry, site), **made)
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidItem(f"it cannot be written: {error}") from error
 
