@@ -381,3 +381,17 @@ def test_categories_beyond_the_limit_make_no_feeds_and_are_told_everywhere(desk:
     assert told in desk.run("explain", article).out
     assert told in desk.run("preview", article).out
     assert desk.run("preview", "newsroom", "--json").json["lenient"] == [{"document": "a.md", "reason": told}]
+
+
+def test_a_draft_that_has_gone_is_forgotten_also_where_articles_are_kept(tree: Path) -> None:
+    put(tree, "a", "A")
+    (tree / "draft.md").write_text("---\ntitle: Draft\ndraft: true\n---\n", "utf-8")
+    under_test = site(tree.parent / "site", {TREE: tree}, sources={TREE: "keep_deleted = true"})
+    under_test.run(START)
+    for name in ("a.md", "draft.md"):
+        (tree / name).unlink()
+    for hours in (1, 2):
+        under_test.run(START + hours * HOUR)
+    with under_test.opened() as app:
+        assert app.store.locators(TREE) == ("a.md",)
+    assert listed(under_test) == ["", "a"]

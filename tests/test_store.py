@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -28,6 +29,7 @@ from feeder.model import (
 )
 from feeder.model import Change as Decided
 from feeder.store import Fault, FaultKind, Mark, Outcome, PublishedFeed, Seen, Standing, Store, StoredBody, pack, unpack
+from feeder.store.sqlite import HISTORY, SqliteStore
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -758,6 +760,67 @@ def test_faults_come_back_as_they_went_until_they_end(polled: Store) -> None:
     assert polled.faults() == (other,)
 
 
+# ---------------------------------------------------------------- what nobody needs any more
+
+
+def rows(store: Store, table: str) -> set[tuple[str, ...]]:
+    assert isinstance(store, SqliteStore)
+    column = {"paths": "labels", "nodes": "identity"}[table]
+    return {tuple(json.loads(text)) for (text,) in store._db.execute(f"SELECT {column} FROM {table}")}
+
+
+def prune(store: Store) -> None:
+    with store.transaction():
+        store.prune()
+
+
+def test_a_category_without_articles_and_feeds_leaves_no_row(polled: Store) -> None:
+    poll(polled, ("a.md", filed(("A", "B"))), ("b.md", filed(("A",), title="Other", body="Other.")))
+    publish(polled)
+    forget(polled, "a.md")
+    prune(polled)
+    assert rows(polled, "paths") == {("A",)}
+    assert rows(polled, "nodes") == {(), ("a",), ("a", "b")}  # its feed is still there, and a mark to remove it
+    for mark in polled.stale(SEEN, settle=timedelta()):
+        with polled.transaction():
+            polled.drop_feed(mark)
+    prune(polled)
+    assert rows(polled, "nodes") == {(), ("a",)}
+
+
+def test_a_category_that_was_removed_and_comes_again_is_whole(polled: Store) -> None:
+    poll(polled, ("a.md", filed(("A", "B"))))
+    publish(polled)
+    forget(polled, "a.md")
+    for mark in polled.stale(SEEN, settle=timedelta()):
+        with polled.transaction():
+            polled.drop_feed(mark)
+    prune(polled)
+    assert rows(polled, "nodes") == {()}
+    poll(polled, ("a.md", filed(("A", "B"))))
+    assert polled.nodes() == {(): "", ("a",): "A", ("a", "b"): "B"}
+    assert stale(polled) == {(), ("a",), ("a", "b")}
+
+
+def test_a_spelling_that_is_in_use_survives(polled: Store) -> None:
+    held = filed(("Held",), title="Later", published=SEEN + 9 * DAY, body="Later.")
+    poll(polled, ("a.md", filed(("A",))), ("h.md", held))
+    poll(polled, ("p.md", filed(("a",))), name="partner")
+    before = rows(polled, "paths"), rows(polled, "nodes")
+    prune(polled)
+    assert (rows(polled, "paths"), rows(polled, "nodes")) == before
+    [copies] = polled.copies([only_id(polled)]).values()
+    assert {path for sighting in copies[1] for path in sighting.article.categories} == {("A",), ("a",)}
+
+
+def test_a_spelling_that_was_miscounted_is_not_torn_from_its_articles(polled: Store) -> None:
+    poll(polled, ("a.md", filed(("A",))))
+    assert isinstance(polled, SqliteStore)
+    polled._db.execute("UPDATE paths SET sightings = 0")
+    prune(polled)
+    assert rows(polled, "paths") == {("A",)}
+
+
 # ---------------------------------------------------------------- asking
 
 
@@ -772,6 +835,14 @@ def test_the_history_tells_what_happened_oldest_first(polled: Store) -> None:
         ("corrected", SEEN + 2 * HOUR, "newsroom", "a.md"),
         ("withdrawn", SEEN + 3 * HOUR, "newsroom", "a.md"),
     ]
+
+
+def test_a_history_keeps_its_newest_lines(polled: Store) -> None:
+    for hour in range(HISTORY + 10):
+        poll(polled, ("a.md", article(body=f"Edit {hour}.")), now=SEEN + hour * HOUR)
+    history = polled.history(only_id(polled))
+    assert len(history) == HISTORY
+    assert history[-1].at == SEEN + (HISTORY + 9) * HOUR
 
 
 def test_both_articles_remember_that_a_place_was_reused(polled: Store) -> None:

@@ -18,7 +18,7 @@ from feeder.app import App
 from feeder.errors import ParseError
 from feeder.fetch import fetcher_of
 from feeder.fetch.directory import MAX_SIZE
-from feeder.model import Body, ContentPolicy, Status
+from feeder.model import Body, ContentPolicy, Format, Status
 from feeder.pipeline import work
 from feeder.store import Seen, pack
 
@@ -76,7 +76,7 @@ def entry_job(**changes: Any) -> work.EntryJob:
 def test_an_entry_that_breaks_the_program_is_left_out_and_the_others_are_made() -> None:
     good = pack(Body(content="<p>Open.</p>", summary="Open."))
     entries = (entry_job(body=b"no stored body"), entry_job(body=good))
-    broken, made = work.render(work.RenderJob(site=feed_values.SITE, entries=entries))
+    broken, made = work.render(work.RenderJob(site=feed_values.SITE, formats=tuple(Format), entries=entries))
     assert (broken.id, broken.entry) == (entries[0].shown.id, None)
     assert broken.problem is not None
     assert broken.problem.startswith("could not be rendered: error: Error -3 while decompressing")
@@ -88,7 +88,11 @@ def test_a_body_that_breaks_the_program_leaves_its_entry_out(tree: Path) -> None
     shown = replace(feed_values.shown(), locator="good.md")
     digest = work.digest_of(fetcher_of(source).read(source, "good.md"))
     [served] = work.render(
-        work.RenderJob(site=feed_values.SITE, entries=(entry_job(shown=shown, source=source, digest=digest),))
+        work.RenderJob(
+            site=feed_values.SITE,
+            formats=tuple(Format),
+            entries=(entry_job(shown=shown, source=source, digest=digest),),
+        )
     )
     assert served.problem is not None
     assert served.problem.startswith("could not be rendered: Selectolax")

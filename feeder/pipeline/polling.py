@@ -236,9 +236,9 @@ def _report(readings: list[tuple[Seen, Reading]], source: Source) -> None:
 
 
 def _withdraw(source: Source, parts: Parts, polled: Polled, *, now: datetime, accepted: bool) -> None:
-    if source.keep_deleted:
-        return
     missing = parts.store.missing(source.name)
+    if source.keep_deleted:
+        missing = tuple(one for one in missing if one.id is None)  # a draft that has gone is nothing to keep
     if not missing:
         return
     total = parts.store.count(source.name)

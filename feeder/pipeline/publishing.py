@@ -92,6 +92,7 @@ def audit(parts: Parts) -> int:
     bad += failed_feeds(parts.store)  # other settings may have mended them
     with parts.store.transaction():
         parts.store.mark(bad)
+        parts.store.prune()
     return len(bad)
 
 

@@ -284,6 +284,9 @@ class Store(Protocol):
     def save_faults(self, begun: Iterable[Fault], ended: Iterable[tuple[FaultKind, str]]) -> None:
         """Note what cannot be published, or for another reason than before, and of what kind and subject that is over."""
 
+    def prune(self) -> None:
+        """Remove the spellings of categories that no article has, and the nodes that nothing is known of any more."""
+
     # asking
 
     def row(self, name: str, locator: str) -> Row | None:

@@ -50,6 +50,7 @@ from feeder.store import (
 
 APPLICATION_ID = 0x46656564  # "Feed", in the file's header
 BUSY_SECONDS = 30
+HISTORY = 100  # events kept of one article: a file that changes at every poll would fill the disk
 SLICE = 500  # values in one IN (...)
 WIDTH = len(rows.SIGHTING_COLUMNS)
 QUIET = frozenset({Verdict.UNCHANGED, Verdict.NEW})  # what leaves no line in the history
@@ -216,7 +217,7 @@ class SqliteStore:
         self._write("put_place", [(source, o.reading.place.locator, *_place_values(o)) for o in rest])
         self._write("put_date", [row for o in rest for row in _stamp_rows(source, o.change)])
         self._write("put_key", [row for o in done for row in self._key_rows(o.change)])
-        self._write("put_event", [e for o in done for e in self._events(name, o, now)])
+        self._put_events([e for o in done for e in self._events(name, o, now)])
 
     def _sighting_row(self, source: int, outcome: Outcome) -> tuple[object, ...]:
         sighting = _sighted(outcome)
@@ -254,6 +255,10 @@ class SqliteStore:
         note = f"from {change.was_locator}" if change.was_locator else change.note
         for id_ in sorted(ids):
             yield (self._short(id_), rows.seconds(now), change.verdict.value, name, change.locator, note)
+
+    def _put_events(self, events: Sequence[tuple[object, ...]]) -> None:
+        self._write("put_event", events)
+        self._write("trim_history", [(id_, HISTORY) for id_ in {event[0] for event in events}])
 
     def stand(self, standings: Iterable[Standing]) -> None:
         """Write what readers see of articles, and mark the nodes in which that changed."""
@@ -320,7 +325,7 @@ class SqliteStore:
             if id_:
                 lost.append((id_, rows.seconds(now), Verdict.WITHDRAWN.value, name, locator, None))
         self._write("delete_sighting", [(source, locator) for locator in locators])
-        self._write("put_event", lost)
+        self._put_events(lost)
         return tuple(dict.fromkeys(self._long(str(row[0])) for row in lost))
 
     def locators(self, name: str) -> tuple[str, ...]:
@@ -428,6 +433,19 @@ class SqliteStore:
         self._write("put_feed_entry", [(node, id_) for id_ in ids - old])
         self._write("delete_feed_entry", [(node, id_) for id_ in old - ids])
         self._each("prune_bodies", old - ids)
+
+    def prune(self) -> None:
+        """Remove the spellings of categories that no article has, and the nodes that nothing is known of any more."""
+        self._flush()
+        for (path,) in self._all("unused_paths"):
+            nodes = self._nodes_of(path)
+            if not self._one_or_none("is_member", nodes[-1]):  # else the count of sightings would be wrong
+                self._write("delete_path_node", [(node, path) for node in nodes])
+                self._run("delete_path", path)
+        self._run("delete_unused_nodes")
+        self._path_ids.clear()
+        self._paths.clear()
+        self._node_ids.clear()
 
     # ------------------------------------------------------------ asking
 

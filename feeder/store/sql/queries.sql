@@ -114,6 +114,9 @@ INSERT OR IGNORE INTO keys (key, id) VALUES (?, ?);
 -- name: put_event
 INSERT INTO history (id, at, verdict, source, locator, note) VALUES (?, ?, ?, ?, ?, ?);
 
+-- name: trim_history
+DELETE FROM history WHERE rowid IN (SELECT rowid FROM history WHERE id = ? ORDER BY at DESC, rowid DESC LIMIT -1 OFFSET ?);
+
 -- name: standing
 SELECT id, source, locator, item_hash, published, updated, held, paths FROM articles WHERE id IN (?*);
 
@@ -241,6 +244,25 @@ INSERT INTO nodes (identity) VALUES (?);
 
 -- name: put_path_node
 INSERT INTO path_nodes (node, path, depth) VALUES (?, ?, ?);
+
+-- name: unused_paths
+SELECT path FROM paths WHERE sightings = 0;
+
+-- name: is_member
+SELECT 1 FROM memberships WHERE node = ? LIMIT 1;
+
+-- name: delete_path_node
+DELETE FROM path_nodes WHERE node = ? AND path = ?;
+
+-- name: delete_path
+DELETE FROM paths WHERE path = ?;
+
+-- name: delete_unused_nodes
+DELETE FROM nodes WHERE identity <> '[]'
+    AND NOT EXISTS (SELECT 1 FROM path_nodes WHERE path_nodes.node = nodes.node)
+    AND NOT EXISTS (SELECT 1 FROM memberships WHERE memberships.node = nodes.node)
+    AND NOT EXISTS (SELECT 1 FROM marks WHERE marks.node = nodes.node)
+    AND NOT EXISTS (SELECT 1 FROM feeds WHERE feeds.node = nodes.node);
 
 -- name: count_path
 UPDATE paths SET sightings = sightings + ? WHERE path = ? RETURNING sightings;
