@@ -228,6 +228,39 @@ def test_a_category_that_is_refused_a_new_directory_keeps_its_old_one(tree: Path
     assert titles(under_test, "新闻") == ["Story ours"]
 
 
+def test_a_directory_that_a_refused_category_cannot_leave_is_not_given_to_another(tree: Path) -> None:
+    for name in ("A", "B", "C", "D"):
+        put(tree, name, name)
+    newsroom(tree).run(START)
+    chain = '[categories.A]\nslug = "b"\n[categories.C]\nslug = "a"\n[categories.D]\nslug = "c"\n'
+    under_test = newsroom(tree, categories=chain)
+    assert set(under_test.run(START + HOUR).published.failed) == {("a",), ("c",), ("d",)}
+    for name in ("A", "B", "C", "D"):
+        assert titles(under_test, name.lower()) == [f"Story {name}"]
+    assert listed(under_test) == ["", "b"]
+
+
+def test_a_directory_that_is_left_may_be_had_by_another(tree: Path) -> None:
+    for name in ("A", "B", "C"):
+        put(tree, name, name)
+    newsroom(tree).run(START)
+    under_test = newsroom(tree, categories='[categories.A]\nslug = "x"\n[categories.C]\nslug = "a"\n')
+    assert under_test.run(START + HOUR).published.failed == {}
+    assert (titles(under_test, "x"), titles(under_test, "a"), titles(under_test, "c")) == (["Story A"], ["Story C"], [])
+
+
+def test_a_file_that_passes_from_a_category_that_goes_to_another_stays(tree: Path) -> None:
+    put(tree, "theirs", "News")
+    put(tree, "ours", "新闻")
+    newsroom(tree).run(START)
+    (tree / "theirs.md").unlink()
+    under_test = newsroom(tree, categories=CLASH)
+    under_test.run(START + HOUR)
+    done = under_test.run(START + 2 * HOUR).published
+    assert "categories/news/atom.xml" not in done.removed
+    assert titles(under_test, "news") == ["Story ours"]
+
+
 # ---------------------------------------------------------------- what cannot be written
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -154,11 +155,15 @@ class _Shelf:
         old = {path for node in nodes for path in self._paths(node)}.difference(keep)
         return sorted(path for path in old if self._owners[path].issubset(nodes))
 
+    def directory(self, node: Node) -> tuple[str, ...] | None:
+        """Return where the feed of *node* is, as slugs; None if there is none."""
+        return next(map(_slugs_in, self._paths(node)), None)
+
     def holders(self, directories: Collection[tuple[str, ...]]) -> Mapping[tuple[str, ...], set[Node]]:
         """Return for each of *directories*, given as slugs, the nodes that have files in it or below it."""
         found: dict[tuple[str, ...], set[Node]] = {slugs: set() for slugs in directories}
         for feed in self:
-            for slugs in {tuple(path.split("/")[1:-1]) for path, _, _ in feed.files}:
+            for slugs in {_slugs_in(path) for path, _, _ in feed.files}:
                 for depth in range(len(slugs) + 1):
                     if slugs[:depth] in found:
                         found[slugs[:depth]].add(feed.node[:depth])
@@ -167,6 +172,10 @@ class _Shelf:
     def _paths(self, node: Node) -> Iterator[str]:
         feed = self._feeds.get(node)
         return (path for path, _, _ in (feed.files if feed else ()))
+
+
+def _slugs_in(path: str) -> tuple[str, ...]:
+    return tuple(path.split("/")[1:-1])
 
 
 # ---------------------------------------------------------------- the tree
@@ -195,19 +204,31 @@ class _Tree:
 def _refused(places: Mapping[Node, Category], shelf: _Shelf) -> dict[Node, str]:
     """Return the nodes whose directory is another's, with all below them: a directory never changes hands.
 
-    Two names are one directory if the config says so, or if their hashes collide.
+    Two nodes want one directory if the config says so, or if the hashes of their names collide. A node that is refused
+    another directory stays in its own, so that nobody else can have that: it takes a few rounds to find them all.
     """
+    reasons: dict[Node, str] = {}
+    refused: dict[Node, str] = {}
+    while lost := _losers(places, shelf, refused):
+        reasons |= lost
+        refused = {node: reasons[above] for node in places for above in categories.lineage(node) if above in reasons}
+    return refused
+
+
+def _losers(places: Mapping[Node, Category], shelf: _Shelf, refused: Collection[Node]) -> dict[Node, str]:
     wanted: dict[tuple[str, ...], list[Node]] = {}
     for node in sorted(places):
-        wanted.setdefault(places[node].slugs, []).append(node)
+        slugs = shelf.directory(node) if node in refused else places[node].slugs
+        if slugs is not None:
+            wanted.setdefault(slugs, []).append(node)
     contested = {slugs: nodes for slugs, nodes in wanted.items() if len(nodes) > 1}
     holders = shelf.holders(contested) if contested else {}
-    reasons: dict[Node, str] = {}
+    lost: dict[Node, str] = {}
     for slugs in sorted(contested, key=len):
-        rivals = [node for node in contested[slugs] if not any(above in reasons for above in categories.lineage(node))]
-        rivals.sort(key=lambda node: (node not in holders[slugs], _is_renamed(places[node]), node))
-        reasons |= {node: _refusal(places[node], places[rivals[0]]) for node in rivals[1:]}
-    return {node: reasons[above] for node in places for above in categories.lineage(node) if above in reasons}
+        rivals = [node for node in contested[slugs] if lost.keys().isdisjoint(categories.lineage(node))]
+        rivals.sort(key=lambda n: (n not in refused, n not in holders[slugs], _is_renamed(places[n]), n))
+        lost |= {node: _refusal(places[node], places[rivals[0]]) for node in rivals[1:] if node not in refused}
+    return lost
 
 
 def _is_renamed(category: Category) -> bool:
@@ -215,10 +236,11 @@ def _is_renamed(category: Category) -> bool:
 
 
 def _refusal(category: Category, owner: Category) -> str:
-    ours, theirs = categories.join_path(category.labels), categories.join_path(owner.labels)
+    # A string of JSON is one of TOML, too: it can be copied into the config.
+    ours, theirs = (json.dumps(categories.join_path(each.labels), ensure_ascii=False) for each in (category, owner))
     return (
-        f'the directory {urls.directory(category)} of "{ours}" is that of "{theirs}", whose feeds stay; '
-        f'give [categories."{ours}"] another slug'
+        f"the directory {urls.directory(category)} of {ours} is that of {theirs}, whose feeds stay; "
+        f"give [categories.{ours}] another slug"
     )
 
 
@@ -263,7 +285,7 @@ class _Kitchen:
     def order(self, marks: Sequence[Mark]) -> list[_Order]:
         """Choose the articles of some nodes and begin to render those that are not at hand."""
         orders = [_Order(mark=mark, ids=selected(mark.node, self.parts)) for mark in marks]
-        wanted = dict.fromkeys(id_ for order in orders for id_ in order.ids)
+        wanted = dict.fromkeys(id_ for order in orders if order.node not in self.tree.refused for id_ in order.ids)
         missing = [id_ for id_ in wanted if id_ not in self._served and id_ not in self._running]
         for id_ in wanted:
             if id_ in self._served:
@@ -378,9 +400,10 @@ class _Plate:
 
 def _write(orders: Sequence[_Order], kitchen: _Kitchen, now: datetime) -> None:
     """Write a batch of feeds, and remove those of categories that have no article any more."""
-    _together_or_alone(_drop, [order for order in orders if not order.ids], kitchen, now)
     plates = [plate for order in orders if order.ids and (plate := _plate(order, kitchen, now))]
     _together_or_alone(_serve, plates, kitchen, now)
+    # Last, so that a file which passes from a category that has gone to another is there at any time.
+    _together_or_alone(_drop, [order for order in orders if not order.ids], kitchen, now)
     kitchen.trim()
 
 
@@ -399,21 +422,21 @@ def _together_or_alone(
 
 
 def _plate(order: _Order, kitchen: _Kitchen, now: datetime) -> _Plate | None:
-    entries = kitchen.entries(order.ids)
     try:
-        _check_plate(order.node, entries, kitchen.tree)
-        document = _document(order.node, entries, kitchen)
+        document = _document(order.node, _entries(order, kitchen), kitchen)
         return _Plate(order=order, document=document, files=render.render(document))
     except (FeederError, ValueError) as error:
         _fail(order.node, str(error), kitchen, now)
         return None
 
 
-def _check_plate(node: Node, entries: Sequence[RenderedEntry], tree: _Tree) -> None:
-    if node in tree.refused:
-        raise InvalidItem(tree.refused[node])
+def _entries(order: _Order, kitchen: _Kitchen) -> list[RenderedEntry]:
+    if order.node in kitchen.tree.refused:
+        raise InvalidItem(kitchen.tree.refused[order.node])
+    entries = kitchen.entries(order.ids)
     if not entries:
         raise InvalidItem("none of its articles can be read now; its last good files stay")
+    return entries
 
 
 def _document(node: Node, entries: Sequence[RenderedEntry], kitchen: _Kitchen) -> FeedDocument:
