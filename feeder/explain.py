@@ -15,7 +15,7 @@ from feeder.fetch import fetcher_of
 from feeder.fetch.directory import locator_of
 from feeder.model import Article, Dating, Memory, Node, Place, RawItem, Shown, Sighting, Source, Status, Unlisted
 from feeder.parse import parser_of
-from feeder.pipeline import publishing, work
+from feeder.pipeline import publishing, tree, work
 from feeder.report import apart, local, many, named, span, stamp
 from feeder.screen import Block, Table
 from feeder.store import Event, FaultKind, Row
@@ -299,7 +299,7 @@ def _feeds(shown: Shown, app: App, now: datetime) -> Iterator[Feed]:
     faults = {fault.subject: fault.reason for fault in app.store.faults() if fault.kind is FaultKind.FEED}
     nodes = {node for path in shown.categories for node in categories.lineage(categories.node(path))} | {()}
     for node in sorted(nodes):
-        place = publishing.place_of(node, labels, app.parts)
+        place = tree.place_of(node, labels, app.parts)
         made = urls.feed_urls(place, app.config.site, app.config.feeds.formats)
         yield Feed(
             node=node,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -29,6 +28,7 @@ from feeder.model import (
 )
 from feeder.pipeline import Parts, work
 from feeder.pipeline.faults import Faults, failed_feeds
+from feeder.pipeline.tree import Shelf, Tree
 from feeder.store import Mark, PublishedFeed, StoredBody
 
 BATCH = 24  # nodes written with one flush to the disk
@@ -73,8 +73,8 @@ def publish(parts: Parts, *, now: datetime, settle: timedelta, progress: Progres
     marks = parts.store.stale(now, settle=settle)
     if not marks:
         return published
-    shelf = _Shelf(parts.store.feeds())
-    kitchen = _Kitchen(parts, shelf, _Tree.of(parts, shelf), Faults(parts.store, now), published)
+    shelf = Shelf(parts.store.feeds())
+    kitchen = _Kitchen(parts, shelf, Tree.of(parts, shelf), Faults(parts.store, now), published)
     for done in _pipelined(kitchen, marks):
         _write(done, kitchen, now)
         published.nodes += len(done)
@@ -117,137 +117,9 @@ def _is_current(feed: PublishedFeed, parts: Parts) -> bool:
 
 
 def _are_indexes_current(parts: Parts) -> bool:
-    shelf = _Shelf(parts.store.feeds())
-    wanted = {file.path: file.body for file in _indexes(parts, shelf, _Tree.of(parts, shelf))}
+    shelf = Shelf(parts.store.feeds())
+    wanted = {file.path: file.body for file in _indexes(parts, shelf, Tree.of(parts, shelf))}
     return all(parts.output.read(path) == wanted.get(path) for path in render.INDEXES)
-
-
-# ---------------------------------------------------------------- the shelf
-
-
-class _Shelf:
-    """The feeds that are published, as the state has them, and whose each file is: read once, then kept in step."""
-
-    def __init__(self, feeds: Iterable[PublishedFeed]) -> None:
-        self._feeds: dict[Node, PublishedFeed] = {}
-        self._owners: dict[str, set[Node]] = {}
-        for feed in feeds:
-            self.put(feed)
-
-    def __iter__(self) -> Iterator[PublishedFeed]:
-        return iter(self._feeds.values())
-
-    def put(self, feed: PublishedFeed) -> None:
-        """Note a feed as published, in place of its node's last one."""
-        self.drop(feed.node)
-        self._feeds[feed.node] = feed
-        for path, _, _ in feed.files:
-            self._owners.setdefault(path, set()).add(feed.node)
-
-    def drop(self, node: Node) -> None:
-        """Note the feed of *node* as gone."""
-        for path in self._paths(node):
-            self._owners[path].discard(node)
-        self._feeds.pop(node, None)
-
-    def left_by(self, nodes: Collection[Node], *, keep: Collection[str] = ()) -> list[str]:
-        """Return the files that *nodes* had, but for those to *keep* and those that are another node's by now."""
-        old = {path for node in nodes for path in self._paths(node)}.difference(keep)
-        return sorted(path for path in old if self._owners[path].issubset(nodes))
-
-    def directory(self, node: Node) -> tuple[str, ...] | None:
-        """Return where the feed of *node* is, as slugs; None if there is none."""
-        return next(map(_slugs_in, self._paths(node)), None)
-
-    def holders(self, directories: Collection[tuple[str, ...]]) -> Mapping[tuple[str, ...], set[Node]]:
-        """Return for each of *directories*, given as slugs, the nodes that have files in it or below it."""
-        found: dict[tuple[str, ...], set[Node]] = {slugs: set() for slugs in directories}
-        for feed in self:
-            for slugs in {_slugs_in(path) for path, _, _ in feed.files}:
-                for depth in range(len(slugs) + 1):
-                    if slugs[:depth] in found:
-                        found[slugs[:depth]].add(feed.node[:depth])
-        return found
-
-    def _paths(self, node: Node) -> Iterator[str]:
-        feed = self._feeds.get(node)
-        return (path for path, _, _ in (feed.files if feed else ()))
-
-
-def _slugs_in(path: str) -> tuple[str, ...]:
-    return tuple(path.split("/")[1:-1])
-
-
-# ---------------------------------------------------------------- the tree
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tree:
-    """Every node that has articles, ready to be named in feeds."""
-
-    places: Mapping[Node, Category]
-    children: Mapping[Node, tuple[Node, ...]]  # without the refused
-    refused: Mapping[Node, str]  # why a node has no directory
-
-    @classmethod
-    def of(cls, parts: Parts, shelf: _Shelf) -> _Tree:
-        labels = parts.store.nodes()
-        places = {node: place_of(node, labels, parts) for node in {(), *labels}}
-        refused = _refused(places, shelf)
-        children: dict[Node, list[Node]] = {}
-        for node in sorted(labels):
-            if node and node not in refused:
-                children.setdefault(node[:-1], []).append(node)
-        return cls(places=places, children={node: tuple(below) for node, below in children.items()}, refused=refused)
-
-
-def _refused(places: Mapping[Node, Category], shelf: _Shelf) -> dict[Node, str]:
-    """Return the nodes whose directory is another's, with all below them: a directory never changes hands.
-
-    Two nodes want one directory if the config says so, or if the hashes of their names collide. A node that is refused
-    another directory stays in its own, so that nobody else can have that: it takes a few rounds to find them all.
-    """
-    reasons: dict[Node, str] = {}
-    refused: dict[Node, str] = {}
-    while lost := _losers(places, shelf, refused):
-        reasons |= lost
-        refused = {node: reasons[above] for node in places for above in categories.lineage(node) if above in reasons}
-    return refused
-
-
-def _losers(places: Mapping[Node, Category], shelf: _Shelf, refused: Collection[Node]) -> dict[Node, str]:
-    wanted: dict[tuple[str, ...], list[Node]] = {}
-    for node in sorted(places):
-        slugs = shelf.directory(node) if node in refused else places[node].slugs
-        if slugs is not None:
-            wanted.setdefault(slugs, []).append(node)
-    contested = {slugs: nodes for slugs, nodes in wanted.items() if len(nodes) > 1}
-    holders = shelf.holders(contested) if contested else {}
-    lost: dict[Node, str] = {}
-    for slugs in sorted(contested, key=len):
-        rivals = [node for node in contested[slugs] if lost.keys().isdisjoint(categories.lineage(node))]
-        rivals.sort(key=lambda n: (n not in refused, n not in holders[slugs], _is_renamed(places[n]), n))
-        lost |= {node: _refusal(places[node], places[rivals[0]]) for node in rivals[1:] if node not in refused}
-    return lost
-
-
-def _is_renamed(category: Category) -> bool:
-    return category.slugs != categories.slugs(category.node)
-
-
-def _refusal(category: Category, owner: Category) -> str:
-    # A string of JSON is one of TOML, too: it can be copied into the config.
-    ours, theirs = (json.dumps(categories.join_path(each.labels), ensure_ascii=False) for each in (category, owner))
-    return (
-        f"the directory {urls.directory(category)} of {ours} is that of {theirs}, whose feeds stay; "
-        f"give [categories.{ours}] another slug"
-    )
-
-
-def place_of(node: Node, labels: Mapping[Node, str], parts: Parts) -> Category:
-    """Return the category *node*, with what the config says of it; *labels* are those of `Store.nodes`."""
-    path = tuple(labels.get(node[: depth + 1], node[depth]) for depth in range(len(node)))
-    return plan.place(node, path, parts.site)
 
 
 # ---------------------------------------------------------------- rendering
@@ -268,7 +140,7 @@ class _Order:
 class _Kitchen:
     """Renders each article once for all nodes that want it, in worker processes, and keeps the latest at hand."""
 
-    def __init__(self, parts: Parts, shelf: _Shelf, tree: _Tree, faults: Faults, published: Published) -> None:
+    def __init__(self, parts: Parts, shelf: Shelf, tree: Tree, faults: Faults, published: Published) -> None:
         self.parts = parts
         self.shelf = shelf
         self.tree = tree
@@ -532,7 +404,7 @@ def _publish_indexes(kitchen: _Kitchen, now: datetime) -> None:
             parts.store.mark([()], not_before=now + RETRY)
 
 
-def _indexes(parts: Parts, shelf: _Shelf, tree: _Tree) -> tuple[FeedFile, ...]:
+def _indexes(parts: Parts, shelf: Shelf, tree: Tree) -> tuple[FeedFile, ...]:
     """Return the lists of all feeds; none if there is no feed."""
     listed = (feed for feed in shelf if feed.node in tree.places and feed.node not in tree.refused)
     records = [_record(feed, tree.places[feed.node], parts) for feed in listed]
