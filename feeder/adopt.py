@@ -167,7 +167,8 @@ def _waiting(entry: PublishedEntry, site: Site, now: datetime) -> _Waiting:
     keys = dedup.adopted_keys(title_key=title, day=day, link=entry.link)
     if not keys and first is None:
         raise InvalidItem("it has neither link nor title, so nobody can tell which article it is")
-    memory = Memory(id=id_, first_seen=min(date or now, now), text_since=_text_since(entry, now))
+    adopted = min(date, now) if date else None
+    memory = Memory(id=id_, first_seen=now, adopted=adopted, text_since=_text_since(entry, now))
     return memory, (*keys, first) if first else keys
 
 

@@ -343,7 +343,8 @@ def _adopted(article: Article, desk: _Desk) -> str | None:
 
 def _first_sighting(locator: str, article: Article, id_: str, desk: _Desk) -> Sighting:
     memory = desk.memories.get(id_)
-    first_seen = memory.first_seen if memory else desk.now
+    adopted = memory.adopted if memory else None
+    first_seen = _first_seen(memory, article, desk) if memory else desk.now
     copy = _stamped_copy(article, id_, first_seen, desk)
     return Sighting(
         source=desk.source.name,
@@ -351,9 +352,19 @@ def _first_sighting(locator: str, article: Article, id_: str, desk: _Desk) -> Si
         id=id_,
         article=replace(article, day=copy.article.day) if copy else article,
         first_seen=first_seen,
-        published=copy.published if copy else article.published or first_seen,
+        published=copy.published if copy else article.published or adopted or first_seen,
         text_since=_text_since(id_, article, None, desk, same_bytes=False),
     )
+
+
+def _first_seen(memory: Memory, article: Article, desk: _Desk) -> datetime:
+    """Return the first sight of an article that is remembered.
+
+    A feed of ours tells it of an article that was dated a little ahead: it was dated at that moment.
+    """
+    if memory.adopted and article.published and memory.id.startswith(desk.rules.prefix):
+        return memory.adopted if _is_near(article.published, memory.adopted) else memory.first_seen
+    return memory.first_seen
 
 
 def _stamped_copy(article: Article, id_: str, first_seen: datetime, desk: _Desk) -> Sighting | None:
@@ -459,10 +470,14 @@ def _rank(sighting: Sighting, rules: Rules) -> tuple[int, datetime, str, str]:
 
 def _shown_date(winner: Sighting, rules: Rules) -> datetime:
     """Return the date of the winner; one that was a little ahead when it was first seen is dated at that moment."""
-    is_near = timedelta() < winner.published - winner.first_seen <= AHEAD
+    is_near = _is_near(winner.published, winner.first_seen)
     if is_near and rules.future.get(winner.source, FuturePolicy.SHOW) is FuturePolicy.SHOW:
         return winner.first_seen
     return winner.published
+
+
+def _is_near(published: datetime, seen: datetime) -> bool:
+    return timedelta() < published - seen <= AHEAD
 
 
 def _union(ranked: Sequence[Sighting]) -> tuple[CategoryPath, ...]:

@@ -400,7 +400,9 @@ def _reading(document: Document, app: App) -> Iterator[tuple[str, str]]:
 def _dated(sighting: Sighting) -> str:
     how = DATINGS[sighting.article.dating]
     if sighting.article.published is None:
-        return f"{how}: the first sight stands in"
+        return (
+            f"{how}: {'the first sight' if sighting.published == sighting.first_seen else 'an earlier date'} stands in"
+        )
     if sighting.article.published != sighting.published:
         return f"{how}, and not believed: it looks like the time of a generator's run"
     return how

@@ -318,6 +318,7 @@ class Memory:
 
     id: str
     first_seen: datetime
+    adopted: datetime | None = None  # the date that subscribers have, from a feed of before
     text_hash: bytes | None = None  # of the text last shown
     text_since: datetime | None = None
     removed: bool = False  # taken down

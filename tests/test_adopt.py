@@ -376,6 +376,30 @@ def test_an_article_without_a_date_keeps_the_one_its_subscribers_have(home: Path
     assert (entry.guid, entry.published) == ("http://example.org/?p=7", at("2026-03-01T18:30:00"))
 
 
+@pytest.mark.parametrize(
+    "date",
+    ["2026-03-02 04:00:00 +0900", "2026-03-02 18:00:00 +0800", "2026-03-02 18:00:00", "2026-03-02 00:10:00 +0800"],
+)
+def test_the_date_of_an_article_beats_the_one_its_subscribers_have(home: Path, date: str) -> None:
+    article(home, "x.md", "夜班", date)
+    once(home, NOON)
+    plain = published(home)["夜班"].published
+    shutil.rmtree(home / "var")
+    shutil.rmtree(home / "public")
+    adopted(home, write(home / "atom.xml", HEXO_ATOM))
+    once(home, NOON)
+    assert (ids(home), published(home)["夜班"].published) == ({"夜班": "http://example.org/?p=7"}, plain)
+
+
+def test_a_date_that_is_edited_after_adopting_is_followed(home: Path) -> None:
+    article(home, "x.md", "夜班", "2026-03-02 02:30:00 +0800")
+    adopted(home, write(home / "atom.xml", HEXO_ATOM))
+    once(home, NOON)
+    article(home, "x.md", "夜班", "2026-03-02 10:30:00 +0800")
+    once(home, NOON + HOUR)
+    assert published(home)["夜班"].published == at("2026-03-02T02:30:00")
+
+
 def test_an_article_keeps_the_time_of_its_update(home: Path) -> None:
     article(home, "bridge.md", "The bridge is open", "2026-03-03 09:00:00 +0800")
     adopted(home, write(home / "atom.xml", HEXO_ATOM))

@@ -922,7 +922,7 @@ def test_a_note_tells_whether_it_said_something_else(polled: Store) -> None:
 
 
 def test_an_adopted_article_is_remembered_once(polled: Store) -> None:
-    memory = Memory(id=FOREIGN, first_seen=NOON - DAY, text_since=NOON)
+    memory = Memory(id=FOREIGN, first_seen=NOON - DAY, adopted=NOON - 2 * DAY, text_since=NOON)
     with polled.transaction():
         assert polled.adopt([(memory, (b"k" * 16,)), (replace(memory, id=ID), ())]) == 2
         assert polled.adopt([(replace(memory, first_seen=NOON), (b"l" * 16,))]) == 0

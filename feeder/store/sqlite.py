@@ -518,8 +518,8 @@ class SqliteStore:
         """Remember articles that subscribers already have; return how many are new."""
         count = 0
         for memory, keys in entries:
-            since = rows.seconds_or_none(memory.text_since)
-            count += self._run("adopt", self._short(memory.id), rows.seconds(memory.first_seen), since)
+            times = (memory.first_seen, memory.adopted, memory.text_since)
+            count += self._run("adopt", self._short(memory.id), *map(rows.seconds_or_none, times))
             self._write("put_key", [(key, self._short(memory.id)) for key in keys])
         return count
 
@@ -527,7 +527,7 @@ class SqliteStore:
         """Make exactly these articles, and whatever shares a key with them, removed; return the ids that change."""
         wanted: set[str] = set()
         for id_, keys in entries:
-            self._run("adopt", self._short(id_), 0, None)
+            self._run("adopt", self._short(id_), 0, None, None)
             self._write("put_key", [(key, self._short(id_)) for key in keys])
             wanted |= {self._short(id_)} | {owner for _, owner in self._each("owners", keys)}
         before = {id_ for (id_,) in self._all("removed_ids")}
@@ -610,10 +610,11 @@ class SqliteStore:
         )
 
     def _memory(self, row: Sequence[Any]) -> Memory:
-        id_, first_seen, text_hash, text_since, removed = row
+        id_, first_seen, adopted, text_hash, text_since, removed = row
         return Memory(
             id=self._long(id_),
             first_seen=rows.moment(first_seen),
+            adopted=rows.moment_or_none(adopted),
             text_hash=text_hash,
             text_since=rows.moment_or_none(text_since),
             removed=bool(removed),

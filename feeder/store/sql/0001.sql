@@ -47,6 +47,7 @@ CREATE TABLE path_nodes (
 CREATE TABLE articles (
     id         TEXT PRIMARY KEY,              -- minted ids without their common prefix
     first_seen INTEGER NOT NULL,
+    adopted    INTEGER,                       -- the date that subscribers have, from a feed of before
     text_hash  BLOB,
     text_since INTEGER,
     removed    INTEGER NOT NULL DEFAULT 0,

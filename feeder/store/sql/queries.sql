@@ -86,7 +86,7 @@ WHERE id IS NOT NULL AND missing_since IS NOT NULL AND source = ? AND body_hash 
 SELECT key, id FROM keys WHERE key IN (?*);
 
 -- name: memories
-SELECT id, first_seen, text_hash, text_since, removed FROM articles WHERE id IN (?*);
+SELECT id, first_seen, adopted, text_hash, text_since, removed FROM articles WHERE id IN (?*);
 
 -- name: copies
 SELECT $sighting, locator, name FROM sightings JOIN sources USING (source) WHERE id IN (?*);
@@ -322,7 +322,7 @@ UNION ALL SELECT 'stale', count(*) FROM marks;
 SELECT DISTINCT id FROM sightings WHERE id IS NOT NULL ORDER BY id;
 
 -- name: adopt
-INSERT OR IGNORE INTO articles (id, first_seen, text_since) VALUES (?, ?, ?);
+INSERT OR IGNORE INTO articles (id, first_seen, adopted, text_since) VALUES (?, ?, ?, ?);
 
 -- name: removed_ids
 SELECT id FROM articles WHERE removed;
