@@ -218,7 +218,7 @@ def _decide_known(candidate: Candidate, prior: Sighting, desk: _Desk) -> Change:
     """Apply the table for a locator whose sighting is known."""
     article, published = _believed(candidate, prior, desk.now)
     own = candidate.keys if article is candidate.article else _keys(article, candidate.locator, desk)
-    owner = prior.id if _keeps_id(candidate, article, prior) else _owner(article, own, desk)
+    owner = prior.id if _keeps_id(candidate, article, prior) else _owner(article, own, desk, heir=prior.id)
     if _is_replaced(candidate, article, prior) and owner != prior.id:
         change = _decide_unknown(candidate.locator, article, own, desk)
         return replace(change, verdict=Verdict.REPLACED, was_id=prior.id)
@@ -237,6 +237,7 @@ def _decide_known(candidate: Candidate, prior: Sighting, desk: _Desk) -> Change:
         locator=candidate.locator,
         sighting=sighting,
         keys=own,
+        taken=_taken(article, own, id_, desk),
         was_locator=prior.locator if prior.locator != candidate.locator else None,
         was_id=prior.id if prior.id != id_ else None,
     )
@@ -314,9 +315,22 @@ def _verdict(sighting: Sighting, prior: Sighting) -> Verdict:
 
 def _decide_unknown(locator: str, article: Article, own: tuple[bytes, ...], desk: _Desk) -> Change:
     owner = _owner(article, own, desk) or _adopted(article, desk)
-    sighting = _first_sighting(locator, article, owner or mint(own[0], desk.rules.prefix), desk)
+    former = desk.owners.get(own[0])
+    sighting = _first_sighting(locator, article, owner or _new_id(own[0], former, desk), desk)
     known = own if sighting.article is article else _keys(sighting.article, locator, desk)
-    return Change(verdict=_arrival(owner, desk), locator=locator, sighting=sighting, keys=known)
+    return Change(
+        verdict=_arrival(owner, desk),
+        locator=locator,
+        sighting=sighting,
+        keys=known,
+        taken=_taken(article, own, sighting.id, desk),
+        note=f"title and day were those of {former} before" if former and not owner else None,
+    )
+
+
+def _new_id(key: bytes, former: str | None, desk: _Desk) -> str:
+    """Return a new id; the *former* owner of the key may have the one that is made from it."""
+    return mint(_key("apart", key.hex(), former) if former else key, desk.rules.prefix)
 
 
 def _arrival(owner: str | None, desk: _Desk) -> Verdict:
@@ -329,10 +343,30 @@ def _keys(article: Article, locator: str, desk: _Desk) -> tuple[bytes, ...]:
     return keys(article, source=desk.source, locator=locator, never=desk.rules.never)
 
 
-def _owner(article: Article, own: tuple[bytes, ...], desk: _Desk) -> str | None:
-    """Return who has one of the keys: a given id first, then title and day, then title and text."""
+def _owner(article: Article, own: tuple[bytes, ...], desk: _Desk, *, heir: str | None = None) -> str | None:
+    """Return who has one of the keys: a given id first, then title and day, then title and text.
+
+    Title and day that the *heir* had before are still its own; those of another article are so if the text is, too.
+    """
     given = (_key("guid", desk.source.name, article.guid),) if article.guid else ()
-    return next((desk.owners[key] for key in (*given, *own) if key in desk.owners), None)
+    owned = {key: desk.owners[key] for key in (*given, *own) if key in desk.owners}
+    if article.day and owned.get(own[0], heir) != heir and not _holds(owned[own[0]], article, desk):
+        del owned[own[0]]
+    return next(iter(owned.values()), None)
+
+
+def _holds(id_: str, article: Article, desk: _Desk) -> bool:
+    """Tell if an article is still called so on that day, or has this text, or is not there to contradict."""
+    copies = [sighting.article for sighting in desk.copies.get(id_, {}).values()]
+    titled = any((copy.title_key, copy.day) == (article.title_key, article.day) for copy in copies)
+    is_text = article.body_hash != EMPTY_BODY and any(copy.body_hash == article.body_hash for copy in copies)
+    return titled or is_text or not copies
+
+
+def _taken(article: Article, own: tuple[bytes, ...], id_: str, desk: _Desk) -> tuple[bytes, ...]:
+    """Return the key that passes to *id_* from an article that is not called so any more."""
+    owner = desk.owners.get(own[0], id_)
+    return own[:1] if article.day and owner != id_ and not _holds(owner, article, desk) else ()
 
 
 def _adopted(article: Article, desk: _Desk) -> str | None:
@@ -398,6 +432,7 @@ def _carry_out(change: Change, prior: Sighting | None, desk: _Desk) -> Change:
     assert sighting, "every candidate is an article"  # noqa: S101 - narrows the type
     for key in change.keys:
         desk.owners.setdefault(key, sighting.id)
+    desk.owners |= dict.fromkeys(change.taken, sighting.id)
     if change.verdict is Verdict.UNCHANGED:
         desk.copies[sighting.id][sighting.source, sighting.locator] = sighting  # its date as read may be another
         return change

@@ -361,6 +361,7 @@ class Change:
     locator: str
     sighting: Sighting | None  # None: the locator holds nothing any more
     keys: tuple[bytes, ...] = ()  # the sighting's keys, the one its id was minted from first
+    taken: tuple[bytes, ...] = ()  # of the keys, what another article had before
     was_locator: str | None = None  # before a rename
     was_id: str | None = None  # the article that loses this sighting
     note: str | None = None

@@ -576,7 +576,7 @@ def test_ids_come_back_that_nobody_could_derive(lost: Path) -> None:
 def test_the_title_that_an_adopted_id_was_made_from_still_leads_to_it(lost: Path) -> None:
     adopted(lost, lost / "public/feeds.json")
     once(lost, NOON)
-    article(lost, "copy.md", "Old name", "2026-03-02 10:00:00 +0800", body="Long.")
+    article(lost, "copy.md", "Old name", "2026-03-02 10:00:00 +0800", body="Short.")
     polled = once(lost, NOON + HOUR)
     assert {verdict.value for verdict, count in polled.verdicts.items() if count} == {"merged"}
 

@@ -104,6 +104,7 @@ class Ledger:
                 self.sightings[reader.name, change.locator] = change.sighting
                 for key in change.keys:
                     self.owners.setdefault(key, change.sighting.id)
+                self.owners |= dict.fromkeys(change.taken, change.sighting.id)
         self.memories |= {memory.id: memory for memory in decision.memories}
         assert all(set(decision.copies[m.id]) == set(self.copies(m.id)) for m in decision.memories)
         self._remember([memory.id for memory in decision.memories], now)
@@ -364,6 +365,70 @@ def test_an_edited_title_keeps_the_id_and_its_old_key() -> None:
     known.poll(("a.md", article("Bridge opened")))
     known.poll(("copy.md", article("Bridge opens")))
     assert known.id("copy.md") == known.id("a.md")
+
+
+def retitled(*, body: str = "The bridge is open.") -> Ledger:
+    """Return what is known when a.md, once "Bridge opens", is called "Bridge opened"."""
+    known = ledger(("a.md", article("Bridge opens", body=body)))
+    known.poll(("a.md", article("Bridge opened", body=body)))
+    return known
+
+
+def test_another_article_may_have_the_title_that_one_had_before() -> None:
+    known = retitled()
+    [change] = known.poll(("b.md", article("Bridge opens", body="Another bridge.")))
+    assert (change.verdict, change.note) == (Verdict.NEW, f"title and day were those of {known.id('a.md')} before")
+    assert known.id("b.md") != known.id("a.md")
+    assert known.poll(("b.md", article("Bridge opens", body="Edited.")))[0].verdict is Verdict.UPDATED
+    assert known.verdict("c.md", article("Bridge opens", body="A copy, edited.")) is Verdict.MERGED
+    assert known.id("c.md") == known.id("b.md")
+
+
+def test_every_article_that_takes_a_title_over_has_an_id_of_its_own() -> None:
+    known = retitled()
+    for number in range(4):
+        known.poll((f"{number}.md", article("Bridge opens", body=f"Bridge {number}.")))
+        known.poll((f"{number}.md", article(f"Bridge {number} opened", body=f"Bridge {number}.")))
+    assert len({sighting.id for sighting in known.sightings.values()}) == 5
+
+
+def test_an_article_that_took_a_title_over_has_it_when_it_returns() -> None:
+    known = retitled()
+    known.poll(("b.md", article("Bridge opens", body="Another bridge.")))
+    second = known.id("b.md")
+    known.withdraw("b.md")
+    assert known.verdict("c.md", article("Bridge opens", body="Edited.")) is Verdict.RETURNED
+    assert known.id("c.md") == second
+
+
+def test_a_title_that_an_article_had_before_and_no_text_is_another_article() -> None:
+    known = retitled(body="")
+    assert known.verdict("b.md", article("Bridge opens", body="")) is Verdict.NEW
+
+
+def test_a_known_place_may_take_the_title_that_another_article_had_before() -> None:
+    known = retitled()
+    known.poll(("b.md", article("Tunnel", body="It is long.")))
+    before = known.id("b.md")
+    assert known.verdict("b.md", article("Bridge opens", body="It is long.")) is Verdict.UPDATED
+    assert known.id("b.md") == before
+    assert known.verdict("c.md", article("Bridge opens", body="A copy, edited.")) is Verdict.MERGED
+    assert known.id("c.md") == before
+
+
+def test_a_place_that_gets_its_earlier_title_and_day_back_is_the_same_article() -> None:
+    known = ledger(("a.md", article()))
+    first = known.id("a.md")
+    known.poll(("a.md", article(published=NOON + DAY)))
+    known.poll(("a.md", article(body="Another text.")))
+    assert known.id("a.md") == first
+
+
+def test_a_new_article_at_a_reused_place_may_have_a_title_of_before() -> None:
+    known = retitled()
+    known.poll(("daily.md", article("早报", NOON - DAY, body="News.")))
+    assert known.verdict("daily.md", article("Bridge opens", body="Another bridge.")) is Verdict.REPLACED
+    assert len({sighting.id for sighting in known.sightings.values()}) == 2
 
 
 def test_a_reused_place_holds_a_new_article_and_the_old_one_has_no_sighting() -> None:

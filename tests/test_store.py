@@ -916,6 +916,17 @@ def test_id_slices_hold_every_article_with_sightings_once(polled: Store) -> None
 # ---------------------------------------------------------------- the operator's word
 
 
+def test_a_key_passes_to_the_article_that_takes_it_and_the_history_tells(polled: Store) -> None:
+    poll(polled, ("a.md", article("Bridge opens")))
+    poll(polled, ("a.md", article("Bridge opened")))
+    poll(polled, ("b.md", article("Bridge opens", body="Another bridge.")))
+    first, second = only_id(polled), only_id(polled, "b.md")
+    [key] = dedup.keys(article("Bridge opens"), source=NEWSROOM, locator="b.md")
+    assert polled.known("newsroom", locators=[], keys=[key], body_hashes=[]).owners == {key: second}
+    [event] = polled.history(second)
+    assert (event.verdict, event.note) == ("new", f"title and day were those of {first} before")
+
+
 def test_a_note_tells_whether_it_said_something_else(polled: Store) -> None:
     with polled.transaction():
         assert [polled.note("rules", told) for told in ("1", "1", "2", "2")] == [False, False, True, False]

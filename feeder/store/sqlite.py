@@ -217,6 +217,7 @@ class SqliteStore:
         self._write("put_place", [(source, o.reading.place.locator, *_place_values(o)) for o in rest])
         self._write("put_date", [row for o in rest for row in _stamp_rows(source, o.change)])
         self._write("put_key", [row for o in done for row in self._key_rows(o.change)])
+        self._write("take_key", [row for o in done for row in self._taken_rows(o.change)])
         self._put_events([e for o in done for e in self._events(name, o, now)])
 
     def _sighting_row(self, source: int, outcome: Outcome) -> tuple[object, ...]:
@@ -230,6 +231,11 @@ class SqliteStore:
         if change is None or change.sighting is None:
             return []
         return [(key, self._short(change.sighting.id)) for key in change.keys]
+
+    def _taken_rows(self, change: Change | None) -> list[tuple[str, bytes]]:
+        if change is None or change.sighting is None:
+            return []
+        return [(self._short(change.sighting.id), key) for key in change.taken]
 
     def _leave(self, source: int, outcome: Outcome) -> None:
         """Uncount what stood at the places that an outcome writes anew or empties."""
@@ -249,7 +255,7 @@ class SqliteStore:
 
     def _events(self, name: str, outcome: Outcome, now: datetime) -> Iterator[tuple[object, ...]]:
         change = outcome.change
-        if change is None or change.verdict in QUIET:
+        if change is None or (change.verdict in QUIET and not change.note):
             return
         ids = {i for i in (change.was_id, change.sighting.id if change.sighting else None) if i}
         note = f"from {change.was_locator}" if change.was_locator else change.note

@@ -111,6 +111,9 @@ SELECT id, paths FROM sightings WHERE source = ? AND locator = ?;
 -- name: put_key
 INSERT OR IGNORE INTO keys (key, id) VALUES (?, ?);
 
+-- name: take_key
+UPDATE keys SET id = ? WHERE key = ?;
+
 -- name: put_event
 INSERT INTO history (id, at, verdict, source, locator, note) VALUES (?, ?, ?, ?, ?, ?);
 
