@@ -13,7 +13,20 @@ from feeder.app import App
 from feeder.errors import FeederError, FetchError, ParseError
 from feeder.fetch import fetcher_of
 from feeder.fetch.directory import locator_of
-from feeder.model import Article, Dating, Memory, Node, Place, RawItem, Shown, Sighting, Source, Status, Unlisted
+from feeder.model import (
+    Article,
+    Dating,
+    Memory,
+    Node,
+    Place,
+    RawItem,
+    Shown,
+    Sighting,
+    Source,
+    Status,
+    Unlisted,
+    Verdict,
+)
 from feeder.parse import parser_of
 from feeder.pipeline import publishing, tree, work
 from feeder.report import apart, local, many, named, span, stamp
@@ -167,7 +180,7 @@ def explain(found: Found, app: App, now: datetime) -> Explanation:
     shown = app.store.shown([found.id]).get(found.id)
     feeds = tuple(_feeds(shown, app, now)) if shown and not shown.held else ()
     history = app.store.history(found.id)
-    state, verdict = _verdict(found, memory, shown, feeds, app=app, now=now, known=bool(history))
+    state, verdict = _verdict(found, memory, shown, feeds, app=app, now=now, history=history)
     return Explanation(
         state=state,
         verdict=verdict,
@@ -253,18 +266,35 @@ def _published(row: Row) -> datetime | None:
 
 
 def _verdict(
-    found: Found, memory: Memory, shown: Shown | None, feeds: tuple[Feed, ...], *, app: App, now: datetime, known: bool
+    found: Found,
+    memory: Memory,
+    shown: Shown | None,
+    feeds: tuple[Feed, ...],
+    *,
+    app: App,
+    now: datetime,
+    history: tuple[Event, ...],
 ) -> tuple[str, str]:
     if memory.removed:
         return "removed", f"Taken down{_note(found.id, app)}. It is in no feed and cannot return."
-    if shown is None and not known and not found.rows:
+    if shown is None and not history and not found.rows:
         return "adopted", "Adopted from a feed that subscribers have; it waits for its article."
+    if merged := _merged(found, history):
+        return "merged", merged
     if shown is None:
         return "withdrawn", "Withdrawn: no source holds it any more. If it returns, it keeps its id."
     if shown.held:
         zone = app.config.site.timezone
         return "held", f"Held until {local(shown.published, zone)} ({apart(shown.published, now)}): its date is ahead."
     return _shown_verdict(found.rows[0], shown, feeds)
+
+
+def _merged(found: Found, history: tuple[Event, ...]) -> str | None:
+    """Return what became of an article all of whose documents are another's now."""
+    if found.rows or not history or history[-1].verdict != Verdict.MERGED:
+        return None
+    where = history[-1].note or "into another article"
+    return f"Merged {where}: its documents have a title and day, or a text, of that one."
 
 
 def _note(id_: str | None, app: App) -> str:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from feeder.dedup import Known, Missing
+from feeder.dedup import Known, Missing, Reunion
 from feeder.model import (
     Body,
     Change,
@@ -224,6 +224,12 @@ class Store(Protocol):
 
     def copies(self, ids: Collection[str]) -> Mapping[str, tuple[Memory, tuple[Sighting, ...]]]:
         """Return each article's memory and current sightings."""
+
+    def namesakes(self, names: Collection[str]) -> tuple[Sighting, ...]:
+        """Return the good sightings of some sources whose title several articles have."""
+
+    def reunite(self, reunion: Reunion, now: datetime) -> tuple[str, ...]:
+        """Make articles one; return the ids of all that this touches."""
 
     def missing(self, name: str) -> tuple[Missing, ...]:
         """Return the documents that the last scan did not find."""

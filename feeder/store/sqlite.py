@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from feeder import categories
-from feeder.dedup import Known, Missing
+from feeder.dedup import Known, Missing, Reunion
 from feeder.errors import StoreError
 from feeder.model import (
     CategoryPath,
@@ -310,6 +310,23 @@ class SqliteStore:
             return []
         nodes = {node for path in rows.numbers_back(paths) for node in self._nodes_of(path)} | {self._node(())}
         return [(node, published, id_) for node in nodes]
+
+    def namesakes(self, names: Collection[str]) -> tuple[Sighting, ...]:
+        """Return the good sightings of some sources whose title several articles have."""
+        return tuple(self._sighting(row[WIDTH + 1], row) for row in self._each("namesakes", names))
+
+    def reunite(self, reunion: Reunion, now: datetime) -> tuple[str, ...]:
+        """Make articles one; return the ids of all that this touches."""
+        short = {self._short(id_): self._short(other) for id_, other in reunion.merged.items()}
+        found = self._each("sightings_of", short)
+        told = [(id_, f"into {self._long(short[id_])}", name, at) for id_, name, at in found]
+        told += [(short[id_], f"from {self._long(id_)}", name, at) for id_, name, at in found]
+        when, verdict = rows.seconds(now), Verdict.MERGED.value
+        self._write("put_event", [(id_, when, verdict, name, at, note) for id_, note, name, at in told])
+        for statement in ("move_sightings", "move_keys"):
+            self._write(statement, [(other, id_) for id_, other in short.items()])
+        self._write("take_key", [(self._short(id_), key) for key, id_ in reunion.owners.items()])
+        return (*reunion.merged, *dict.fromkeys(reunion.merged.values()))
 
     def missing(self, name: str) -> tuple[Missing, ...]:
         """Return the documents that the last scan did not find."""

@@ -114,6 +114,21 @@ INSERT OR IGNORE INTO keys (key, id) VALUES (?, ?);
 -- name: take_key
 UPDATE keys SET id = ? WHERE key = ?;
 
+-- name: namesakes
+SELECT $sighting, locator, name FROM sightings JOIN sources USING (source)
+WHERE status = 'good' AND missing_since IS NULL AND coalesce(title_key, title) IN (
+    SELECT coalesce(title_key, title) FROM sightings WHERE id IS NOT NULL GROUP BY 1 HAVING min(id) <> max(id)
+) AND name IN (?*);
+
+-- name: sightings_of
+SELECT id, name, locator FROM sightings JOIN sources USING (source) WHERE id IN (?*) ORDER BY name, locator;
+
+-- name: move_sightings
+UPDATE sightings SET id = ? WHERE id = ?;
+
+-- name: move_keys
+UPDATE keys SET id = ? WHERE id = ?;
+
 -- name: put_event
 INSERT INTO history (id, at, verdict, source, locator, note) VALUES (?, ?, ?, ?, ?, ?);
 
