@@ -147,9 +147,9 @@ class App:
         polling.restand(self.store.take_down(entries), self.parts, now=now)
 
     def _restand_all(self, now: datetime) -> None:
-        """Rank all copies anew if the order of the sources, or what they do with the future, is not what it was."""
+        """Rank all copies anew if the order of the sources, what they do with the future, or which are on, has changed."""
         rules = self.parts.rules
-        told = repr((sorted(rules.ranks.items()), sorted(rules.future.items())))
+        told = repr((sorted(rules.ranks.items()), sorted(rules.future.items()), sorted(rules.hidden)))
         if self.store.note("rules", told):
             for ids in self.store.id_slices():
                 polling.restand(ids, self.parts, now=now)
@@ -236,6 +236,7 @@ def _rules(settings: Config) -> dedup.Rules:
         never=frozenset(normalize.title_key(title) for title in settings.site.never_merge),
         ranks={source.name: source.order for source in settings.sources},
         future={source.name: source.future for source in settings.sources},
+        hidden=frozenset(source.name for source in settings.sources if not source.enabled),
     )
 
 

@@ -67,6 +67,7 @@ class Rules:
     never: frozenset[str] = frozenset()  # title keys that are never shared
     ranks: Mapping[str, int] = field(default_factory=dict)  # source name -> place in the config
     future: Mapping[str, FuturePolicy] = field(default_factory=dict)
+    hidden: frozenset[str] = frozenset()  # sources that are turned off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -522,9 +523,9 @@ def _renamed(candidate: Candidate, desk: _Desk) -> Sighting | None:
 
 def show(copies: Collection[Sighting], memory: Memory, *, rules: Rules, now: datetime) -> Shown | None:
     """Return the article that *copies* make together, or None if nothing of it is to be seen."""
-    if not copies or memory.removed:
+    ranked = sorted((c for c in copies if c.source not in rules.hidden), key=lambda sighting: _rank(sighting, rules))
+    if not ranked or memory.removed:
         return None
-    ranked = sorted(copies, key=lambda sighting: _rank(sighting, rules))
     winner = ranked[0]
     published = _shown_date(winner, rules)
     return Shown(

@@ -236,6 +236,8 @@ def _document(row: Row, role: str, app: App) -> Document:
 
 
 def _role(row: Row, found: Found, shown: Shown | None, app: App) -> str:
+    if row.source in app.parts.rules.hidden:
+        return "not shown: its source is turned off"
     if shown is None:
         return "not shown"
     if _is_winner(row, shown):
@@ -277,24 +279,27 @@ def _verdict(
 ) -> tuple[str, str]:
     if memory.removed:
         return "removed", f"Taken down{_note(found.id, app)}. It is in no feed and cannot return."
-    if shown is None and not history and not found.rows:
-        return "adopted", "Adopted from a feed that subscribers have; it waits for its article."
-    if merged := _merged(found, history):
-        return "merged", merged
     if shown is None:
-        return "withdrawn", "Withdrawn: no source holds it any more. If it returns, it keeps its id."
+        return _unshown(found, history)
     if shown.held:
         zone = app.config.site.timezone
         return "held", f"Held until {local(shown.published, zone)} ({apart(shown.published, now)}): its date is ahead."
     return _shown_verdict(found.rows[0], shown, feeds)
 
 
-def _merged(found: Found, history: tuple[Event, ...]) -> str | None:
-    """Return what became of an article all of whose documents are another's now."""
-    if found.rows or not history or history[-1].verdict != Verdict.MERGED:
-        return None
-    where = history[-1].note or "into another article"
-    return f"Merged {where}: its documents have a title and day, or a text, of that one."
+def _unshown(found: Found, history: tuple[Event, ...]) -> tuple[str, str]:
+    if found.rows:
+        names = ", ".join(dict.fromkeys(row.source for row in found.rows))
+        return (
+            "hidden",
+            f"Hidden: {names} is turned off (enabled = false). Turned on, it has the article back as it was.",
+        )
+    if not history:
+        return "adopted", "Adopted from a feed that subscribers have; it waits for its article."
+    if history[-1].verdict == Verdict.MERGED:
+        where = history[-1].note or "into another article"
+        return "merged", f"Merged {where}: its documents have a title and day, or a text, of that one."
+    return "withdrawn", "Withdrawn: no source holds it any more. If it returns, it keeps its id."
 
 
 def _note(id_: str | None, app: App) -> str:

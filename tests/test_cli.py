@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import pty
@@ -246,6 +247,23 @@ def test_a_lost_state_is_not_begun_anew_unless_it_is_asked_for(desk: Desk) -> No
 def test_a_disabled_source_is_not_polled(desk: Desk) -> None:
     desk.settle("newsroom\nenabled = false")
     assert [desk.run("once", *flags).out.split()[0] for flags in ([], ["--all"])] == ["0", "0"]
+
+
+def test_a_source_that_is_turned_off_is_hidden_and_comes_back_as_it_was(desk: Desk) -> None:
+    desk.settle("newsroom", "partner")
+    desk.write("partner/other.md", title="Other")
+    desk.write("partner/copy.md", more="categories: [Country]")
+    desk.write("newsroom/undated.md", title="Undated", date=None, more="categories: [Country]")
+    desk.run("once")
+    before = desk.tree("public")
+    desk.settle("newsroom\nenabled = false", "partner")
+    desk.run("once", "--all")
+    items = json.loads(desk.tree("public")["public/feed.json"])["items"]
+    assert {item["title"] for item in items} == {"Other", "Bridge opens"}
+    assert {item["title"]: item["tags"] for item in items}["Bridge opens"] == ["Country"]
+    desk.settle("newsroom", "partner")
+    desk.run("once", "--all")
+    assert desk.tree("public") == before
 
 
 def test_a_paused_source_is_polled_only_by_all(desk: Desk) -> None:

@@ -409,6 +409,28 @@ def test_a_file_of_a_source_that_is_turned_off(desk: Desk) -> None:
     assert "source newsroom is turned off" in unknown(desk, desk.folder / FILE)
 
 
+def test_an_article_of_a_source_that_is_turned_off(desk: Desk) -> None:
+    desk.run("once")
+    id_ = told(desk, FILE)["id"]
+    desk.settle("newsroom\nenabled = false", "partner")
+    desk.run("once")
+    for word in (id_, desk.folder / FILE):
+        found = desk.run("explain", word, "--json").json
+        assert (found["state"], found["feeds"]) == ("hidden", [])
+        assert found["verdict"].startswith("Hidden: newsroom is turned off (enabled = false).")
+        assert found["documents"][0]["role"] == "not shown: its source is turned off"
+
+
+def test_an_article_that_is_shown_for_one_that_is_turned_off(desk: Desk) -> None:
+    desk.write("partner/copy.md")
+    desk.run("once")
+    desk.settle("newsroom\nenabled = false", "partner")
+    desk.run("once")
+    found = told(desk, FILE)
+    assert found["verdict"].startswith("Merged: partner: copy.md is shown in its place")
+    assert [each["role"] for each in found["documents"]] == ["not shown: its source is turned off", "wins"]
+
+
 def test_a_file_of_a_source_that_cannot_be_listed(desk: Desk) -> None:
     desk.run("once")
     new = desk.write("newsroom/new.md")
