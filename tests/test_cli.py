@@ -266,6 +266,23 @@ def test_a_source_that_is_turned_off_is_hidden_and_comes_back_as_it_was(desk: De
     assert desk.tree("public") == before
 
 
+def test_an_article_is_withdrawn_with_its_last_document(desk: Desk) -> None:
+    desk.write("newsroom/other.md", title="Other")
+    copies = [desk.write(f"newsroom/{name}.md") for name in ("copy", "draft")]
+    desk.run("once")
+    copies[0].unlink()
+    desk.write("newsroom/draft.md", more="draft: true")
+    assert [desk.run("once", "--all", "--json").json["withdrawn"] for _ in range(2)] == [0, 0]
+    (desk.folder / ARTICLE).unlink()
+    assert [desk.run("once", "--all", "--json").json["withdrawn"] for _ in range(3)] == [0, 1, 0]
+
+
+def test_a_last_document_that_is_taken_back_withdraws_its_article(desk: Desk) -> None:
+    desk.run("once")
+    desk.write(ARTICLE, more="draft: true")
+    assert desk.run("once", "--all", "--json").json["withdrawn"] == 1
+
+
 def test_a_paused_source_is_polled_only_by_all(desk: Desk) -> None:
     desk.run("once")
     desk.run("pause", "newsroom")

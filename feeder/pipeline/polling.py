@@ -62,21 +62,22 @@ def poll(
 
 
 def retire(name: str, parts: Parts, *, now: datetime) -> int:
-    """Withdraw all that a source which has left the config brought; return how many documents that were."""
+    """Withdraw all that a source which has left the config brought; return how many articles go with it."""
     locators = parts.store.locators(name)
-    _forget(name, locators, parts, now)
+    withdrawn = _forget(name, locators, parts, now)
     if locators:
-        log.info("source_retired", source=name, withdrawn=len(locators))
-    return len(locators)
+        log.info("source_retired", source=name, withdrawn=withdrawn)
+    return withdrawn
 
 
-def restand(ids: Collection[str], parts: Parts, *, now: datetime) -> None:
-    """Work out anew what readers see of articles."""
+def restand(ids: Collection[str], parts: Parts, *, now: datetime) -> int:
+    """Work out anew what readers see of articles; return how many have no document any more."""
     copies = parts.store.copies(ids)
     parts.store.stand(
         Standing(memory=memory, shown=dedup.show(group, memory, rules=parts.rules, now=now))
         for memory, group in copies.values()
     )
+    return sum(1 for _, group in copies.values() if not group)
 
 
 # ---------------------------------------------------------------- looking
@@ -166,9 +167,10 @@ def _take(readings: list[tuple[Seen, Reading]], source: Source, parts: Parts, po
         for m in decision.memories
     ]
     parts.store.stand(standings)
-    restand({c.was_id for c in changes.values() if c.sighting is None and c.was_id}, parts, now=now)
+    taken_back = {c.was_id for c in changes.values() if c.sighting is None and c.was_id}
+    polled.verdicts[Verdict.WITHDRAWN] += restand(taken_back, parts, now=now)
     _keep(readings, standings, source, parts)
-    polled.verdicts.update(change.verdict for change in changes.values())
+    polled.verdicts.update(change.verdict for change in decision.changes)
     polled.held += sum(1 for standing in standings if standing.shown and standing.shown.held)
 
 
@@ -258,14 +260,12 @@ def _withdraw(source: Source, parts: Parts, polled: Polled, *, now: datetime, ac
     decision = dedup.withdraw(missing, total=total, source=source, now=now, accepted=accepted)
     if decision.refused:
         polled.error = f"{decision.refused}; `feeder accept {source.name}` confirms"
-    _forget(source.name, decision.locators, parts, now)
-    gone = set(decision.locators)
-    polled.verdicts[Verdict.WITHDRAWN] += sum(1 for one in missing if one.id and one.locator in gone)
+    polled.verdicts[Verdict.WITHDRAWN] += _forget(source.name, decision.locators, parts, now)
 
 
-def _forget(name: str, locators: Collection[str], parts: Parts, now: datetime) -> None:
-    if locators:
-        restand(parts.store.forget(name, locators, now), parts, now=now)
+def _forget(name: str, locators: Collection[str], parts: Parts, now: datetime) -> int:
+    """Remove documents; return how many articles go with them."""
+    return restand(parts.store.forget(name, locators, now), parts, now=now) if locators else 0
 
 
 def _batches(values: Iterable[T], size: int) -> Iterator[list[T]]:
