@@ -87,9 +87,10 @@ class App:
         except FetchError as error:
             polled = self._failed(name, str(error), now, jitter)
         except Exception as error:  # the other sources go on, whatever this one met
-            log.exception("poll_crashed", source=name)
             self.parts.workers.stop()
             polled = self._failed(name, f"{type(error).__name__}: {error}", now, jitter)
+            if polled.error != polled.before:
+                log.exception("poll_crashed", source=name)
         _log_poll(polled, time.monotonic() - started)
         return polled
 
@@ -138,6 +139,7 @@ class App:
     def _give_back(self, polled: Polled, now: datetime, jitter: float) -> None:
         source = self.parts.sources[polled.source]
         state = next(state for state in self.store.sources() if state.name == polled.source)
+        polled.before = state.error
         failures = state.failures + 1 if polled.error else 0
         due = cadence.next_poll(source, now, failures=failures, jitter=jitter)
         self.store.finish_poll(polled.source, now=now, next_poll=due, error=polled.error)
@@ -278,10 +280,14 @@ def _lock(file: int, path: Path) -> None:
 
 
 def _log_poll(polled: Polled, seconds: float) -> None:
+    """Log what became of articles; of a fault that it has begun, that it is another one, or that it is over."""
     facts = {verdict.value: count for verdict, count in polled.verdicts.items() if count}
     facts.pop("unchanged", None)
-    if polled.error:
+    if polled.error and polled.error != polled.before:
         log.warning("poll_failed", source=polled.source, error=polled.error, **facts)
-    else:
+        return
+    if polled.before and not polled.error:
+        log.info("source_mended", source=polled.source)
+    if facts or not polled.error:
         tell = log.info if facts else log.debug
         tell("polled", source=polled.source, places=polled.places, seconds=round(seconds, 3), **facts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain, islice
@@ -41,6 +41,7 @@ class Polled:
     held: int = 0
     places: int = 0
     error: str | None = None
+    before: str | None = None  # the error of the poll before
 
 
 def poll(
@@ -52,7 +53,9 @@ def poll(
     if found is None:
         return polled
     everything = state.fingerprint != parts.fingerprints[source.name]
+    unlisted = parts.store.unlisted(source.name)
     polled.places = parts.store.scan(source.name, found, now)
+    _report_unlisted(source, unlisted, parts.store.unlisted(source.name))
     _read_changed(source, parts, polled, now=now, everything=everything, progress=progress)
     _withdraw(source, parts, polled, now=now, accepted=state.is_accepted)
     parts.store.set_fingerprint(source.name, parts.fingerprints[source.name])
@@ -86,7 +89,7 @@ def restand(ids: Collection[str], parts: Parts, *, now: datetime) -> int:
 def _look(source: Source, polled: Polled) -> Iterator[Place | Unlisted] | None:
     """Begin to list the source: its first place shows whether it can be listed at all."""
     try:
-        places = _noted(fetcher_of(source).look(source), source)
+        places = fetcher_of(source).look(source)
         first = next(places, None)
     except FetchError as error:
         polled.error = str(error)
@@ -94,11 +97,13 @@ def _look(source: Source, polled: Polled) -> Iterator[Place | Unlisted] | None:
     return places if first is None else chain([first], places)
 
 
-def _noted(places: Iterable[Place | Unlisted], source: Source) -> Iterator[Place | Unlisted]:
-    for place in places:
-        if isinstance(place, Unlisted):
-            log.warning("directory_unreadable", source=source.name, locator=place.locator, reason=place.reason)
-        yield place
+def _report_unlisted(source: Source, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    """Log once when a directory cannot be listed any more, and once when that is over."""
+    for locator, reason in after.items():
+        if before.get(locator) != reason:
+            log.warning("directory_unreadable", source=source.name, locator=locator, reason=reason)
+    for locator in before.keys() - after.keys():
+        log.info("directory_mended", source=source.name, locator=locator)
 
 
 # ---------------------------------------------------------------- reading

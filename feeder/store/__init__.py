@@ -205,6 +205,9 @@ class Store(Protocol):
     def scan(self, name: str, found: Iterable[Place | Unlisted], now: datetime) -> int:
         """Compare what a source holds with what is known; note what is missing; return the number of places."""
 
+    def unlisted(self, name: str) -> Mapping[str, str]:
+        """Return what the last scan could not list, each with the reason."""
+
     def changed(self, name: str, *, everything: bool) -> Iterator[Seen]:
         """Yield the scan's places that are new or have another stamp, with what was last read there."""
 

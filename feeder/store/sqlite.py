@@ -152,16 +152,20 @@ class SqliteStore:
 
     def scan(self, name: str, found: Iterable[Place | Unlisted], now: datetime) -> int:
         """Compare what a source holds with what is known; note what is missing; return the number of places."""
-        unlisted: list[tuple[str]] = []
+        unlisted: list[Unlisted] = []
         self._db.execute("DELETE FROM temp.scan")
-        self._db.execute("DELETE FROM temp.unlisted")
         self._db.executemany(self._sql["scan_place"], _stamps(found, unlisted))
-        self._db.executemany("INSERT INTO temp.unlisted VALUES (?)", unlisted)
+        self._run("clear_unlisted", self._source(name))
+        self._write("put_unlisted", [(self._source(name), each.locator, each.reason) for each in unlisted])
         self._run("scan_found_again", self._source(name))
         values = {"source": self._source(name), "now": rows.seconds(now)}
         self._db.execute(self._sql["scan_missing"], values)
         (count,) = self._db.execute("SELECT count(*) FROM temp.scan").fetchone()
         return int(count)
+
+    def unlisted(self, name: str) -> Mapping[str, str]:
+        """Return what the last scan could not list, each with the reason."""
+        return dict(self._all("unlisted", self._source(name)))
 
     def changed(self, name: str, *, everything: bool) -> Iterator[Seen]:
         """Yield the scan's places that are new or have another stamp, with what was last read there."""
@@ -753,7 +757,6 @@ def _set_up(connection: sqlite3.Connection) -> None:
     connection.execute(
         "CREATE TEMP TABLE scan (locator TEXT PRIMARY KEY, size INT, mtime_ns INT, inode INT) WITHOUT ROWID"
     )
-    connection.execute("CREATE TEMP TABLE unlisted (prefix TEXT)")
 
 
 def _check_file(path: Path) -> None:
@@ -836,10 +839,10 @@ def _translated(path: Path | None = None) -> Iterator[None]:
 # ---------------------------------------------------------------- values
 
 
-def _stamps(found: Iterable[Place | Unlisted], unlisted: list[tuple[str]]) -> Iterator[tuple[str, int, int, int]]:
+def _stamps(found: Iterable[Place | Unlisted], unlisted: list[Unlisted]) -> Iterator[tuple[str, int, int, int]]:
     for place in found:
         if isinstance(place, Unlisted):
-            unlisted.append((place.locator,))
+            unlisted.append(place)
         else:
             yield place.locator, place.size, place.mtime_ns, place.inode
 

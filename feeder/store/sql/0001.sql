@@ -104,6 +104,14 @@ CREATE TABLE sightings (
     PRIMARY KEY (source, locator)
 ) WITHOUT ROWID;
 
+-- What the last scan of a source could not list: below it, nothing is known to be missing.
+CREATE TABLE unlisted (
+    source INTEGER NOT NULL REFERENCES sources,
+    prefix TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (source, prefix)
+) WITHOUT ROWID;
+
 CREATE INDEX sightings_of ON sightings (id) WHERE id IS NOT NULL;
 CREATE INDEX sightings_missing ON sightings (source, body_hash) WHERE missing_since IS NOT NULL;
 

@@ -58,6 +58,15 @@ UPDATE sources SET accepted = 1, next_poll = min(next_poll, ?) WHERE name = ?;
 -- name: scan_place
 INSERT OR REPLACE INTO temp.scan (locator, size, mtime_ns, inode) VALUES (?, ?, ?, ?);
 
+-- name: unlisted
+SELECT prefix, reason FROM unlisted WHERE source = ? ORDER BY prefix;
+
+-- name: clear_unlisted
+DELETE FROM unlisted WHERE source = ?;
+
+-- name: put_unlisted
+INSERT OR REPLACE INTO unlisted (source, prefix, reason) VALUES (?, ?, ?);
+
 -- name: scan_found_again
 UPDATE sightings SET missing_since = NULL, missing_scans = 0
 WHERE source = ? AND missing_since IS NOT NULL AND locator IN (SELECT locator FROM temp.scan);
@@ -66,7 +75,7 @@ WHERE source = ? AND missing_since IS NOT NULL AND locator IN (SELECT locator FR
 UPDATE sightings SET missing_since = coalesce(missing_since, :now), missing_scans = missing_scans + 1
 WHERE source = :source
     AND NOT EXISTS (SELECT 1 FROM temp.scan WHERE scan.locator = sightings.locator)
-    AND NOT EXISTS (SELECT 1 FROM temp.unlisted WHERE substr(sightings.locator, 1, length(prefix)) = prefix);
+    AND NOT EXISTS (SELECT 1 FROM unlisted WHERE unlisted.source = :source AND substr(sightings.locator, 1, length(prefix)) = prefix);
 
 -- name: changed
 SELECT scan.locator, scan.size, scan.mtime_ns, scan.inode, coalesce(seen.digest, x''), seen.status, seen.reason
