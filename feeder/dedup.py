@@ -232,6 +232,7 @@ def _decide_known(candidate: Candidate, prior: Sighting, desk: _Desk) -> Change:
         first_seen=prior.first_seen,
         published=published,
         text_since=_text_since(id_, article, prior, desk, same_bytes=candidate.same_bytes),
+        dated_since=prior.dated_since if published == prior.published else _dated_since(id_, published, prior, desk),
     )
     return Change(
         verdict=_verdict(sighting, prior),
@@ -381,14 +382,16 @@ def _first_sighting(locator: str, article: Article, id_: str, desk: _Desk) -> Si
     adopted = memory.adopted if memory else None
     first_seen = _first_seen(memory, article, desk) if memory else desk.now
     copy = _stamped_copy(article, id_, first_seen, desk)
+    published = copy.published if copy else article.published or adopted or first_seen
     return Sighting(
         source=desk.source.name,
         locator=locator,
         id=id_,
         article=replace(article, day=copy.article.day) if copy else article,
         first_seen=first_seen,
-        published=copy.published if copy else article.published or adopted or first_seen,
+        published=published,
         text_since=_text_since(id_, article, None, desk, same_bytes=False),
+        dated_since=_dated_since(id_, published, None, desk),
     )
 
 
@@ -426,6 +429,14 @@ def _text_since(
         return memory.text_since  # adopted: the text that comes first is the one that subscribers have
     is_back = memory is not None and memory.text_hash is not None and not desk.copies.get(id_)
     return desk.now if prior or is_back else None
+
+
+def _dated_since(id_: str, published: datetime, prior: Sighting | None, desk: _Desk) -> datetime | None:
+    """Return when a date was first read, if that was not when its article was first seen; equal dates share one time."""
+    copies = desk.copies.get(id_, {}).values()
+    if not copies and not prior:
+        return None
+    return min((s.dated_since or s.first_seen for s in copies if s.published == published), default=desk.now)
 
 
 def _carry_out(change: Change, prior: Sighting | None, desk: _Desk) -> Change:
@@ -546,10 +557,10 @@ def _rank(sighting: Sighting, rules: Rules) -> tuple[int, datetime, str, str]:
 
 
 def _shown_date(winner: Sighting, rules: Rules) -> datetime:
-    """Return the date of the winner; one that was a little ahead when it was first seen is dated at that moment."""
-    is_near = _is_near(winner.published, winner.first_seen)
-    if is_near and rules.future.get(winner.source, FuturePolicy.SHOW) is FuturePolicy.SHOW:
-        return winner.first_seen
+    """Return the date of the winner; one that was a little ahead when it was first read is that moment."""
+    seen = winner.dated_since or winner.first_seen
+    if _is_near(winner.published, seen) and rules.future.get(winner.source, FuturePolicy.SHOW) is FuturePolicy.SHOW:
+        return seen
     return winner.published
 
 

@@ -300,6 +300,32 @@ def test_a_correction_moves_the_date_and_keeps_the_id() -> None:
     assert known.shown("a.md").published == NOON - 5 * DAY
 
 
+def test_a_correction_that_comes_late_is_not_taken_for_a_date_ahead() -> None:
+    known = ledger(("a.md", article()))
+    known.poll(("a.md", article(published=NOON + 6 * HOUR)), now=SEEN + DAY)
+    known.poll(("a.md", article(published=NOON + 6 * HOUR, author="Li")), now=SEEN + 2 * DAY)
+    assert known.shown("a.md", now=SEEN + 2 * DAY).published == NOON + 6 * HOUR
+
+
+def test_a_correction_to_a_date_a_little_ahead_is_dated_at_that_moment() -> None:
+    known = ledger(("a.md", article()))
+    known.poll(("a.md", article(published=SEEN + 6 * HOUR)), now=SEEN + 2 * HOUR)
+    assert known.shown("a.md", now=SEEN + 2 * HOUR).published == SEEN + 2 * HOUR
+
+
+def test_a_copy_that_comes_late_is_not_taken_for_one_that_is_dated_ahead() -> None:
+    known = ledger(("x.md", article()), source=source("partner", 1))
+    known.poll(("a.md", article(published=NOON + 6 * HOUR)), now=SEEN + DAY, by=SOURCE)
+    assert known.shown("a.md", now=SEEN + DAY).published == NOON + 6 * HOUR
+
+
+def test_copies_that_are_dated_alike_are_dated_ahead_alike() -> None:
+    ahead = article(published=SEEN + 6 * HOUR)
+    known = ledger(("x.md", ahead))
+    known.poll(("a.md", ahead), now=SEEN + DAY)
+    assert known.shown("a.md", now=SEEN + DAY).published == SEEN
+
+
 def test_a_stamp_moves_nothing() -> None:
     known = ledger(("a.md", naive()))
     before = known.shown("a.md")

@@ -32,6 +32,7 @@ SIGHTING_COLUMNS = (
     "body_hash",
     "text_hash",
     "item_hash",
+    "dated_since",
 )
 
 
@@ -99,6 +100,7 @@ def sighting_values(sighting: Sighting, short_id: str, paths: str) -> tuple[obje
         article.body_hash,
         article.text_hash,
         article.item_hash,
+        seconds_or_none(sighting.dated_since),
     )
 
 
@@ -114,6 +116,7 @@ def sighting(
         first_seen=moment(values[1]),
         published=moment(values[2]),
         text_since=moment_or_none(values[3]),
+        dated_since=moment_or_none(values[20]),
     )
 
 

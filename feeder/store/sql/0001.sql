@@ -101,6 +101,7 @@ CREATE TABLE sightings (
     body_hash     BLOB,
     text_hash     BLOB,
     item_hash     BLOB,
+    dated_since   INTEGER,
     PRIMARY KEY (source, locator)
 ) WITHOUT ROWID;
 
