@@ -146,7 +146,7 @@ class App:
 
     def _take_down(self, now: datetime) -> None:
         entries = [(taken.id, taken.keys) for taken in takedowns.load(self._takedown_file)]
-        polling.restand(self.store.take_down(entries), self.parts, now=now)
+        polling.restand(self.store.take_down(entries, now), self.parts, now=now)
 
     def _restand_all(self, now: datetime) -> None:
         """Rank all copies anew if the order of the sources, what they do with the future, or which are on, has changed."""

@@ -271,9 +271,16 @@ def _is_stamp(candidate: Candidate, prior: Sighting, now: datetime) -> bool:
         return False
     if candidate.same_bytes or article.published == old.published:
         return prior.published != old.published  # the same date again: a stamp if it was one
-    if article.day != old.day and article.body_hash != old.body_hash:
+    if article.day != old.day and _is_other_text(article, old):
         return False
     return prior.first_seen < article.published <= now + AHEAD
+
+
+def _is_other_text(article: Article, old: Article) -> bool:
+    """Tell if the body is another; without one, the title has to tell."""
+    if article.body_hash == old.body_hash == EMPTY_BODY:
+        return article.title_key != old.title_key
+    return article.body_hash != old.body_hash
 
 
 def _is_new_text(article: Article, old: Article) -> bool:
@@ -288,7 +295,7 @@ def _is_replaced(candidate: Candidate, article: Article, prior: Sighting) -> boo
     if article.day and old.day and article.day == old.day:
         return False
     if article.day and old.day:
-        return article.body_hash != old.body_hash
+        return _is_other_text(article, old)
     return _is_new_text(article, old)
 
 
@@ -358,7 +365,12 @@ def _owner(article: Article, own: tuple[bytes, ...], desk: _Desk, *, heir: str |
 
 
 def _holds(id_: str, article: Article, desk: _Desk) -> bool:
-    """Tell if an article is still called so on that day, or has this text, or is not there to contradict."""
+    """Tell if an article is still called so on that day, or has this text, or is not there to contradict.
+
+    One that was taken down holds what it ever had: it is not to come back under an old title.
+    """
+    if id_ in desk.memories and desk.memories[id_].removed:
+        return True
     copies = [sighting.article for sighting in desk.copies.get(id_, {}).values()]
     titled = any((copy.title_key, copy.day) == (article.title_key, article.day) for copy in copies)
     is_text = article.body_hash != EMPTY_BODY and any(copy.body_hash == article.body_hash for copy in copies)

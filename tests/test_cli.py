@@ -623,6 +623,21 @@ def test_an_article_is_taken_down_by_its_id(desk: Desk) -> None:
     assert len((desk.folder / "removed.txt").read_text().splitlines()) == 1
 
 
+def test_a_takedown_that_outlived_the_state_leaves_no_date_behind(desk: Desk) -> None:
+    undated = desk.write("newsroom/undated.md", title="Undated", date=None)
+    desk.run("once")
+    desk.run("remove", undated)
+    for file in (desk.folder / "var").iterdir():
+        file.unlink()
+    desk.run("once", "--fresh")
+    desk.put("removed.txt", "")
+    desk.run("once", "--all")
+    [found] = [
+        item for item in json.loads(desk.tree("public")["public/feed.json"])["items"] if item["title"] == "Undated"
+    ]
+    assert not found["date_published"].startswith("1970")
+
+
 def test_a_takedown_is_undone_by_deleting_its_line(desk: Desk) -> None:
     desk.run("once")
     desk.run("remove", desk.folder / ARTICLE)

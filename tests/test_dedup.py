@@ -273,6 +273,14 @@ def test_a_given_guid_beats_title_and_day() -> None:
         pytest.param(naive(), naive(SEEN + 20 * HOUR), Verdict.UNCHANGED, id="stamp-of-the-next-day"),
         pytest.param(article(), article(published=NOON + DAY, body="New."), Verdict.REPLACED, id="day-and-text"),
         pytest.param(naive(), naive(SEEN + 20 * HOUR, body="New."), Verdict.REPLACED, id="naive-day-and-text"),
+        pytest.param(
+            article(body=""), article("New", NOON + DAY, body=""), Verdict.REPLACED, id="day-and-title-without-a-body"
+        ),
+        pytest.param(
+            naive(body=""), naive(SEEN + 20 * HOUR, title="New", body=""), Verdict.REPLACED, id="naive-without-a-body"
+        ),
+        pytest.param(article(body=""), article(published=NOON + DAY, body=""), Verdict.CORRECTED, id="only-the-day"),
+        pytest.param(article(body=""), article("New", body=""), Verdict.UPDATED, id="only-the-title"),
         pytest.param(article(), article("New", NOON + DAY, body="New."), Verdict.REPLACED, id="everything"),
         pytest.param(naive(None), naive(None, body="New."), Verdict.UPDATED, id="no-dates-and-a-body-edited"),
         pytest.param(naive(None), naive(None, title="New"), Verdict.UPDATED, id="no-dates-and-a-title-edited"),
@@ -755,6 +763,14 @@ def test_a_withdrawn_article_that_returns_with_another_text_is_updated_now() -> 
     known.withdraw("a.md")
     known.poll(("a.md", article(body="Edited.")), now=SEEN + 9 * DAY)
     assert known.shown("a.md").updated == SEEN + 9 * DAY
+
+
+def test_an_article_that_was_taken_down_does_not_return_under_an_old_title() -> None:
+    known = retitled()
+    id_ = known.id("a.md")
+    known.memories[id_] = replace(known.memories[id_], removed=True)
+    known.poll(("b.md", article("Bridge opens", body="Another text.")))
+    assert known.id("b.md") == id_
 
 
 def test_an_article_that_was_taken_down_does_not_return_as_a_copy() -> None:

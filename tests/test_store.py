@@ -379,6 +379,7 @@ sightings = st.builds(
     first_seen=moments,
     published=moments,
     text_since=st.none() | moments,
+    dated_since=st.none() | moments,
 )
 
 
@@ -889,7 +890,7 @@ def test_counts(polled: Store) -> None:
     with polled.transaction():
         polled.record("newsroom", [Outcome(reading=reading("x.md", status=Status.BROKEN, reason="no YAML"))], SEEN)
         polled.record("newsroom", [Outcome(reading=reading("y.md", status=Status.LEFT_OUT, reason="draft"))], SEEN)
-        polled.take_down([(FOREIGN, ())])
+        polled.take_down([(FOREIGN, ())], SEEN)
     scan(polled, "a.md", "c.md")
     assert dict(polled.counts()) == {
         "articles": 2,
@@ -957,9 +958,9 @@ def test_a_takedown_is_told_once(polled: Store) -> None:
     poll(polled, ("a.md", article()))
     id_ = only_id(polled)
     with polled.transaction():
-        assert polled.take_down([(id_, ())]) == (id_,)
-        assert polled.take_down([(id_, ())]) == ()
-        assert polled.take_down([]) == (id_,)
+        assert polled.take_down([(id_, ())], SEEN) == (id_,)
+        assert polled.take_down([(id_, ())], SEEN) == ()
+        assert polled.take_down([], SEEN) == (id_,)
 
 
 def test_a_takedown_holds_for_an_article_that_is_not_known_yet(polled: Store) -> None:
@@ -987,5 +988,5 @@ def test_an_edit_does_not_bring_a_removed_article_back(polled: Store) -> None:
 
 def _take_down(store: Store, entries: Sequence[tuple[str, tuple[bytes, ...]]]) -> None:
     with store.transaction():
-        ids = store.take_down(entries)
+        ids = store.take_down(entries, SEEN)
         store.stand(_standing(memory, copies, SEEN) for memory, copies in store.copies(ids).values())

@@ -333,5 +333,5 @@ class Store(Protocol):
     def adopt(self, entries: Iterable[tuple[Memory, tuple[bytes, ...]]]) -> int:
         """Remember articles that subscribers already have; return how many are new."""
 
-    def take_down(self, entries: Iterable[tuple[str, tuple[bytes, ...]]]) -> tuple[str, ...]:
+    def take_down(self, entries: Iterable[tuple[str, tuple[bytes, ...]]], now: datetime) -> tuple[str, ...]:
         """Make exactly these articles, and whatever shares a key with them, removed; return the ids that change."""

@@ -550,11 +550,11 @@ class SqliteStore:
             self._write("put_key", [(key, self._short(memory.id)) for key in keys])
         return count
 
-    def take_down(self, entries: Iterable[tuple[str, tuple[bytes, ...]]]) -> tuple[str, ...]:
+    def take_down(self, entries: Iterable[tuple[str, tuple[bytes, ...]]], now: datetime) -> tuple[str, ...]:
         """Make exactly these articles, and whatever shares a key with them, removed; return the ids that change."""
         wanted: set[str] = set()
         for id_, keys in entries:
-            self._run("adopt", self._short(id_), 0, None, None)
+            self._run("adopt", self._short(id_), rows.seconds(now), None, None)
             self._write("put_key", [(key, self._short(id_)) for key in keys])
             wanted |= {self._short(id_)} | {owner for _, owner in self._each("owners", keys)}
         before = {id_ for (id_,) in self._all("removed_ids")}
