@@ -298,13 +298,12 @@ def _rehearse(app: App, *, everything: bool) -> Summary:
     names = dict.fromkeys((*_wanted(app, now, everything=everything), *other))
     polls = tuple(app.poll(name, now) for name in names)
     published = app.publish(_now(), settle=timedelta())
-    after = report.census(app.store) if before else None
     return report.Summary(
         polls=polls,
         published=published,
         counts=app.store.counts(),
         problems=app.store.problems(),
-        effect=report.effect_of(other, polls, before=before, after=after) if before and after else None,
+        effect=report.effect_of(other, app.store, before=before) if before else None,
         rehearsal=True,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -198,17 +198,23 @@ def census(store: Store) -> Census:
     return Census(days=days, places={feed.node: tuple(path for path, _, _ in feed.files) for feed in store.feeds()})
 
 
-def effect_of(sources: Sequence[str], polls: Iterable[Polled], *, before: Census, after: Census) -> Effect:
+def effect_of(sources: Sequence[str], store: Store, *, before: Census) -> Effect:
     """Return what became of *before* when *sources* were read with other settings."""
+    after = census(store)
     stayed, gone = before.days.keys() & after.days.keys(), before.days.keys() - after.days.keys()
-    withdrawn = sum(polled.verdicts[Verdict.WITHDRAWN] for polled in polls)
     return Effect(
         sources=tuple(sources),
         new_days=sum(1 for id_ in stayed if before.days[id_] != after.days[id_]),
-        merged=max(len(gone) - withdrawn, 0),
+        merged=sum(1 for id_ in gone if _is_merged(id_, store)),
         moved=sum(1 for node, paths in before.places.items() if after.places.get(node) != paths),
         new_ids=len(after.days.keys() - before.days.keys()),
     )
+
+
+def _is_merged(id_: str, store: Store) -> bool:
+    """Tell an article whose documents are another's now from one that was withdrawn, replaced or hidden."""
+    history = store.history(id_)
+    return bool(history) and history[-1].verdict == Verdict.MERGED
 
 
 # ---------------------------------------------------------------- check

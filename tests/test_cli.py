@@ -348,6 +348,19 @@ def test_a_dry_run_tells_what_a_change_of_settings_does(desk: Desk) -> None:
     }
 
 
+def test_a_dry_run_counts_what_is_withdrawn_or_hidden_as_no_merge(desk: Desk) -> None:
+    desk.settle("newsroom", "partner")
+    desk.write("partner/theirs.md", title="Theirs")
+    desk.write("newsroom/daily.md", title="Daily")
+    desk.write("newsroom/draft.md", title="Draft")
+    desk.run("once")
+    desk.write("newsroom/daily.md", title="Daily", date="2026-03-12T12:00:00Z", body="The next one.")
+    desk.write("newsroom/draft.md", title="Draft", more="draft: true")
+    desk.settle("newsroom", "partner\nenabled = false", site='timezone = "Asia/Shanghai"')
+    told = desk.run("once", "--all", "--dry-run", "--json").json
+    assert (told["replaced"], told["withdrawn"], told["settings"]["merged"]) == (1, 1, 0)
+
+
 def test_a_dry_run_tells_what_other_settings_of_feeds_do(desk: Desk) -> None:
     desk.run("once")
     desk.settle(site='[categories.City]\nslug = "town"')
