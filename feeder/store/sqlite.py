@@ -326,7 +326,7 @@ class SqliteStore:
         told = [(id_, f"into {self._long(short[id_])}", name, at) for id_, name, at in found]
         told += [(short[id_], f"from {self._long(id_)}", name, at) for id_, name, at in found]
         when, verdict = rows.seconds(now), Verdict.MERGED.value
-        self._write("put_event", [(id_, when, verdict, name, at, note) for id_, note, name, at in told])
+        self._put_events([(id_, when, verdict, name, at, note) for id_, note, name, at in told])
         for statement in ("move_sightings", "move_keys"):
             self._write(statement, [(other, id_) for id_, other in short.items()])
         self._write("take_key", [(self._short(id_), key) for key, id_ in reunion.owners.items()])
