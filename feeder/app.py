@@ -6,7 +6,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,8 @@ from feeder.pipeline import Parts, polling, publishing
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
 from feeder.store import Store
-from feeder.store.sqlite import copy_state, open_store, prefix
+from feeder.store.file import look
+from feeder.store.sqlite import copy_state, open_existing, open_store, prefix
 from feeder.takedowns import Takedown
 from feeder.workers import Workers
 
@@ -58,9 +59,20 @@ class App:
         with self.store.transaction():
             for name in self.store.sync_sources(self.config.sources):
                 polling.retire(name, self.parts, now=now)
+            for name in self.reread():
+                self.store.request_poll(name, now)
+            self._recall(now)
             self._take_down(now)
             self._restand_all(now)
         publishing.audit(self.parts)
+
+    def recall(self, now: datetime) -> None:
+        """Make those sources due whose next poll is further away than their settings can have put it.
+
+        The clock was ahead when they were polled, or their interval was longer.
+        """
+        with self.store.transaction():
+            self._recall(now)
 
     def reread(self) -> tuple[str, ...]:
         """Return the sources that were last read with other settings than these, or by another version."""
@@ -144,6 +156,13 @@ class App:
         due = cadence.next_poll(source, now, failures=failures, jitter=jitter)
         self.store.finish_poll(polled.source, now=now, next_poll=due, error=polled.error)
 
+    def _recall(self, now: datetime) -> None:
+        for state in self.store.sources():
+            source = self.parts.sources.get(state.name)
+            if source and state.next_poll > cadence.next_poll(source, now, failures=state.failures, jitter=1.0):
+                self.store.request_poll(state.name, now)
+                log.info("source_recalled", source=state.name, was_due=state.next_poll.isoformat())
+
     def _take_down(self, now: datetime) -> None:
         entries = [(taken.id, taken.keys) for taken in takedowns.load(self._takedown_file)]
         polling.restand(self.store.take_down(entries, now), self.parts, now=now)
@@ -165,16 +184,33 @@ class App:
         return None if progress is None else lambda done, total: progress(what, done, total)
 
 
+def has_state(settings: Config) -> bool:
+    """Tell whether anything was kept yet.
+
+    Raises:
+        StoreError: What lies in the state's place cannot be used.
+    """
+    return look(settings.state, site_id=settings.site.id)
+
+
 @contextmanager
-def rehearsed(settings: Config, *, workers: int | None = None, progress: Progress | None = None) -> Iterator[App]:
-    """Yield the whole as `opened` does, but with a copy of the state and an output that only notes what it would do."""
+def rehearsed(
+    settings: Config, *, is_fresh: bool = False, workers: int | None = None, progress: Progress | None = None
+) -> Iterator[App]:
+    """Yield the whole as `opened` does, but with a copy of the state and an output that only notes what it would do.
+
+    Raises:
+        StoreError: As `opened`, but that another process uses the state is no matter.
+    """
+    output = FileOutput(settings.output)
     with TemporaryDirectory(prefix="feeder-") as folder:
         state = Path(folder) / "state.db"
-        if settings.state.exists():
+        if not is_fresh:
+            _check_not_lost(settings, output)
+        if has_state(settings):
             copy_state(settings.state, state)
-        store = open_store(state, site_id=settings.site.id)
-        parts = _parts(settings, store, Rehearsal(FileOutput(settings.output)), workers)
-        app = App(config=settings, parts=parts, progress=progress)
+        store = open_store(state, site_id=settings.site.id, called=settings.state)
+        app = App(config=settings, parts=_parts(settings, store, Rehearsal(output), workers), progress=progress)
         try:
             yield app
         finally:
@@ -188,7 +224,7 @@ def beside(settings: Config) -> Iterator[App]:
     Raises:
         StoreError: There is no state yet, or it cannot be used.
     """
-    store = open_store(settings.state, site_id=settings.site.id, may_create=False)
+    store = open_existing(settings.state, site_id=settings.site.id)
     app = App(config=settings, parts=_parts(settings, store, FileOutput(settings.output), 1))
     try:
         yield app
@@ -244,10 +280,11 @@ def _rules(settings: Config) -> dedup.Rules:
 
 def _check_not_lost(settings: Config, output: Output) -> None:
     """A new state beside published feeds would make old articles new again, for every subscriber."""
-    if settings.state.exists() or output.read(INDEX) is None:
+    if has_state(settings) or output.read(INDEX) is None:
         return
+    found = "the state is empty" if settings.state.exists() else "there is no state"
     raise StoreError(
-        f"{settings.state}: there is no state, but {settings.output} holds feeds that Feeder wrote. "
+        f"{settings.state}: {found}, but {settings.output} holds feeds that Feeder wrote. "
         f"Restore the state from a backup; or take over their ids: `feeder adopt {settings.output / INDEX}`; "
         "or begin anew, with new ids where the old ones cannot be derived: add `--fresh`"
     )
@@ -275,8 +312,9 @@ def _lock(file: int, path: Path) -> None:
     except BlockingIOError as error:
         holder = os.pread(file, 32, 0).decode(errors="replace").strip() or "unknown"
         raise StateInUse(f"{path}: the state is in use by process {holder}") from error
-    os.ftruncate(file, 0)
-    os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+    with suppress(OSError):  # a disk may be full; the lock holds without the number, which is for people
+        os.ftruncate(file, 0)
+        os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
 
 
 def _log_poll(polled: Polled, seconds: float) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
@@ -242,8 +243,8 @@ def adopt(context: click.Context, *, files: tuple[Path, ...], as_json: bool) -> 
 def once(context: click.Context, *, everything: bool, fresh: bool, dry_run: bool, as_json: bool) -> None:
     """Poll what is due, publish, and exit.
 
-    A dry run works on a copy of the state and changes nothing. It reads sources whose settings changed even if they
-    are not due, and says what that does to articles and feeds that are there already.
+    Sources whose settings changed are due. A dry run works on a copy of the state and changes nothing; it also says
+    what other settings would do to articles and feeds that are there already.
 
     \b
     Exit codes:
@@ -259,7 +260,7 @@ def once(context: click.Context, *, everything: bool, fresh: bool, dry_run: bool
     settings = _load(context.obj, level=level)
     with screen.progress() as progress:
         if dry_run:
-            whole = rehearsed(settings, progress=progress)
+            whole = rehearsed(settings, is_fresh=fresh, progress=progress)
         else:
             whole = opened(settings, is_fresh=fresh, progress=progress)
         with whole as app:
@@ -285,7 +286,7 @@ def _run_once(app: App, *, everything: bool) -> Summary:
 def _wanted(app: App, now: datetime, *, everything: bool) -> tuple[str, ...]:
     if everything:
         return tuple(source.name for source in app.config.sources if source.enabled)
-    return app.claim_due(now)
+    return tuple(chain.from_iterable(iter(lambda: app.claim_due(now), ())))  # it leases some at a time
 
 
 def _rehearse(app: App, *, everything: bool) -> Summary:
@@ -295,8 +296,7 @@ def _rehearse(app: App, *, everything: bool) -> Summary:
     other = app.reread()
     before = report.census(app.store) if other or app.rerender() else None
     app.prepare(now)
-    names = dict.fromkeys((*_wanted(app, now, everything=everything), *other))
-    polls = tuple(app.poll(name, now) for name in names)
+    polls = tuple(app.poll(name, now) for name in _wanted(app, now, everything=everything))
     published = app.publish(_now(), settle=timedelta())
     return report.Summary(
         polls=polls,
@@ -396,9 +396,10 @@ def status(obj: Options, *, merges: bool, as_json: bool) -> None:
       gone     not in the configuration any more
     """  # noqa: D301 - as in `once`
     from feeder import report, screen
+    from feeder.app import has_state
 
     settings = _load(obj, level="warning")
-    if settings.state.exists():
+    if has_state(settings):
         with _beside(settings) as app:
             stands = report.standing(settings, app.store, merges=merges)
     else:

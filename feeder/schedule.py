@@ -20,9 +20,8 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from feeder import cadence
 from feeder.app import App
-from feeder.errors import FeederError, OutputError
+from feeder.errors import FeederError, OutputError, StoreError
 from feeder.model import EPOCH, Verdict
 from feeder.pipeline import publishing
 from feeder.pipeline.polling import Polled
@@ -54,7 +53,8 @@ def run(app: App, *, clock: Clock, ready: Callable[[str], None] | None = None) -
         ready: Told the address that is served, "" if there is none, once all is running.
 
     Raises:
-        FeederError: It cannot begin: the address is in use, or the state or the output cannot be used.
+        FeederError: It cannot begin: the address is in use, or the state or the output cannot be used. Or it cannot go
+            on: the state was deleted or replaced.
     """
     asyncio.run(_Daemon(app, clock).run(ready))
 
@@ -71,6 +71,7 @@ class _Daemon:
         self._given_up = threading.Event()
         self._running: set[asyncio.Task[None] | None] = set()
         self._failing: dict[str, str] = {}
+        self._lost: StoreError | None = None
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
@@ -81,13 +82,15 @@ class _Daemon:
         self._let_give_up()
         try:
             async with self._served() as address:
-                await self._in_thread(self._prepare)
+                await self._in_thread(lambda: self._app.prepare(self._clock()))
                 log.info("started", address=address or None, sources=len(self._app.config.sources))
                 if ready:
                     ready(address)
                 await self._work()
         finally:
             self._thread.shutdown()
+        if self._lost:
+            raise self._lost
         log.info("stopped")
 
     # ------------------------------------------------------------ beginning and end
@@ -107,11 +110,6 @@ class _Daemon:
             yield await server.start()
         finally:
             await server.stop()
-
-    def _prepare(self) -> None:
-        now = self._clock()
-        self._app.prepare(now)
-        _recall(self._app, now)
 
     async def _work(self) -> None:
         self._every(TICK, self._tick)
@@ -184,6 +182,11 @@ class _Daemon:
         this = self._scheduler.add_job(job, _Pause(interval), name=work.__name__, **first)
 
     async def _tick(self) -> None:
+        try:
+            self._app.store.check_in_place()
+        except StoreError as error:
+            self._lost = error
+            self._stopping.set()
         names = await self._do("claim", lambda: self._app.claim_due(self._clock()))
         for name in names or ():
             polled = await self._do(f"poll {name}", partial(self._poll, name))
@@ -199,7 +202,7 @@ class _Daemon:
 
     async def _keep_house(self) -> None:
         await self._do("audit", lambda: publishing.audit(self._app.parts))
-        await self._do("recall", lambda: _recall(self._app, self._clock()))
+        await self._do("recall", lambda: self._app.recall(self._clock()))
 
     async def _do(self, what: str, work: Callable[[], T]) -> T | None:
         """Do one piece of work; None if it failed, or if there is no time left for it."""
@@ -261,19 +264,6 @@ class _Pause(BaseTrigger):  # type: ignore[misc]  # APScheduler is not typed
 
 class _GivenUp(BaseException):
     """The work in hand is not worth waiting for any longer; its transaction is undone. It is nobody's to catch."""
-
-
-def _recall(app: App, now: datetime) -> None:
-    """Make those sources due whose next poll is further away than their settings can have put it.
-
-    The clock was ahead when they were polled, or their interval was longer.
-    """
-    with app.store.transaction():
-        for state in app.store.sources():
-            source = app.parts.sources.get(state.name)
-            if source and state.next_poll > cadence.next_poll(source, now, failures=state.failures, jitter=1.0):
-                app.store.request_poll(state.name, now)
-                log.info("source_recalled", source=state.name, was_due=state.next_poll.isoformat())
 
 
 def _decline_reload() -> None:

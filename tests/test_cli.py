@@ -7,10 +7,12 @@ import logging
 import os
 import pty
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -242,6 +244,74 @@ def test_a_lost_state_is_not_begun_anew_unless_it_is_asked_for(desk: Desk) -> No
     assert refused.code == 1
     assert "--fresh" in refused.err
     assert desk.run("once", "--fresh").code == 0
+
+
+def _delete(state: Path) -> None:
+    state.unlink()
+
+
+def _empty(state: Path) -> None:
+    os.truncate(state, 0)
+
+
+def _put_another_in_its_place(state: Path) -> None:
+    state.unlink()
+    with closing(sqlite3.connect(state)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+@pytest.mark.parametrize("lose", [_delete, _empty, _put_another_in_its_place])
+@pytest.mark.parametrize("flags", [[], ["--dry-run"]], ids=["", "dry"])
+def test_a_lost_state_is_refused_with_both_ways_out(desk: Desk, lose: Callable[[Path], None], flags: list[str]) -> None:
+    desk.run("once")
+    lose(desk.folder / "var/state.db")
+    refused = desk.run("once", *flags)
+    assert refused.code == 1
+    assert refused.err.startswith(f"feeder: {desk.folder / 'var/state.db'}: the")
+    assert f"`feeder adopt {desk.folder / 'public/feeds.json'}`" in refused.err
+    assert desk.run("once", "--fresh", *flags).code == 0
+
+
+def test_a_lost_state_is_not_begun_by_asking(desk: Desk) -> None:
+    desk.run("once")
+    os.truncate(desk.folder / "var/state.db", 0)
+    assert desk.run("status").code == 0
+    assert "there is no state yet" in desk.run("explain", desk.folder / ARTICLE).err
+    assert (desk.folder / "var/state.db").stat().st_size == 0
+
+
+@pytest.mark.parametrize("flags", [[], ["--dry-run"]], ids=["", "dry"])
+def test_a_damaged_state_is_called_by_its_own_name(desk: Desk, flags: list[str]) -> None:
+    desk.run("once")
+    state = desk.folder / "var/state.db"
+    with state.open("r+b") as file:
+        file.seek(4_096)
+        file.write(b"\xff" * (state.stat().st_size - 4_096))
+    told = desk.run("once", *flags)
+    assert (told.code, told.err.count("\n")) == (1, 1)
+    assert told.err.startswith(f"feeder: {state}: the state cannot be used: ")
+    assert "restore it from a backup" in told.err
+
+
+def test_the_number_of_sources_that_are_due_has_no_limit(desk: Desk) -> None:
+    desk.settle(*(f"s{number}" for number in range(120)))
+    assert desk.run("once").out.startswith("120 sources polled")
+
+
+@pytest.mark.parametrize("flags", [["--dry-run"], []], ids=["dry", ""])
+def test_a_source_with_other_settings_is_due(desk: Desk, flags: list[str]) -> None:
+    desk.settle("newsroom", "partner", "paused")
+    desk.run("once")
+    desk.run("pause", "paused")
+    desk.settle("newsroom\nauthor = 'Desk'", "partner", "paused\nauthor = 'Desk'")
+    assert desk.run("once", *flags).out.startswith("1 source polled: 1 updated")
+
+
+def test_a_source_polled_by_a_clock_that_was_ahead_is_due(desk: Desk) -> None:
+    desk.run("once")
+    with closing(sqlite3.connect(desk.folder / "var/state.db")) as connection, connection:
+        connection.execute("UPDATE sources SET next_poll = next_poll + 86400")
+    assert desk.run("once").out.startswith("1 source polled")
 
 
 def test_a_disabled_source_is_not_polled(desk: Desk) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -28,7 +29,7 @@ from structlog.testing import capture_logs
 
 from feeder import config, schedule
 from feeder.app import App, opened
-from feeder.errors import FeederError, OutputError
+from feeder.errors import FeederError, OutputError, StoreError
 from feeder.pipeline.polling import Polled
 from feeder.schedule import _Pause
 from feeder.store.sqlite import open_store
@@ -274,6 +275,23 @@ def test_a_state_that_cannot_be_used_is_told(tmp_path: Path) -> None:
             connection.execute("DROP TABLE sources")
         with pytest.raises(Exception, match="no such table: sources"):
             schedule.run(app, clock=now)
+
+
+@pytest.mark.parametrize("is_replaced", [False, True], ids=["deleted", "replaced"])
+def test_a_state_that_is_taken_away_ends_it(tmp_path: Path, *, is_replaced: bool) -> None:
+    place = Place(tmp_path)
+    place.write("First")
+
+    def during() -> None:
+        until(place.feed)
+        if is_replaced:
+            shutil.copy(place.state, tmp_path / "copy.db")
+            (tmp_path / "copy.db").rename(place.state)
+        else:
+            place.state.unlink()
+
+    with place.opened() as app, pytest.raises(StoreError, match=r"feeder.db: the state was deleted or replaced"):
+        schedule.run(app, clock=now, ready=lambda _: threading.Thread(target=during).start())
 
 
 # ---------------------------------------------------------------- signals

@@ -19,7 +19,8 @@ from build import NOON, article, site, source
 from test_store import only_id, poll, publish
 
 from feeder.errors import StoreError
-from feeder.store.sqlite import APPLICATION_ID, SqliteStore, copy_state, open_store
+from feeder.store.file import APPLICATION_ID, look
+from feeder.store.sqlite import SqliteStore, copy_state, open_existing, open_store
 
 SCHEMA = resources.files("feeder.store") / "sql"
 VERSIONS = sum(1 for script in SCHEMA.iterdir() if re.fullmatch(r"\d{4}\.sql", script.name))
@@ -47,10 +48,6 @@ def state(tmp_path: Path) -> Path:
 
 
 # ---------------------------------------------------------------- files that are no state
-
-
-def _empty(path: Path) -> None:
-    path.write_bytes(b"")
 
 
 def _text(path: Path) -> None:
@@ -85,22 +82,42 @@ def _folder(path: Path) -> None:
     path.mkdir()
 
 
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _device(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(os.devnull)
+
+
+def _foreign_and_empty(path: Path) -> None:
+    path.unlink()
+    _execute(path, "PRAGMA application_id = 7")
+
+
+def _other_site(path: Path) -> None:
+    _execute(path, "UPDATE meta SET value = 'other.example.org,2026' WHERE name = 'site.id'")
+
+
 def _execute(path: Path, statement: str) -> None:
-    with contextlib.closing(sqlite3.connect(path)) as connection:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(statement)
 
 
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        pytest.param(_empty, "is an empty file; restore it from a backup, or remove it", id="0-bytes"),
         pytest.param(_text, "not a state of Feeder (not an SQLite database)", id="text"),
         pytest.param(_cut_off, "the state is cut off", id="cut-off"),
         pytest.param(_cut_off_in_its_header, "the state is cut off", id="cut-off-in-its-header"),
         pytest.param(_damaged_schema, "the state cannot be used: ", id="damaged"),
         pytest.param(_newer, f"written by a newer Feeder (schema {VERSIONS + 1}, known: {VERSIONS})", id="newer"),
         pytest.param(_foreign, "not a state of Feeder (an SQLite database of another program)", id="foreign"),
-        pytest.param(_folder, "the state cannot be used: [Errno 21] Is a directory", id="folder"),
+        pytest.param(_folder, "not a state of Feeder (not a regular file)", id="folder"),
+        pytest.param(_pipe, "not a state of Feeder (not a regular file)", id="pipe"),
+        pytest.param(_device, "not a state of Feeder (not a regular file)", id="device"),
     ],
 )
 def test_fault_85_a_file_that_is_no_state_is_refused_in_clear_words(
@@ -114,18 +131,87 @@ def test_fault_85_a_file_that_is_no_state_is_refused_in_clear_words(
     assert "\n" not in str(refused.value)
 
 
-def test_fault_85_a_refused_file_is_left_as_it_was(state: Path) -> None:
-    _foreign(state)
+@pytest.mark.parametrize("damage", [_foreign, _foreign_and_empty, _newer, _other_site])
+def test_fault_85_a_refused_file_is_left_as_it_was(state: Path, damage: Callable[[Path], None]) -> None:
+    damage(state)
+    _execute(state, "PRAGMA journal_mode = DELETE")
     before = state.read_bytes()
     with pytest.raises(StoreError):
         opened(state)
-    assert _tables(state) == {"bookmarks"}
-    assert len(state.read_bytes()) == len(before)
+    assert [path.name for path in state.parent.iterdir()] == [state.name]
+    assert state.read_bytes() == before
 
 
-def _tables(path: Path) -> set[str]:
+@pytest.mark.parametrize(
+    "begun",
+    [
+        pytest.param("", id="0-bytes"),
+        pytest.param("PRAGMA journal_mode = WAL;", id="no-table"),
+        pytest.param(
+            (SCHEMA / "0001.sql").read_text("utf-8")
+            + f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;",
+            id="no-site",
+        ),
+    ],
+)
+def test_a_state_whose_making_was_interrupted_is_made(tmp_path: Path, begun: str) -> None:
+    path = tmp_path / "state.db"
+    path.touch()
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        return {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        connection.executescript(begun)
+    assert not look(path, site_id=site().id)
+    with contextlib.closing(known(path)) as store:
+        assert store.count("newsroom") == 300
+        assert look(path, site_id=site().id)
+
+
+@contextlib.contextmanager
+def sealed(folder: Path) -> Iterator[None]:
+    """Have a folder on a file system that cannot be written; where mounting is not allowed, one that may not be."""
+    bound = subprocess.run(["mount", "--bind", folder, folder], check=False, capture_output=True).returncode == 0
+    if bound:
+        subprocess.run(["mount", "-o", "remount,ro,bind", folder], check=True)
+    else:
+        folder.chmod(0o555)
+    try:
+        yield
+    finally:
+        if bound:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+        folder.chmod(0o755)
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Path:
+    """A state in a folder of its own."""
+    path = tmp_path / "closed" / "state.db"
+    known(path).close()
+    return path
+
+
+def test_a_state_that_may_not_be_written_is_read(closed: Path, tmp_path: Path) -> None:
+    with sealed(closed.parent):
+        with contextlib.closing(open_existing(closed, site_id=site().id)) as store:
+            assert store.count("newsroom") == 300
+            assert not store.missing("newsroom")
+        copy_state(closed, tmp_path / "copy.db")
+    assert [path.name for path in closed.parent.iterdir()] == [closed.name]
+
+
+def test_an_older_state_that_may_not_be_written_asks_for_somebody_who_may(closed: Path) -> None:
+    _make_first_schema(old := closed.with_name("old.db"), rows_of=closed)
+    with sealed(closed.parent), pytest.raises(StoreError, match="the state is of an older Feeder"):
+        open_existing(old, site_id=site().id)
+
+
+@pytest.mark.parametrize("is_replaced", [False, True], ids=["deleted", "replaced"])
+def test_a_state_that_is_taken_away_while_it_is_open_is_noticed(state: Path, *, is_replaced: bool) -> None:
+    with contextlib.closing(opened(state)) as store:
+        store.check_in_place()
+        shutil.copy(state, copy := state.with_name("copy.db"))
+        copy.rename(state) if is_replaced else state.unlink()
+        with pytest.raises(StoreError, match="was deleted or replaced while it was in use"):
+            store.check_in_place()
 
 
 def test_fault_85_damage_deep_inside_is_an_error_of_the_state(state: Path) -> None:
@@ -133,8 +219,12 @@ def test_fault_85_damage_deep_inside_is_an_error_of_the_state(state: Path) -> No
     with state.open("r+b") as file:
         file.seek(half)
         file.write(b"\xff" * half)
-    with contextlib.closing(opened(state)) as store, pytest.raises(StoreError, match="malformed"):
+    with contextlib.closing(opened(state)) as store, pytest.raises(StoreError) as damaged:
         poll(store, *[(f"{n}.md", article(f"New {n}")) for n in range(300)])
+    said = str(damaged.value)
+    assert said.startswith(f"{state}: the state cannot be used: database disk image is malformed; restore it from a ")
+    assert "feeder adopt" in said
+    assert "--fresh" in said
 
 
 def test_a_state_of_another_site_is_refused(state: Path) -> None:
@@ -144,7 +234,7 @@ def test_a_state_of_another_site_is_refused(state: Path) -> None:
 
 def test_a_state_that_is_not_there_is_not_made_by_asking(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="there is no state yet"):
-        open_store(tmp_path / "state.db", site_id=site().id, may_create=False)
+        open_existing(tmp_path / "state.db", site_id=site().id)
     assert list(tmp_path.iterdir()) == []
 
 

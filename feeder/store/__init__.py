@@ -174,6 +174,9 @@ class Store(Protocol):
     def close(self) -> None:
         """Release the database."""
 
+    def check_in_place(self) -> None:
+        """Raise StoreError if the database is not the one that was opened any more."""
+
     # sources
 
     def sync_sources(self, sources: Sequence[Source]) -> tuple[str, ...]:

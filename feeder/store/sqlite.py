@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from importlib import resources
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +47,18 @@ from feeder.store import (
     StoredBody,
     rows,
 )
+from feeder.store.file import (
+    APPLICATION_ID,
+    connect,
+    connect_as_allowed,
+    connect_to_read,
+    look,
+    may_write,
+    script,
+    scripts,
+    told,
+)
 
-APPLICATION_ID = 0x46656564  # "Feed", in the file's header
-BUSY_SECONDS = 30
 HISTORY = 100  # events kept of one article: a file that changes at every poll would fill the disk
 SLICE = 500  # values in one IN (...)
 WIDTH = len(rows.SIGHTING_COLUMNS)
@@ -61,8 +70,11 @@ _TRY_AGAIN = frozenset({Status.UNSETTLED, Status.UNREADABLE})
 class SqliteStore:
     """The Store in a file. Ids that begin with *prefix* are kept without it."""
 
-    def __init__(self, connection: sqlite3.Connection, *, prefix: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, path: Path, prefix: str, called: Path | None = None) -> None:
         self._db = connection
+        self._place = path
+        self._file = _identity(path)
+        self._told = partial(told, called or path)
         self._prefix = prefix
         self._sql = _statements()
         self._forget_caches()
@@ -72,7 +84,7 @@ class SqliteStore:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit all of what happens inside, or nothing."""
-        with _translated():
+        with self._told():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -87,6 +99,11 @@ class SqliteStore:
     def close(self) -> None:
         """Release the database."""
         self._db.close()
+
+    def check_in_place(self) -> None:
+        """Raise StoreError if the file is not the one that was opened: what is written would be lost."""
+        if _identity(self._place) != self._file:
+            raise StoreError(f"{self._place}: the state was deleted or replaced while it was in use")
 
     def _forget_caches(self) -> None:
         self._source_ids: dict[str, int] = {}
@@ -665,33 +682,33 @@ class SqliteStore:
 
     def _all(self, statement: str, *values: Any) -> list[Any]:
         bound = values[0] if values and isinstance(values[0], dict) else values
-        with _translated():
+        with self._told():
             return self._db.execute(self._sql[statement], bound).fetchall()
 
     def _stream(self, statement: str, values: Any) -> Iterator[Any]:
-        with _translated():
+        with self._told():
             # `yield from` would close the cursor when this is dropped, perhaps after the database: an error nobody sees.
             for row in self._db.execute(self._sql[statement], values):  # noqa: UP028
                 yield row
 
     def _one(self, statement: str, *values: Any) -> Any:
-        with _translated():
+        with self._told():
             return self._db.execute(self._sql[statement], values).fetchone()
 
     def _one_or_none(self, statement: str, *values: Any) -> Any:
         return self._one(statement, *values)
 
     def _run(self, statement: str, *values: Any) -> int:
-        with _translated():
+        with self._told():
             return self._db.execute(self._sql[statement], values).rowcount
 
     def _insert(self, statement: str, *values: Any) -> int:
-        with _translated():
+        with self._told():
             return int(self._db.execute(self._sql[statement], values).lastrowid or 0)
 
     def _write(self, statement: str, many: Sequence[Sequence[Any]]) -> None:
         if many:
-            with _translated():
+            with self._told():
                 self._db.executemany(self._sql[statement], many)
 
     def _each(self, statement: str, values: Iterable[Any], *before: Any) -> list[Any]:
@@ -701,7 +718,7 @@ class SqliteStore:
         for start in range(0, len(pending), SLICE):
             part = pending[start : start + SLICE]
             sql = self._sql[statement].replace("?*", ",".join("?" * len(part)))
-            with _translated():
+            with self._told():
                 found += self._db.execute(sql, (*before, *part)).fetchall()
         return found
 
@@ -709,36 +726,50 @@ class SqliteStore:
 # ---------------------------------------------------------------- opening
 
 
-def open_store(path: Path, *, site_id: str, may_create: bool = True) -> SqliteStore:
-    """Open the state at *path*, migrated to this version.
+def open_store(path: Path, *, site_id: str, called: Path | None = None) -> SqliteStore:
+    """Open the state at *path*, migrated to this version; make it if there is none.
 
     Raises:
-        StoreError: It is not ours, damaged, of a newer version, of another site, or cannot be opened.
+        StoreError: It is not ours, damaged, of a newer version, of another site, or cannot be opened; with the path
+            that it is *called* by, if that is another.
     """
-    is_new = not path.exists()
-    if is_new and not may_create:
-        raise StoreError(f"{path}: there is no state yet; run `feeder once` first")
-    if not is_new:
-        _check_file(path)
-    with _translated(path):
+    is_new = not look(path, site_id=site_id)
+    with told(called or path, OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
-        with _translated(path):
-            _set_up(connection)
-            _migrate(connection, path)
-            _check_site(connection, path, site_id)
-    except BaseException:
-        connection.close()
-        raise
-    return SqliteStore(connection, prefix=prefix(site_id))
+        connection = connect(path)
+        with _closed_if_it_fails(connection):
+            connection.execute("PRAGMA journal_mode = WAL")
+            _migrate(connection)
+            if is_new:
+                connection.execute(_statements()["set_meta"], ("site.id", site_id))
+            return _opened(connection, path, site_id=site_id, called=called)
+
+
+def open_existing(path: Path, *, site_id: str) -> SqliteStore:
+    """Open the state at *path* as `open_store` does; without the right to write it, to be read.
+
+    Raises:
+        StoreError: As `open_store`, or there is none; or it must be migrated, and may not be written.
+    """
+    if not look(path, site_id=site_id):
+        raise StoreError(f"{path}: there is no state yet; run `feeder once` first")
+    if may_write(path):
+        return open_store(path, site_id=site_id)
+    with told(path, OSError):
+        connection = connect_to_read(path)
+        with _closed_if_it_fails(connection):
+            if _version(connection) < len(scripts()):
+                raise StoreError(
+                    f"{path}: the state is of an older Feeder; `feeder once` of a user who may write mends it"
+                )
+            return _opened(connection, path, site_id=site_id)
 
 
 def copy_state(path: Path, target: Path) -> None:
     """Copy the state at *path* as it is now, even while a process uses it."""
     with (
-        _translated(path),
-        contextlib.closing(sqlite3.connect(path)) as source,
+        told(path, OSError),
+        contextlib.closing(connect_as_allowed(path)) as source,
         contextlib.closing(sqlite3.connect(target)) as copy,
     ):
         source.backup(copy)
@@ -749,70 +780,40 @@ def prefix(site_id: str) -> str:
     return f"tag:{site_id}:article/"
 
 
-def _set_up(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
+@contextmanager
+def _closed_if_it_fails(connection: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _opened(connection: sqlite3.Connection, path: Path, *, site_id: str, called: Path | None = None) -> SqliteStore:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA cache_size = -32768")
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute(
         "CREATE TEMP TABLE scan (locator TEXT PRIMARY KEY, size INT, mtime_ns INT, inode INT) WITHOUT ROWID"
     )
+    return SqliteStore(connection, path=path, prefix=prefix(site_id), called=called)
 
 
-def _check_file(path: Path) -> None:
-    """Refuse a file that SQLite would take for an empty database, or that was cut off."""
-    with _translated(path):
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            header = file.read(100)
-    if size == 0:
-        raise StoreError(f"{path}: the state is an empty file; restore it from a backup, or remove it to begin anew")
-    if not header.startswith(b"SQLite format 3\0"):
-        raise StoreError(f"{path}: not a state of Feeder (not an SQLite database)")
-    page = int.from_bytes(header[16:18], "big")
-    pages = int.from_bytes(header[28:32], "big")
-    journal = path.with_name(f"{path.name}-wal")
-    if journal.exists() and journal.stat().st_size:
-        return  # a checkpoint that was cut off says more pages than it wrote; SQLite takes the rest from here
-    if size < pages * (65536 if page == 1 else page):
-        raise StoreError(f"{path}: the state is cut off ({size} bytes); restore it from a backup")
-
-
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    scripts = sorted(f for f in _sql_folder().iterdir() if re.fullmatch(r"\d{4}\.sql", f.name))
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (owner,) = connection.execute("PRAGMA application_id").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if tables and owner != APPLICATION_ID:
-        raise StoreError(f"{path}: not a state of Feeder (an SQLite database of another program)")
-    if version > len(scripts):
-        raise StoreError(f"{path}: the state was written by a newer Feeder (schema {version}, known: {len(scripts)})")
-    for number, script in enumerate(scripts[version:], start=version + 1):
+def _migrate(connection: sqlite3.Connection) -> None:
+    version = _version(connection)
+    for number, name in enumerate(scripts()[version:], start=version + 1):
         connection.executescript(
-            f"BEGIN IMMEDIATE; {script.read_text('utf-8')}\n"
+            f"BEGIN IMMEDIATE; {script(name)}\n"
             f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number}; COMMIT;"
         )
 
 
-def _check_site(connection: sqlite3.Connection, path: Path, site_id: str) -> None:
-    sql = _statements()
-    row = connection.execute(sql["get_meta"], ("site.id",)).fetchone()
-    if row and row[0] != site_id:
-        raise StoreError(
-            f'{path}: this state belongs to site.id "{row[0]}", not "{site_id}": '
-            "another id would make every article new to every subscriber"
-        )
-    if not row:
-        connection.execute(sql["set_meta"], ("site.id", site_id))
-
-
-def _sql_folder() -> Any:
-    return resources.files("feeder.store") / "sql"
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _statements() -> dict[str, str]:
-    text = (_sql_folder() / "queries.sql").read_text("utf-8")
-    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
+    parts = re.split(r"^-- name: (\w+)\n", script("queries.sql"), flags=re.MULTILINE)[1:]
     return {name: _filled(sql.strip()) for name, sql in zip(parts[::2], parts[1::2], strict=True)}
 
 
@@ -826,17 +827,15 @@ def _filled(sql: str) -> str:
     return sql
 
 
-@contextmanager
-def _translated(path: Path | None = None) -> Iterator[None]:
-    kinds = (sqlite3.Error, OSError) if path else (sqlite3.Error,)  # other files' errors pass through a transaction
-    try:
-        yield
-    except kinds as error:
-        where = f"{path}: " if path else ""
-        raise StoreError(f"{where}the state cannot be used: {error}") from error
-
-
 # ---------------------------------------------------------------- values
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _stamps(found: Iterable[Place | Unlisted], unlisted: list[Unlisted]) -> Iterator[tuple[str, int, int, int]]:
