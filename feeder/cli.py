@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
@@ -26,6 +28,7 @@ DEFAULT_CONFIGS: Final = (Path("config.toml"), Path("/etc/feeder/config.toml"))
 DONE, FAILED, WRONG, SOURCES_FAILED = 0, 1, 2, 3  # exit codes
 INTERRUPTED: Final = 130  # as shells have it: 128 + SIGINT
 PIPE_CLOSED: Final = 141  # 128 + SIGPIPE
+TERMINATED: Final = 143  # 128 + SIGTERM
 
 # What `feeder --help` lists, in this order. A command that is not named here comes last.
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -94,8 +97,7 @@ class _Groups(click.Group):
             if sys.stdout:
                 sys.stdout.flush()
         except BrokenPipeError:
-            # What is left in the buffer has no reader; the interpreter must not fail over it on its way out.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             ctx.exit(PIPE_CLOSED)
         return result
 
@@ -105,25 +107,58 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # titles are in any script, terminals are not
-    sys.exit(_run(arguments))
+    with _terminable():
+        code = _run(arguments)
+    sys.exit(code)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         result = feeder.main(arguments, standalone_mode=False, prog_name="feeder")
+        if sys.stdout:
+            sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return WRONG
-    except click.Abort:
-        _say("feeder: interrupted; what was done stands, the rest is done at the next run")
-        return INTERRUPTED
+    except (click.Abort, _Terminated) as stop:
+        word, code = ("interrupted", INTERRUPTED) if isinstance(stop, click.Abort) else ("terminated", TERMINATED)
+        _say(f"feeder: {word}; what was done stands, the rest is done at the next run")
+        return code
     except ConfigError as error:
         _say(*error.problems)
         return WRONG
     except FeederError as error:
         _say(f"feeder: {error}")
         return FAILED
+    except OSError as error:
+        _drop_output()
+        _say(f"feeder: {error.filename or 'the output cannot be written'}: {error.strerror}")
+        return FAILED
     return result if isinstance(result, int) else DONE
+
+
+def _drop_output() -> None:
+    """Leave what is in the buffer, which nobody takes: the interpreter must not fail over it on its way out."""
+    if sys.stdout:
+        with suppress(OSError):  # in tests it has no number
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Terminated(BaseException):
+    """SIGTERM came; what is open is closed on the way up."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise _Terminated
 
 
 def _say(*lines: str) -> None:
@@ -133,14 +168,19 @@ def _say(*lines: str) -> None:
         click.echo(printable(line), err=True)
 
 
+def _note_level(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    options = context.find_root().ensure_object(Options)
+    options.log_level = value or options.log_level
+
+
 def _note_path(context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
     options = context.find_root().ensure_object(Options)
     options.path = value or options.path
 
 
-def _config_option(*, envvar: str | None = None) -> Callable[[Command], Command]:
-    """Let `-c` stand before a command's name, and behind it as well."""
-    return click.option(
+def _common_options(*, envvar: str | None = None) -> Callable[[Command], Command]:
+    """Let `-c` and `--log-level` stand before a command's name, and behind it as well."""
+    config = click.option(
         "-c",
         "--config",
         type=click.Path(path_type=Path),
@@ -149,6 +189,14 @@ def _config_option(*, envvar: str | None = None) -> Callable[[Command], Command]
         callback=_note_path,
         help="The configuration. [default: ./config.toml, then /etc/feeder/config.toml]",
     )
+    level = click.option(
+        "--log-level",
+        type=click.Choice(["debug", "info", "warning", "error"]),
+        expose_value=False,
+        callback=_note_level,
+        help="The least serious events to log. [default: info; where a command reports by itself: warning or error]",
+    )
+    return lambda command: config(level(command))
 
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -160,17 +208,11 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="feeder", message="%(prog)s %(version)s")
-@_config_option(envvar="FEEDER_CONFIG")
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default=None,
-    help="The least serious events to log. [default: info; where a command reports by itself: warning or error]",
-)
+@_common_options(envvar="FEEDER_CONFIG")
 @click.pass_context
-def feeder(context: click.Context, *, log_level: str | None) -> None:
+def feeder(context: click.Context) -> None:
     """Republish trees of articles as Atom, RSS and JSON feeds, one for every category."""
-    context.ensure_object(Options).log_level = log_level
+    context.ensure_object(Options)
 
 
 # ---------------------------------------------------------------- set up
@@ -208,7 +250,7 @@ def init(
 
 
 @feeder.command()
-@_config_option()
+@_common_options()
 @_json_option
 @click.argument("files", metavar="FEED...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.pass_context
@@ -234,7 +276,7 @@ def adopt(context: click.Context, *, files: tuple[Path, ...], as_json: bool) -> 
 
 
 @feeder.command()
-@_config_option()
+@_common_options()
 @click.option("--all", "everything", is_flag=True, help="Poll every source, whether it is due or not.")
 @click.option("--dry-run", is_flag=True, help="Name the files that would change, and what other settings would do.")
 @click.option("--fresh", is_flag=True, help="Begin with a new state although feeds are published already.")
@@ -309,7 +351,7 @@ def _rehearse(app: App, *, everything: bool) -> Summary:
 
 
 @feeder.command()
-@_config_option()
+@_common_options()
 @click.pass_obj
 def run(obj: Options) -> None:
     """Run the daemon: poll, publish and serve until it is told to stop.
@@ -319,7 +361,8 @@ def run(obj: Options) -> None:
     from feeder.app import opened
     from feeder.schedule import run as run_daemon
 
-    with opened(_load(obj)) as app:
+    # A signal before the daemon takes them, or after, means the same.
+    with suppress(KeyboardInterrupt, _Terminated), opened(_load(obj)) as app:
         run_daemon(app, clock=_now)
 
 
@@ -327,7 +370,7 @@ def run(obj: Options) -> None:
 
 
 @feeder.command()
-@_config_option()
+@_common_options()
 @_json_option
 @click.pass_obj
 def check(obj: Options, *, as_json: bool) -> None:
@@ -347,7 +390,7 @@ def check(obj: Options, *, as_json: bool) -> None:
 
 
 @feeder.command()
-@_config_option()
+@_common_options()
 @_json_option
 @click.argument("source_or_file", metavar="SOURCE|FILE")
 @click.pass_obj
@@ -379,7 +422,7 @@ def preview(obj: Options, source_or_file: str, *, as_json: bool) -> None:
 
 
 @feeder.command()
-@_config_option()
+@_common_options()
 @click.option("--merges", is_flag=True, help="List the articles that were merged although their texts differ.")
 @_json_option
 @click.pass_obj
@@ -411,7 +454,7 @@ def status(obj: Options, *, merges: bool, as_json: bool) -> None:
 
 
 @feeder.command()
-@_config_option()
+@_common_options()
 @_json_option
 @click.argument("file_or_id", metavar="FILE|ID")
 @click.pass_obj
@@ -440,7 +483,7 @@ def _names(command: Command) -> Command:
 
 
 @feeder.command()
-@_config_option()
+@_common_options()
 @_names
 @click.pass_obj
 def poll(obj: Options, names: tuple[str, ...]) -> None:
@@ -457,7 +500,7 @@ def poll(obj: Options, names: tuple[str, ...]) -> None:
 
 
 @feeder.command()
-@_config_option()
+@_common_options()
 @_names
 @click.pass_obj
 def pause(obj: Options, names: tuple[str, ...]) -> None:
@@ -471,7 +514,7 @@ def pause(obj: Options, names: tuple[str, ...]) -> None:
 
 
 @feeder.command()
-@_config_option()
+@_common_options()
 @_names
 @click.pass_obj
 def resume(obj: Options, names: tuple[str, ...]) -> None:
@@ -485,7 +528,7 @@ def resume(obj: Options, names: tuple[str, ...]) -> None:
 
 
 @feeder.command()
-@_config_option()
+@_common_options()
 @_names
 @click.pass_obj
 def accept(obj: Options, names: tuple[str, ...]) -> None:
@@ -506,7 +549,7 @@ def accept(obj: Options, names: tuple[str, ...]) -> None:
 
 
 @feeder.command()
-@_config_option()
+@_common_options()
 @click.option("--note", default="", help="Why, for removed.txt and `feeder explain`.")
 @click.argument("id_or_file", metavar="ID|FILE")
 @click.pass_context

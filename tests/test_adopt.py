@@ -447,7 +447,7 @@ def test_articles_that_are_here_already_keep_their_ids(home: Path) -> None:
     once(home, NOON + HOUR)
     assert ids(home) == before
     assert done.present == 1
-    assert any(line.startswith("1 articles were polled before") for line in adopting.report(done))
+    assert any(line.startswith("1 article was polled before") for line in adopting.report(done))
 
 
 ENTRY = "<entry>{}</entry>"

@@ -109,6 +109,81 @@ def test_a_closed_pipe_is_no_traceback(desk: Desk) -> None:
     assert (process.returncode, errors) == (141, b"")
 
 
+@pytest.mark.parametrize("arguments", [["status"], ["once", "--all", "--json"], ["check"], ["--help"]])
+@pytest.mark.parametrize("buffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_an_output_that_cannot_be_written_is_one_line_and_exit_code_1(
+    desk: Desk, arguments: list[str], buffered: str
+) -> None:
+    command = [sys.executable, "-m", "feeder", "--log-level", "error", *arguments]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command,
+            cwd=desk.folder,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env=os.environ | {"PYTHONUNBUFFERED": buffered},
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "feeder: the output cannot be written: No space left on device\n",
+    )
+
+
+def test_a_disk_without_room_for_the_number_in_the_lock_is_no_traceback(desk: Desk) -> None:
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); from feeder.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "--log-level", "error", "once"]
+    done = subprocess.run(command, cwd=desk.folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith(f"feeder: {desk.folder / 'var/state.db'}: the state cannot be used: ")
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [
+        pytest.param(signal.SIGINT, 130, "feeder: interrupted; ", id="interrupt"),
+        pytest.param(signal.SIGTERM, 143, "feeder: terminated; ", id="terminate"),
+    ],
+)
+def test_a_signal_ends_once_with_a_line_and_a_state_that_is_whole(
+    desk: Desk, number: signal.Signals, code: int, said: str
+) -> None:
+    for count in range(1200):
+        desk.write(f"newsroom/{count}.md", title=f"News {count}", more=f"categories: [C{count % 60}]")
+    command = [sys.executable, "-m", "feeder", "--log-level", "error", "once"]
+    with subprocess.Popen(command, cwd=desk.folder, stderr=subprocess.PIPE, text=True) as process:
+        while not (desk.folder / "var/state.db-wal").exists():
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, errors = process.communicate()
+    assert process.returncode == code
+    assert errors.lstrip() == f"{said}what was done stands, the rest is done at the next run\n"
+    assert desk.run("once", "--json").json["state"]["articles"] == 1201
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_daemon_works_ends_it_with_0(desk: Desk, number: signal.Signals) -> None:
+    code = "import sys, time; sys.stderr.write('.'); sys.stderr.flush()"
+    hook = f"import feeder.app; before = feeder.app.opened\ndef slow(*all):\n  {code}; time.sleep(60)\nfeeder.app.opened = slow"
+    command = [sys.executable, "-c", f"{hook}\nfrom feeder.cli import main\nmain(['run'])"]
+    with subprocess.Popen(command, cwd=desk.folder, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        assert process.stderr.read(1) == "."
+        process.send_signal(number)
+        errors = process.stderr.read()
+    assert (process.returncode, errors) == (0, "")
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_log_level_may_stand_before_and_behind_the_command(desk: Desk, *, before: bool) -> None:
+    level = ["--log-level", "error"]
+    told = desk.program(*(level if before else []), "once", *([] if before else level))
+    assert (told.code, told.err) == (0, "")
+
+
 def test_an_interrupted_run_leaves_a_state_that_the_next_run_goes_on_with(desk: Desk) -> None:
     for number in range(1200):
         desk.write(f"newsroom/{number}.md", title=f"News {number}", more=f"categories: [C{number % 60}]")

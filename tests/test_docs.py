@@ -162,7 +162,7 @@ def options(command: click.Command) -> set[str]:
 
 def own_options(command: click.Command) -> set[str]:
     """Return those that not all commands take."""
-    return options(command) - {"-c", "--config"}
+    return options(command) - {"-c", "--config", "--log-level"}
 
 
 def test_every_command_is_documented_and_no_other() -> None:
