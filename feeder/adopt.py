@@ -17,6 +17,7 @@ from feeder.html import safe_text
 from feeder.model import Memory, Problem, Site
 from feeder.normalize import title_key
 from feeder.parse.published import PublishedEntry, feed_files, read_published
+from feeder.report import many
 from feeder.store.sqlite import prefix
 
 SHOWN: Final = 20  # entries that a report names
@@ -65,7 +66,7 @@ def adopt(files: Iterable[Path], settings: Config, *, now: datetime) -> Adoption
 def report(done: Adoption) -> tuple[str, ...]:
     """Return *done* in a few lines for people; ids stand in them as they were written."""
     lines = [
-        f"{done.read} entries read: {done.adopted} adopted, {done.known} known already, {len(done.refused)} refused"
+        f"{many(done.read, 'entry', 'entries')} read: {done.adopted} adopted, {done.known} known already, {len(done.refused)} refused"
     ]
     lines += [f"  refused: {problem.where}: {problem.reason}" for problem in done.refused[:SHOWN]]
     if len(done.refused) > SHOWN:
@@ -73,11 +74,15 @@ def report(done: Adoption) -> tuple[str, ...]:
     lines += [f"  not read: {problem.where}: {problem.reason}" for problem in done.unread]
     if done.present and done.adopted:
         lines.append(
-            f"{done.present} articles were polled before and keep the ids they have; "
+            f"{many(done.present, 'article was', 'articles were')} polled before, with ids that stay as they are; "
             "adopt before the first poll to give adopted ids to all"
         )
     if done.adopted:
-        lines.append("Their articles get these ids at the next poll, where they count as returned.")
+        lines.append(
+            "Its article gets this id at the next poll, where it counts as returned."
+            if done.adopted == 1
+            else "Their articles get these ids at the next poll, where they count as returned."
+        )
     return tuple(lines)
 
 

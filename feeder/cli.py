@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
 
-from feeder.errors import ConfigError, FeederError, StateInUse
+from feeder.errors import ConfigError, FeederError, StateInUse, UnknownName
 
 if TYPE_CHECKING:
     from feeder.app import App
@@ -129,7 +129,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         return WRONG
     except FeederError as error:
         _say(f"feeder: {error}")
-        return FAILED
+        return WRONG if isinstance(error, UnknownName) else FAILED
     except OSError as error:
         _drop_output()
         _say(f"feeder: {error.filename or 'the output cannot be written'}: {error.strerror}")
@@ -441,7 +441,7 @@ def status(obj: Options, *, merges: bool, as_json: bool) -> None:
     from feeder import report, screen
     from feeder.app import has_state
 
-    settings = _load(obj, level="warning")
+    settings = _load(obj, level="warning", to_write=False)
     if has_state(settings):
         with _beside(settings) as app:
             stands = report.standing(settings, app.store, merges=merges)
@@ -467,7 +467,7 @@ def explain(obj: Options, file_or_id: str, *, as_json: bool) -> None:
     from feeder import screen
 
     now = _now()
-    with _beside(_load(obj, level="warning")) as app:
+    with _beside(_load(obj, level="warning", to_write=False)) as app:
         told = why.explain(why.find(file_or_id, app), app, now)
         if as_json:
             screen.show_json(why.values(told))
@@ -585,26 +585,27 @@ def _say_taken_down(id_: str, copies: tuple[Any, ...]) -> None:
 
 def _publish_removal(settings: Config, feeds: int) -> int:
     from feeder.app import opened
+    from feeder.report import many
 
     try:
         with opened(settings) as app:
             published = app.publish(_now(), settle=timedelta())
     except StateInUse:
-        click.echo(f"  it leaves {feeds} feed(s) as soon as the daemon publishes, within moments")
+        click.echo(f"  it leaves {many(feeds, 'feed')} as soon as the daemon publishes, within moments")
         return DONE
     _say(*(f"  failed: {'/'.join(node)}: {reason}" for node, reason in published.failed.items()))
-    click.echo(f"  it has left {feeds} feed(s): {len(published.written)} file(s) written")
+    click.echo(f"  it has left {many(feeds, 'feed')}: {many(len(published.written), 'file')} written")
     return FAILED if published.failed else DONE
 
 
 # ---------------------------------------------------------------- what commands share
 
 
-def _load(obj: Options, *, level: str = "info") -> Config:
+def _load(obj: Options, *, level: str = "info", to_write: bool = True) -> Config:
     from feeder import config, log
 
     log.configure(obj.log_level or level)
-    settings = config.load(obj.path or _default_config())
+    settings = config.load(obj.path or _default_config(), to_write=to_write)
     for warning in settings.warnings:
         click.echo(f"warning: {warning}", err=True)
     return settings
@@ -614,7 +615,7 @@ def _load_if_any(obj: Options) -> Config | None:
     from feeder import log
 
     if obj.path or any(path.exists() for path in DEFAULT_CONFIGS):
-        return _load(obj, level="warning")
+        return _load(obj, level="warning", to_write=False)
     log.configure(obj.log_level or "warning")
     return None
 
@@ -656,6 +657,6 @@ def _check_known(names: tuple[str, ...], app: App) -> None:
     sources = {source.name for source in app.config.sources}
     for name in names:
         if name not in sources:
-            raise FeederError(f'there is no source "{name}"{suggestion(name, sources)}')
+            raise UnknownName(f'there is no source "{name}"{suggestion(name, sources)}')
         if name not in states:
             raise FeederError(f"{name}: has not been taken over from the configuration yet: restart the daemon")

@@ -15,6 +15,10 @@ class ConfigError(FeederError):
         self.problems = problems
 
 
+class UnknownName(FeederError):
+    """The operator named what there is not."""
+
+
 class FetchError(FeederError):
     """A source or document cannot be read now; wait and try again."""
 

@@ -151,7 +151,7 @@ def _why_unknown(word: str, app: App) -> str:
         return f"{word}: there is no such file, and source {source.name} had none when it was polled"
     if not source.enabled:
         return f"{word}: source {source.name} is turned off (enabled = false)"
-    return f"{word}: {_why_not_polled(locator, source)}"
+    return f"{word}: {_why_not_polled(locator, source)}.{_failing(source.name, app)}".rstrip(".")
 
 
 def _why_not_polled(locator: str, source: Source) -> str:
@@ -173,9 +173,9 @@ def _why_not_polled(locator: str, source: Source) -> str:
 def explain(found: Found, app: App, now: datetime) -> Explanation:
     """Return why what was *found* is where it is, or is not."""
     if found.id is None:
-        document = _document(found.rows[0], "no article", app)
-        state = found.rows[0].status
-        return Explanation(state=state, verdict=_unread(found.rows[0]), documents=(document,))
+        (row,) = found.rows
+        document = _document(row, "no article", app)
+        return Explanation(state=row.status, verdict=_unread(row) + _failing(row.source, app), documents=(document,))
     memory = app.store.copies([found.id])[found.id][0]
     shown = app.store.shown([found.id]).get(found.id)
     feeds = tuple(_feeds(shown, app, now)) if shown and not shown.held else ()
@@ -183,7 +183,7 @@ def explain(found: Found, app: App, now: datetime) -> Explanation:
     state, verdict = _verdict(found, memory, shown, feeds, app=app, now=now, history=history)
     return Explanation(
         state=state,
-        verdict=verdict,
+        verdict=verdict + (_failing(found.rows[0].source, app) if found.rows else ""),
         id=found.id,
         shown=shown,
         memory=memory,
@@ -202,6 +202,14 @@ def keys(article: Article) -> Iterator[tuple[str, str]]:
         yield "given id", article.guid
     if article.dating is not Dating.ZONED:
         yield "title and text", f"{article.title_key} · {article.text_hash.hex()[:12]}…"
+
+
+def _failing(name: str, app: App) -> str:
+    """Return a sentence about the source if its last poll failed."""
+    state = next((state for state in app.store.sources() if state.name == name), None)
+    if state is None or state.error is None:
+        return ""
+    return f" The last poll of source {name} failed ({state.error}); what was read before stands."
 
 
 def _unread(row: Row) -> str:
@@ -240,6 +248,8 @@ def _role(row: Row, found: Found, shown: Shown | None, app: App) -> str:
         return "not shown: its source is turned off"
     if shown is None:
         return "not shown"
+    if _is_winner(row, shown) and shown.held:
+        return f"held until {local(shown.published, app.config.site.timezone)}"
     if _is_winner(row, shown):
         return "shown" if len(found.rows) == 1 else "wins"
     winner = next((other for other in found.rows if _is_winner(other, shown)), row)

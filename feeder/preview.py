@@ -12,7 +12,7 @@ from typing import Final
 from feeder import categories, dedup, html, normalize
 from feeder.config import Config
 from feeder.config.values import suggestion
-from feeder.errors import FeederError, ParseError
+from feeder.errors import FeederError, ParseError, UnknownName
 from feeder.explain import DATINGS, keys
 from feeder.fetch import fetcher_of
 from feeder.fetch.directory import locator_of
@@ -76,7 +76,7 @@ def subject(word: str, settings: Config | None) -> Subject:
     A file in a source is read as the source has it; any other with the settings of the first source, or the defaults.
 
     Raises:
-        FeederError: There is neither such a source nor such a file.
+        UnknownName: There is neither such a source nor such a file.
     """
     sources = settings.sources if settings else ()
     site = settings.site if settings else DEFAULT_SITE
@@ -86,7 +86,7 @@ def subject(word: str, settings: Config | None) -> Subject:
     path = Path(word).absolute()
     if not path.exists():
         near = suggestion(word, [source.name for source in sources])
-        raise FeederError(f"{word}: there is neither a source nor a file of this name{near}")
+        raise UnknownName(f"{word}: there is neither a source nor a file of this name{near}")
     for source in sources:
         if source.path and not path.is_dir() and path.resolve().is_relative_to(source.path.resolve()):
             return Subject(source=source, site=site, locator=locator_of(source.path.resolve(), path.resolve()))

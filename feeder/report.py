@@ -20,10 +20,22 @@ from feeder.store import Fault, FaultKind, SourceState, Store
 
 FEW = 5  # of a kind that a summary names
 MANY = 20  # of a kind that `status` names; JSON has all
+IN_WORDS = {Verdict.MERGED: "merged as copies"}
 NEWS = tuple(verdict for verdict in Verdict if verdict is not Verdict.UNCHANGED)
 REJECTED = (Status.BROKEN, Status.UNSETTLED, Status.UNREADABLE)
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
-COUNTED = ("articles", "merged", "held", "removed", "left_out", "rejected", "missing", "feeds", "stale")
+COUNTED = {  # what the store counts, in words
+    "articles": "articles",
+    "sightings": "sightings of them",
+    "merged": "articles with several sightings",
+    "held": "articles held until their date",
+    "removed": "articles taken down",
+    "left_out": "documents left out by their authors",
+    "rejected": "documents rejected",
+    "missing": "sightings missing",
+    "feeds": "feeds",
+    "stale": "feeds to be published",
+}
 UNTITLED = "(the whole site)"
 
 
@@ -140,7 +152,7 @@ def _totals(done: Summary) -> tuple[Counter[Verdict], Counter[Status]]:
 
 def _polled_lines(done: Summary) -> Iterator[str]:
     verdicts, statuses = _totals(done)
-    counted = [(verdict.value, verdicts[verdict]) for verdict in NEWS]
+    counted = [(IN_WORDS.get(verdict, verdict.value), verdicts[verdict]) for verdict in NEWS]
     counted.append(("held", sum(polled.held for polled in done.polls)))
     counted.append(("left out", statuses[Status.LEFT_OUT]))
     counted.append(("rejected", sum(statuses[status] for status in REJECTED)))
@@ -310,7 +322,7 @@ class SourceStatus:
 
     name: str
     state: str
-    articles: int = 0
+    sightings: int = 0
     missing: int = 0
     last_success: datetime | None = None
     next_poll: datetime | None = None
@@ -354,7 +366,7 @@ def _status(state: SourceState, source: Source | None, store: Store) -> SourceSt
     return SourceStatus(
         name=state.name,
         state=said,
-        articles=store.count(state.name),
+        sightings=store.count(state.name),
         missing=sum(1 for gone in store.missing(state.name) if gone.id),
         last_success=state.last_success,
         next_poll=state.next_poll if said in {"ok", "failing", "new"} else None,
@@ -375,9 +387,9 @@ def _state(state: SourceState, source: Source | None) -> str:
 
 def status(stands: Standing, now: datetime) -> Iterator[Block]:
     """Yield how everything stands."""
-    columns = ("source", "state", "articles", "last success", "next poll", "error")
+    columns = ("source", "state", "sightings", "last success", "next poll", "error")
     yield Table(title="Sources", columns=columns, rows=tuple(_source_row(each, now) for each in stands.sources))
-    counts = tuple((name.replace("_", " "), str(stands.counts.get(name, 0))) for name in COUNTED)
+    counts = tuple((words, str(stands.counts.get(name, 0))) for name, words in COUNTED.items())
     yield Table(title="Counts", columns=("what", "how many"), rows=counts)
     rejected = tuple((problem.where, problem.reason) for problem in stands.problems)
     yield Table(title="Rejected documents", columns=("document", "reason"), rows=rejected[:MANY])
@@ -392,9 +404,9 @@ def status(stands: Standing, now: datetime) -> Iterator[Block]:
 
 
 def _source_row(each: SourceStatus, now: datetime) -> tuple[str, ...]:
-    articles = f"{each.articles}" + (f" ({each.missing} missing)" if each.missing else "")
+    sightings = f"{each.sightings}" + (f" ({each.missing} missing)" if each.missing else "")
     due = "-" if each.next_poll is None else "due" if each.next_poll <= now else apart(each.next_poll, now)
-    return each.name, each.state, articles, apart(each.last_success, now), due, each.error or "-"
+    return each.name, each.state, sightings, apart(each.last_success, now), due, each.error or "-"
 
 
 def _faulty(fault: Fault) -> str:
@@ -440,7 +452,7 @@ def _source_values(each: SourceStatus) -> dict[str, object]:
     return {
         "name": each.name,
         "state": each.state,
-        "articles": each.articles,
+        "sightings": each.sightings,
         "missing": each.missing,
         "last_success": stamp(each.last_success),
         "next_poll": stamp(each.next_poll),

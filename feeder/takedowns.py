@@ -15,6 +15,8 @@ from feeder.errors import ConfigError, OutputError
 
 NAME = "removed.txt"
 
+_WAY_OUT = "mend the line, as `feeder remove` writes it: an id, its keys, and after ` # ` a note; or delete it"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Takedown:
@@ -36,7 +38,7 @@ def load(path: Path) -> tuple[Takedown, ...]:
     except FileNotFoundError:
         return ()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path.name}: cannot be read: {error}") from error
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
     numbered = ((number, line.strip()) for number, line in enumerate(lines, start=1))
     return tuple(_parsed(path, number, line) for number, line in numbered if line and not line.startswith("#"))
 
@@ -70,8 +72,8 @@ def _parsed(path: Path, number: int, line: str) -> Takedown:
     facts, _, note = line.partition(" # ")
     id_, *keys = facts.split()
     if ":" not in id_:
-        raise ConfigError(f'{path.name}: line {number}: "{id_}" is not the id of an article')
+        raise ConfigError(f'{path}: line {number}: "{id_}" is not the id of an article; {_WAY_OUT}')
     try:
         return Takedown(id=id_, keys=tuple(bytes.fromhex(key) for part in keys for key in part.split(",")), note=note)
     except ValueError as error:
-        raise ConfigError(f"{path.name}: line {number}: a key is not hexadecimal") from error
+        raise ConfigError(f"{path}: line {number}: a key is not hexadecimal; {_WAY_OUT}") from error

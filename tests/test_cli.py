@@ -620,6 +620,56 @@ def test_status_says_when_a_source_is_polled_next(desk: Desk) -> None:
     assert "due" in desk.run("status").out.split()
 
 
+READER = """
+import io, os, sys
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from feeder.cli import main
+if os.geteuid() == 0:
+    with suppress(SystemExit), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        main()  # imports what nobody may not read
+    os.setuid(65534)
+main()
+"""
+
+
+def test_a_user_who_may_only_read_can_ask_and_is_told_that_more_cannot_be_done(desk: Desk) -> None:
+    """Root may do everything, so nobody asks."""
+    desk.run("once")
+    folders = [desk.folder, *(desk.folder / name for name in ("var", "public"))]
+    above = [each for each in desk.folder.parents if each.name.startswith(("pytest-", "popen-"))]
+    for each in above:
+        each.chmod(0o755)
+    for each in (*folders, desk.folder / "var/state.db"):
+        each.chmod(0o555)
+    try:
+        told = {
+            name: subprocess.run(
+                [sys.executable, "-c", READER, *name.split()],
+                cwd=desk.folder,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            for name in ("status", f"explain {ARTICLE}", "check", "poll newsroom")
+        }
+    finally:
+        for each in (*folders, desk.folder / "var/state.db", *above):
+            each.chmod(0o700)
+    codes = [each.returncode for each in told.values()]
+    assert codes == [0, 0, 2, 2], [each.stderr for each in told.values()]
+    assert f'storage: state: "{desk.folder}/var" cannot be written to' in told["check"].stderr
+    assert f'storage: output: "{desk.folder}/public" cannot be written to' in told["check"].stderr
+
+
+def test_sightings_and_articles_are_told_apart(desk: Desk) -> None:
+    desk.write("newsroom/copy.md")
+    assert desk.run("once").out.startswith("1 source polled: 1 new, 1 merged as copies\n")
+    told = [" ".join(line.split()) for line in desk.run("status").out.splitlines()]
+    assert "SOURCE STATE SIGHTINGS LAST SUCCESS NEXT POLL ERROR" in told
+    assert {"articles 1", "sightings of them 2", "articles with several sightings 1"} <= set(told)
+    assert desk.run("status", "--json").json["sources"][0]["sightings"] == 2
+
+
 def test_status_counts(desk: Desk) -> None:
     desk.write("newsroom/copy.md")
     desk.write("newsroom/draft.md", more="draft: true")
@@ -681,10 +731,10 @@ def test_titles_of_all_scripts_keep_their_blanks_and_lose_their_controls(desk: D
 
 
 @pytest.mark.parametrize("command", ["poll", "pause", "resume", "accept"])
-def test_an_unknown_source_is_exit_code_1_with_the_nearest_name(desk: Desk, command: str) -> None:
+def test_an_unknown_source_is_exit_code_2_with_the_nearest_name(desk: Desk, command: str) -> None:
     desk.run("once")
     told = desk.run(command, "newsrom")
-    assert (told.code, told.err) == (1, 'feeder: there is no source "newsrom"; did you mean "newsroom"?\n')
+    assert (told.code, told.err) == (2, 'feeder: there is no source "newsrom"; did you mean "newsroom"?\n')
 
 
 @pytest.mark.parametrize("command", ["poll", "pause", "resume", "accept", "remove", "explain"])
@@ -720,7 +770,7 @@ def test_poll_makes_sources_due(desk: Desk) -> None:
 
 def test_one_unknown_name_and_none_is_touched(desk: Desk) -> None:
     desk.run("once")
-    assert desk.run("pause", "newsroom", "nobody").code == 1
+    assert desk.run("pause", "newsroom", "nobody").code == 2
     assert desk.run("status", "--json").json["sources"][0]["state"] == "ok"
 
 
@@ -756,7 +806,7 @@ def test_a_takedown_leaves_every_feed_at_once_and_does_not_return(desk: Desk) ->
     told = desk.run("remove", desk.folder / ARTICLE, "--note", "court order\n12/26")
     assert told.code == 0
     assert told.out.splitlines()[0] == "taken down: Bridge opens"
-    assert "it has left 3 feed(s)" in told.out
+    assert "it has left 3 feeds: " in told.out
     assert (desk.folder / "removed.txt").read_text().endswith(" # court order 12/26\n")
     desk.settle("newsroom", "partner")
     desk.write("partner/again.md")

@@ -79,10 +79,10 @@ def test_a_directory_that_cannot_be_listed_is_told(desk: Desk) -> None:
     assert preview.source_values(seen, chosen)["unlisted"] == ["locked/: Permission denied"]
 
 
-def test_neither_a_source_nor_a_file_is_exit_code_1_with_the_nearest_name(desk: Desk) -> None:
+def test_neither_a_source_nor_a_file_is_exit_code_2_with_the_nearest_name(desk: Desk) -> None:
     told = desk.run("preview", "newsrom")
     assert (told.code, told.err) == (
-        1,
+        2,
         'feeder: newsrom: there is neither a source nor a file of this name; did you mean "newsroom"?\n',
     )
 

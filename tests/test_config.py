@@ -490,6 +490,22 @@ def test_all_faults_of_all_files_are_told_at_once() -> None:
     )
 
 
+def test_names_are_compared_whatever_else_is_wrong() -> None:
+    twin = '[[source]]\nname = "a"\npath = "b"\n'
+    assert problems(f"{SITE}{SOURCE}limit = 0\n{twin}{twin}dialect = 7\n") == (
+        'config.toml: source "a": limit: 0 is not 1 or more',
+        'config.toml: source "a": name: is taken by another source in config.toml',
+        *problems(f"{SITE}{SOURCE}dialect = 7\n"),
+        'config.toml: source "a": name: is taken by another source in config.toml',
+    )
+
+
+def test_a_state_that_is_no_file_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "state.db").symlink_to("/dev/null")
+    found = problems(f'{SITE}storage.state = "sqlite:///state.db"\n{SOURCE}')
+    assert found == (f'config.toml: storage: state: "{tmp_path}/state.db" is no regular file',)
+
+
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
@@ -684,6 +700,7 @@ def test_loading_touches_nothing(tmp_path: Path) -> None:
 def test_directories_without_permission_are_told_apart(tmp_path: Path) -> None:
     """Root may do everything, so nobody looks, into directories that nobody may enter."""
     (tmp_path / "articles").chmod(0o000)
+    (tmp_path / "state.db").touch(0o444)
     tmp_path.chmod(0o555)
     above = [each for each in tmp_path.parents if each.name.startswith(("pytest-", "popen-"))]  # pytest's, for us alone
     for each in above:
@@ -694,7 +711,7 @@ def test_directories_without_permission_are_told_apart(tmp_path: Path) -> None:
         "from feeder.config import places\n"
         "here = Path(sys.argv[1])\n"
         "os.geteuid() or os.setuid(65534)\n"
-        "print(*places.faults_of_storage(here / 'var/feeder.db', here / 'public'), sep='\\n')\n"
+        "print(*places.faults_of_writing(here / 'state.db', here / 'public'), sep='\\n')\n"
         "print(places.doubt(here / 'articles'), places.doubt(here / 'articles/deep'), sep='\\n')\n"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]
@@ -706,6 +723,7 @@ def test_directories_without_permission_are_told_apart(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == [
         f'state: "{tmp_path}" cannot be written to',
         f'output: "{tmp_path}" cannot be written to',
+        f'state: "{tmp_path}/state.db" cannot be written',
         f'path: "{tmp_path}/articles" cannot be read now; the source fails until it can',
         f'path: "{tmp_path}/articles/deep" is not a directory now; the source fails until it is',
     ], done.stderr

@@ -162,6 +162,20 @@ def test_of_equals_the_first_by_name_wins(desk: Desk) -> None:
     assert told(desk, "newsroom/copy.md")["documents"][0]["role"] == "merged: of equals the first by name is shown"
 
 
+@pytest.mark.parametrize("name", ["newsroom/bridge.md", "newsroom/draft.md", "newsroom/new.md"])
+def test_the_failure_of_a_source_is_told_with_each_of_its_files(desk: Desk, name: str) -> None:
+    desk.write("newsroom/bridge.md")
+    desk.write("newsroom/draft.md", more="draft: true")
+    desk.run("once")
+    (desk.folder / "newsroom").rename(desk.folder / "away")
+    desk.run("once", "--all")
+    (desk.folder / "away").rename(desk.folder / "newsroom")
+    desk.write("newsroom/new.md", title="New")
+    told = desk.run("explain", desk.folder / name)
+    assert "The last poll of source newsroom failed (" in told.out + told.err
+    assert "No such file or directory" in told.out + told.err
+
+
 # ---------------------------------------------------------------- not shown
 
 
@@ -240,6 +254,7 @@ def test_an_article_of_the_future_is_held_until_its_hour(desk: Desk) -> None:
     desk.run("once")
     found = told(desk, "newsroom/later.md")
     assert (found["state"], found["held_until"]) == ("held", "2199-01-01T00:00:00Z")
+    assert found["documents"][0]["role"] == "held until 2199-01-01 00:00:00 +0000"
     assert "Held until 2199-01-01 00:00:00 +0000 (in " in desk.run("explain", desk.folder / "newsroom/later.md").out
 
 

@@ -79,7 +79,8 @@ def test_a_line_that_is_no_takedown_is_named(path: Path, line: str, told: str) -
     path.write_text(f"# taken down\n{ID}\n{line}\n{ID}\n", "utf-8")
     with pytest.raises(ConfigError) as refused:
         takedowns.load(path)
-    assert str(refused.value) == told
+    assert str(refused.value).startswith(f"{path.parent}/{told}; mend the line")
+    assert str(refused.value).endswith("or delete it")
 
 
 def test_a_file_that_is_no_text_is_the_operator_s_to_mend(path: Path) -> None:

@@ -48,8 +48,12 @@ class Config:
     warnings: tuple[str, ...] = ()
 
 
-def load(path: Path) -> Config:
+def load(path: Path, *, to_write: bool = True) -> Config:
     """Return the config in the file at *path* and in the files it includes.
+
+    Args:
+        path: The main file.
+        to_write: It is a fault if state and output cannot be written.
 
     Raises:
         ConfigError: With a line for each fault in all of them.
@@ -61,7 +65,7 @@ def load(path: Path) -> Config:
     feeds = _feeds(main, site, faults)
     listen = _table(main, "server", ServerTable, faults)
     placed = tuple(_sources(main, site, faults))
-    storage = _storage(main, placed, faults)
+    storage = _storage(main, placed, faults, to_write=to_write)
     _compare(placed, faults)
     if faults.lines or site is None or listen is None or storage is None:
         raise ConfigError(*faults.lines)
@@ -178,7 +182,7 @@ def _feeds(main: File, site: Site | None, faults: _Faults) -> FeedSettings:
     return feeds
 
 
-def _storage(main: File, placed: Iterable[_Placed], faults: _Faults) -> tuple[Path, Path] | None:
+def _storage(main: File, placed: Iterable[_Placed], faults: _Faults, *, to_write: bool) -> tuple[Path, Path] | None:
     table = _table(main, "storage", StorageTable, faults)
     state = _path(main, "state", table.state if table else None, places.state_file, faults)
     output = _path(main, "output", table.output if table else None, places.output_directory, faults)
@@ -188,6 +192,8 @@ def _storage(main: File, placed: Iterable[_Placed], faults: _Faults) -> tuple[Pa
     if state is None or output is None:
         return None
     for fault in places.faults_of_storage(state, output):
+        faults.add(main, "storage", fault)
+    for fault in places.faults_of_writing(state, output) if to_write else ():
         faults.add(main, "storage", fault)
     return state, output
 
@@ -208,12 +214,13 @@ def _path(main: File, key: str, text: str | None, read_path: _ReadPath, faults: 
 def _sources(main: File, site: Site | None, faults: _Faults) -> Iterator[_Placed]:
     zone = site.timezone if site else UTC_ZONE
     order = count()
+    names: dict[str, File] = {}
     for file in (main, *_included(main, faults)):
         defaults = _defaults(file, faults)
         for index, raw in enumerate(_tables_of_sources(file, faults), start=1):
             label = _source_label(raw, index)
             table, found = read(SourceTable, _merged(defaults, raw))
-            for fault in (*_contradictions(raw), *found):
+            for fault in (*_contradictions(raw), *found, *_taken(raw, file, names)):
                 faults.add(file, label, fault)
             if table:
                 path = places.absolute(file.directory, table.path)
@@ -258,6 +265,16 @@ def _source_label(raw: object, index: int) -> str:
     return f"source {values.shown(name) if isinstance(name, str) else index}"
 
 
+def _taken(raw: object, file: File, names: dict[str, File]) -> Iterator[str]:
+    """Note the name of a source, which may have other faults; yield what is wrong if another has it."""
+    name = raw.get("name") if isinstance(raw, dict) else None
+    if not isinstance(name, str):
+        return
+    if name in names:
+        yield f"name: is taken by another source in {values.printable(str(names[name].path))}"
+    names.setdefault(name, file)
+
+
 def _contradictions(raw: object) -> Iterator[str]:
     if isinstance(raw, dict) and "interval" in raw and "cron" in raw:
         yield "interval and cron exclude each other"
@@ -276,15 +293,9 @@ def _source(table: SourceTable, path: Path, *, order: int, zone: ZoneInfo) -> So
     return Source(**{"timezone": zone} | table.given() | {"path": path, "fields": words, "order": order})
 
 
-def _compare(placed: Iterable[_Placed], faults: _Faults) -> None:
-    """Find the sources that cannot stand beside one another."""
-    names: dict[str, _Placed] = {}
-    for each in placed:
-        first = names.setdefault(each.source.name, each)
-        if first is not each:
-            faults.add(
-                each.file, each.label, f"name: is taken by another source in {values.printable(str(first.file.path))}"
-            )
+def _compare(placed: Collection[_Placed], faults: _Faults) -> None:
+    """Find the sources that cannot both be what another was."""
+    names = {each.source.name for each in placed}
     heirs: set[str] = set()
     for each in placed:
         was = each.source.was

@@ -43,15 +43,25 @@ def output_directory(directory: Path, text: str) -> Path:
 
 
 def faults_of_storage(state: Path, output: Path) -> Iterator[str]:
-    """Yield why *state* and *output* cannot be used."""
+    """Yield why *state* and *output* cannot be used by anybody."""
     if _is_within(state, output):
         yield f"state: {shown_path(state)} lies inside the output directory, where everybody could fetch it"
-    if _is_directory(state):
-        yield f"state: {shown_path(state)} is a directory"
+    if state.exists() and not state.is_file():
+        yield f"state: {shown_path(state)} is {'a directory' if state.is_dir() else 'no regular file'}"
     for key, directory in (("state", state.parent), ("output", output)):
-        reason = _unwritable(directory)
-        if reason:
-            yield f"{key}: {reason}"
+        nearest = _nearest(directory)
+        if not _is_directory(nearest):
+            yield f"{key}: {shown_path(nearest)} is not a directory"
+
+
+def faults_of_writing(state: Path, output: Path) -> Iterator[str]:
+    """Yield why this process cannot write *state* or *output*."""
+    for key, directory in (("state", state.parent), ("output", output)):
+        nearest = _nearest(directory)
+        if _is_directory(nearest) and not os.access(nearest, os.W_OK | os.X_OK):
+            yield f"{key}: {shown_path(nearest)} cannot be written to"
+    if os.access(state, os.F_OK) and not os.access(state, os.W_OK):
+        yield f"state: {shown_path(state)} cannot be written"
 
 
 def faults_of_source(path: Path, output: Path) -> Iterator[str]:
@@ -75,14 +85,9 @@ def _is_within(inner: Path, outer: Path) -> bool:
     return Path(os.path.realpath(inner)).is_relative_to(os.path.realpath(outer))
 
 
-def _unwritable(directory: Path) -> str | None:
-    """Return why no file can be written into *directory*, which need not exist yet."""
-    nearest = next(each for each in (directory, *directory.parents) if os.access(each, os.F_OK))
-    if not _is_directory(nearest):
-        return f"{shown_path(nearest)} is not a directory"
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        return f"{shown_path(nearest)} cannot be written to"
-    return None
+def _nearest(directory: Path) -> Path:
+    """Return what exists of *directory*, which need not exist yet."""
+    return next(each for each in (directory, *directory.parents) if os.access(each, os.F_OK))
 
 
 def _is_directory(path: Path) -> bool:
