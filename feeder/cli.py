@@ -150,11 +150,18 @@ class _Terminated(BaseException):
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    before = signal.signal(signal.SIGTERM, _terminate)
+    # asyncio would put a handler of its own in place of Python's, and turn the first interrupt into a cancelled task.
+    handlers = {signal.SIGTERM: _terminate, signal.SIGINT: _interrupt}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -358,12 +365,12 @@ def run(obj: Options) -> None:
 
     SIGTERM or SIGINT stops it after the piece of work in hand; the state is whole at any time.
     """
-    from feeder.app import opened
-    from feeder.schedule import run as run_daemon
+    with suppress(KeyboardInterrupt, _Terminated):  # before the daemon takes signals, or after, they mean the same
+        from feeder.app import opened
+        from feeder.schedule import run as run_daemon
 
-    # A signal before the daemon takes them, or after, means the same.
-    with suppress(KeyboardInterrupt, _Terminated), opened(_load(obj)) as app:
-        run_daemon(app, clock=_now)
+        with opened(_load(obj)) as app:
+            run_daemon(app, clock=_now)
 
 
 # ---------------------------------------------------------------- set up

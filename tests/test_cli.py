@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import structlog
@@ -632,33 +633,37 @@ main()
 """
 
 
-def test_a_user_who_may_only_read_can_ask_and_is_told_that_more_cannot_be_done(desk: Desk) -> None:
+@pytest.fixture
+def open_desk() -> Iterator[Desk]:
+    """A desk that others may look at: pytest's own folders are for one user alone."""
+    with TemporaryDirectory() as folder:
+        desk = Desk(Path(folder))
+        desk.settle()
+        desk.write(ARTICLE)
+        yield desk
+
+
+def test_a_user_who_may_only_read_can_ask_and_is_told_that_more_cannot_be_done(open_desk: Desk) -> None:
     """Root may do everything, so nobody asks."""
-    desk.run("once")
-    folders = [desk.folder, *(desk.folder / name for name in ("var", "public"))]
-    above = [each for each in desk.folder.parents if each.name.startswith(("pytest-", "popen-"))]
-    for each in above:
-        each.chmod(0o755)
-    for each in (*folders, desk.folder / "var/state.db"):
+    here = open_desk.folder
+    open_desk.program("once")
+    closed = (here, here / "var", here / "public", here / "var/state.db")
+    for each in closed:
         each.chmod(0o555)
     try:
-        told = {
-            name: subprocess.run(
-                [sys.executable, "-c", READER, *name.split()],
-                cwd=desk.folder,
-                capture_output=True,
-                text=True,
-                check=False,
+        status, explained, checked, polled = (
+            subprocess.run(
+                [sys.executable, "-c", READER, *words], cwd=here, capture_output=True, text=True, check=False
             )
-            for name in ("status", f"explain {ARTICLE}", "check", "poll newsroom")
-        }
+            for words in (["status"], ["explain", ARTICLE], ["check"], ["poll", "newsroom"])
+        )
     finally:
-        for each in (*folders, desk.folder / "var/state.db", *above):
+        for each in closed:
             each.chmod(0o700)
-    codes = [each.returncode for each in told.values()]
-    assert codes == [0, 0, 2, 2], [each.stderr for each in told.values()]
-    assert f'storage: state: "{desk.folder}/var" cannot be written to' in told["check"].stderr
-    assert f'storage: output: "{desk.folder}/public" cannot be written to' in told["check"].stderr
+    assert (status.returncode, explained.returncode) == (0, 0), status.stderr + explained.stderr
+    assert (checked.returncode, polled.returncode) == (2, 2), checked.stderr + polled.stderr
+    assert f'storage: state: "{here}/var" cannot be written to' in checked.stderr
+    assert f'storage: output: "{here}/public" cannot be written to' in checked.stderr
 
 
 def test_sightings_and_articles_are_told_apart(desk: Desk) -> None:
