@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,13 +17,14 @@ import structlog
 from feeder import cadence, config, dedup, normalize, takedowns
 from feeder.config import Config
 from feeder.errors import FetchError, StateInUse, StoreError
+from feeder.model import Source
 from feeder.output import Output
 from feeder.output.files import FileOutput
 from feeder.output.rehearsal import Rehearsal
 from feeder.pipeline import Parts, polling, publishing
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
-from feeder.store import Store
+from feeder.store import SourceState, Store
 from feeder.store.file import look
 from feeder.store.sqlite import copy_state, open_existing, open_store, prefix
 from feeder.takedowns import Takedown
@@ -106,6 +107,31 @@ class App:
         _log_poll(polled, time.monotonic() - started)
         return polled
 
+    def look_at(self, name: str, locators: Collection[str], now: datetime) -> Polled | None:
+        """Poll some documents of a source, between its polls; None if that is a matter for a poll of all of it."""
+        started = time.monotonic()
+        with self.store.transaction():
+            state = self._state(name)
+            if state.is_paused:
+                return Polled(source=name)
+            if state.error or state.fingerprint != self.parts.fingerprints[name]:
+                return None
+            try:
+                polled = polling.poll(self.parts.sources[name], state, self.parts, now=now, at=locators)
+            except FetchError:
+                return None
+            if polled.error:
+                return None
+            if polled.missing:
+                self.store.request_poll(name, _confirmation(self.parts.sources[name], now))
+        _log_poll(polled, time.monotonic() - started)
+        return polled
+
+    def request_poll(self, name: str, now: datetime) -> None:
+        """Make a source due."""
+        with self.store.transaction():
+            self.store.request_poll(name, now)
+
     def publish(self, now: datetime, *, settle: timedelta | None = None) -> Published:
         """Write the feeds that are stale; those that changed within *settle* (by default the config's) wait."""
         started = time.monotonic()
@@ -137,7 +163,7 @@ class App:
     def _poll(self, name: str, now: datetime, jitter: float) -> Polled:
         source = self.parts.sources[name]
         with self.store.transaction():
-            state = next(state for state in self.store.sources() if state.name == name)
+            state = self._state(name)
             polled = polling.poll(source, state, self.parts, now=now, progress=self._counting("articles"))
             self._give_back(polled, now, jitter)
         return polled
@@ -150,11 +176,16 @@ class App:
 
     def _give_back(self, polled: Polled, now: datetime, jitter: float) -> None:
         source = self.parts.sources[polled.source]
-        state = next(state for state in self.store.sources() if state.name == polled.source)
+        state = self._state(polled.source)
         polled.before = state.error
         failures = state.failures + 1 if polled.error else 0
         due = cadence.next_poll(source, now, failures=failures, jitter=jitter)
+        if polled.missing and not polled.error and source.cron is None:
+            due = min(due, _confirmation(source, now))
         self.store.finish_poll(polled.source, now=now, next_poll=due, error=polled.error)
+
+    def _state(self, name: str) -> SourceState:
+        return next(state for state in self.store.sources() if state.name == name)
 
     def _recall(self, now: datetime) -> None:
         for state in self.store.sources():
@@ -315,6 +346,11 @@ def _lock(file: int, path: Path) -> None:
     with suppress(OSError):  # a disk may be full; the lock holds without the number, which is for people
         os.ftruncate(file, 0)
         os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+
+
+def _confirmation(source: Source, now: datetime) -> datetime:
+    """Return when files that are missing now will have been away for long enough; the state counts whole seconds."""
+    return now + source.withdraw_after + timedelta(seconds=1)
 
 
 def _log_poll(polled: Polled, seconds: float) -> None:

@@ -89,6 +89,14 @@ class DedupScope(StrEnum):
     OFF = "off"
 
 
+class Watch(StrEnum):
+    """Whether changes in a directory are looked at as they happen, and not only at polls."""
+
+    AUTO = "auto"  # unless other machines may change it unheard, as on NFS
+    ON = "on"
+    OFF = "off"
+
+
 class OnRemove(StrEnum):
     """What becomes of the articles of a source that leaves the config."""
 
@@ -162,6 +170,7 @@ class Source:
     enabled: bool = True
     interval: timedelta = timedelta(minutes=10)
     cron: str | None = None
+    watch: Watch = Watch.AUTO
     dialect: Dialect = Dialect.AUTO
     include: tuple[str, ...] = DEFAULT_INCLUDE
     exclude: tuple[str, ...] = ()

@@ -26,6 +26,7 @@ from feeder.model import EPOCH, Verdict
 from feeder.pipeline import publishing
 from feeder.pipeline.polling import Polled
 from feeder.serve import Server
+from feeder.watching import Watcher
 
 log = structlog.get_logger(__name__)
 
@@ -116,13 +117,16 @@ class _Daemon:
         self._every(TICK, self._publish)
         self._every(HOUSEKEEPING, self._keep_house, at_once=False)
         self._scheduler.start()
-        watch = asyncio.create_task(self._watch_clock())
+        clock = asyncio.create_task(self._watch_clock())
+        files = asyncio.create_task(Watcher(self._app.config.sources).run(self._look_at))
         try:
             await self._stopping.wait()
         finally:
-            watch.cancel()
+            clock.cancel()
             self._scheduler.pause()
             await self._drained()
+            async with self._in_hand:  # no piece of work is cut off
+                files.cancel()
             self._scheduler.shutdown(wait=False)
 
     async def _drained(self) -> None:
@@ -189,9 +193,22 @@ class _Daemon:
             self._stopping.set()
         names = await self._do("claim", lambda: self._app.claim_due(self._clock()))
         for name in names or ():
-            polled = await self._do(f"poll {name}", partial(self._poll, name))
-            if polled and any(count for verdict, count in polled.verdicts.items() if verdict is not Verdict.UNCHANGED):
-                await self._publish()
+            await self._publish_news(await self._do(f"poll {name}", partial(self._poll, name)))
+
+    async def _look_at(self, name: str, locators: frozenset[str] | None) -> frozenset[str]:
+        """Poll documents that have just changed; return those that are still being written."""
+        polled = None
+        if locators is not None:
+            polled = await self._do(f"look at {name}", lambda: self._app.look_at(name, locators, self._clock()))
+        if polled is None:
+            await self._do("request", lambda: self._app.request_poll(name, self._clock()))
+            return frozenset()
+        await self._publish_news(polled)
+        return polled.unsettled
+
+    async def _publish_news(self, polled: Polled | None) -> None:
+        if polled and any(count for verdict, count in polled.verdicts.items() if verdict is not Verdict.UNCHANGED):
+            await self._publish()
 
     def _poll(self, name: str) -> Polled:
         jitter = random.random()  # noqa: S311 - it spreads the load; nothing depends on it being secret

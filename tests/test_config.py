@@ -25,6 +25,7 @@ from feeder.model import (
     Format,
     Site,
     Source,
+    Watch,
 )
 
 ROOT = Path(__file__).parent.parent
@@ -81,6 +82,9 @@ def test_a_config_may_begin_with_a_byte_order_mark() -> None:
         pytest.param('interval = "1h30m"', {"interval": timedelta(hours=1, minutes=30)}, id="interval"),
         pytest.param('interval = "2d"', {"interval": timedelta(days=2)}, id="days"),
         pytest.param('cron = "*/10 * * * 1-5"', {"cron": "*/10 * * * 1-5"}, id="cron"),
+        pytest.param("watch = true", {"watch": Watch.ON}, id="watch"),
+        pytest.param("watch = false", {"watch": Watch.OFF}, id="no watch"),
+        pytest.param('watch = "auto"', {"watch": Watch.AUTO}, id="watch by itself"),
         pytest.param('date_offset = "-8h"', {"date_offset": timedelta(hours=-8)}, id="negative-offset"),
         pytest.param('timezone = "Asia/Shanghai"', {"timezone": ZoneInfo("Asia/Shanghai")}, id="zone"),
         pytest.param(r'category = "A\\/B/C"', {"category": ("A/B", "C")}, id="category"),
@@ -410,9 +414,7 @@ def test_fault_92_the_config_is_refused_in_plain_words(text: str, problem: str) 
             "url: this version reads directories only; give a path in its place",
             id="url",
         ),
-        pytest.param(
-            'watch = "auto"', "watch: this version does not watch files; it polls by interval or cron", id="watch"
-        ),
+        pytest.param('watch = "on"', 'watch: "on" is not one of "auto", true, false', id="watch"),
         pytest.param('exlude = ["x"]', 'unknown key "exlude"; did you mean "exclude"?', id="key"),
         pytest.param('was = "a"', 'was: "a" is a source of its own in this config', id="was"),
         pytest.param(
@@ -778,7 +780,7 @@ def defaults_shown(start: str, end: str) -> str:
 def test_the_defaults_that_the_config_shows_are_the_defaults() -> None:
     feeds, source = defaults_shown("[feeds]", "[storage]"), defaults_shown("[[source]]", "#[[source]]")
     assert loaded(f"{SITE}[feeds]\n{feeds}\n{SOURCE}{source}") == loaded(SITE + SOURCE)
-    assert (feeds.count("\n"), source.count("\n")) == (5, 13)
+    assert (feeds.count("\n"), source.count("\n")) == (5, 14)
 
 
 # ---------------------------------------------------------------- fingerprints

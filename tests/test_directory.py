@@ -58,6 +58,44 @@ def public() -> Iterator[Path]:
         yield Path(name)
 
 
+# ---------------------------------------------------------------- looking at some of it
+
+TREE = (
+    *("a.md", "a.rst", "b/a.md", "b/c/a.md", "b/c/.hid.md", "b/_drafts/a.md", ".git/a.md", "b.md", "bc/a.md"),
+    *("old/a.md", "b/old/a.md", "_drafts.md", "b/c.d/a.md", "100%/a.md"),
+)
+AT = (*TREE, "b", "b/c", "bc", "old", "_drafts", "b/_drafts", ".git", "nothing", "a.md/below", "link.md", "linked")
+
+
+@given(st.sets(st.sampled_from(AT)))
+def test_looking_at_some_places_finds_what_looking_at_all_finds_there(at: set[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        put(root, *TREE)
+        (root / "link.md").symlink_to("a.md")
+        (root / "linked").symlink_to("b")
+        tree = source(root, exclude=("old",))
+        some = {locator_of(root, root / name) for name in at}
+        wanted = [p for p in FETCHER.look(tree) if f"{p.locator}/".startswith(tuple(f"{each}/" for each in some))]
+        assert set(FETCHER.look_at(tree, some)) == set(wanted)
+
+
+@pytest.mark.parametrize(("at", "unknown"), [("shut", "shut/"), ("shut/a.md", "shut/"), ("shut/b/c.md", "shut/b/")])
+def test_a_directory_that_cannot_be_listed_is_told_when_some_of_it_is_looked_at(
+    public: Path, at: str, unknown: str
+) -> None:
+    put(public, "shut/a.md")
+    (public / "shut").chmod(0)
+    with without_privileges():
+        assert list(FETCHER.look_at(source(public), [at])) == [Unlisted(locator=unknown, reason="Permission denied")]
+    (public / "shut").chmod(0o755)
+
+
+def test_a_source_that_is_missing_is_told_when_some_of_it_is_looked_at(tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match="No such file"):
+        list(FETCHER.look_at(source(tmp_path / "missing"), ["a.md"]))
+
+
 # ---------------------------------------------------------------- what is listed
 
 

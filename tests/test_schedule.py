@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import socket
@@ -27,7 +28,7 @@ import pytest
 from lxml import etree
 from structlog.testing import capture_logs
 
-from feeder import config, schedule
+from feeder import config, schedule, watching
 from feeder.app import App, opened
 from feeder.errors import FeederError, OutputError, StoreError
 from feeder.pipeline.polling import Polled
@@ -74,13 +75,21 @@ def until(is_so: Callable[[], object]) -> None:
 class Place:
     """A directory with a config, articles and what becomes of them."""
 
-    def __init__(self, root: Path, *, interval: str = "1s", listen: str = "127.0.0.1:0", sources: int = 1) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        interval: str = "1s",
+        listen: str = "127.0.0.1:0",
+        sources: int = 1,
+        more: str = "watch = false",
+    ) -> None:
         self.root = root
         self.config = root / "config.toml"
         self.output = root / "public"
         self.state = root / "var/feeder.db"
         tables = "".join(
-            f'[[source]]\nname = "s{number}"\npath = "s{number}"\ninterval = "{interval}"\n'
+            f'[[source]]\nname = "s{number}"\npath = "s{number}"\ninterval = "{interval}"\n{more}\n'
             for number in range(sources)
         )
         self.config.write_text(
@@ -91,9 +100,9 @@ class Place:
         for number in range(sources):
             (root / f"s{number}").mkdir()
 
-    def write(self, title: str, *, source: int = 0) -> None:
-        text = f"---\ntitle: {title}\ndate: 2026-01-02T03:04:05Z\ncategories: [News]\n---\nWritten for {title}.\n"
-        (self.root / f"s{source}" / f"{title}.md").write_text(text)
+    def write(self, title: str, *, source: int = 0, text: str = "") -> None:
+        head = f"---\ntitle: {title}\ndate: 2026-01-02T03:04:05Z\ncategories: [News]\n---\n"
+        (self.root / f"s{source}" / f"{title}.md").write_text(head + (text or f"Written for {title}.") + "\n")
 
     def feed(self) -> str:
         file = self.output / "atom.xml"
@@ -246,6 +255,155 @@ def test_start_and_stop_are_logged(tmp_path: Path) -> None:
     started = next(line for line in logs if line["event"] == "started")
     assert started["sources"] == 1
     assert urlsplit(started["address"]).hostname == "127.0.0.1"
+
+
+# ---------------------------------------------------------------- watching
+
+ATOM_ID = re.compile(r"<id>(tag:[^<]*article/[^<]*)</id>")
+
+
+def watched(root: Path, *, more: str = "") -> Place:
+    """Return a place whose files are not polled again before tomorrow."""
+    return Place(root, interval="1d", more=f"watch = true\n{more}")
+
+
+def aside(place: Place) -> Path:
+    """Return a directory on the same file system, that nobody watches."""
+    folder = place.root / "aside"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def test_what_changes_is_published_long_before_the_next_poll(tmp_path: Path) -> None:
+    place = watched(tmp_path)
+    place.write("First")
+
+    def during(_address: str) -> None:
+        until(lambda: "First" in place.feed())
+        place.write("Second")
+        until(lambda: "Second" in place.feed())
+        place.write("Second", text="Written anew.")
+        until(lambda: "Written anew" in place.feed())
+        (place.root / "s0/First.md").rename(aside(place) / "Third.md")
+        (aside(place) / "Third.md").rename(place.root / "s0/Third.md")
+        until(lambda: place.ask("SELECT count(*) FROM history WHERE verdict = 'renamed'"))
+        assert len(ATOM_ID.findall(place.feed())) == 2
+
+    with place.opened() as app:
+        run(app, during)
+
+
+def test_directories_that_come_and_move_are_read(tmp_path: Path) -> None:
+    place = watched(tmp_path)
+
+    def during(_address: str) -> None:
+        place.write("First")
+        until(lambda: "First" in place.feed())
+        (aside(place) / "deep/deeper").mkdir(parents=True)
+        (place.root / "s0/First.md").rename(aside(place) / "deep/deeper/First.md")
+        for name in ("Second", "Third"):
+            place.write(name)
+            (place.root / f"s0/{name}.md").rename(aside(place) / f"deep/deeper/{name}.md")
+        (aside(place) / "deep").rename(place.root / "s0/moved")
+        until(lambda: {"First", "Second", "Third"} <= titles(place))
+        (place.root / "s0/moved").rename(place.root / "s0/again")
+        until(lambda: place.ask("SELECT count(*) FROM sightings WHERE locator LIKE 'again/%'") == 3)
+
+    with place.opened() as app:
+        run(app, during)
+
+
+def titles(place: Place) -> set[str]:
+    return set(re.findall(r"<title>([^<]*)</title>", place.feed()))
+
+
+def test_what_is_deleted_goes_when_it_has_been_away_for_long_enough(tmp_path: Path) -> None:
+    place = watched(tmp_path, more='withdraw_after = "1s"')
+    for title in ("First", "Second"):
+        place.write(title)
+
+    def during(_address: str) -> None:
+        until(lambda: {"First", "Second"} <= titles(place))
+        (place.root / "s0/First.md").unlink()
+        until(lambda: "First" not in titles(place))
+        assert "Second" in titles(place)
+
+    with place.opened() as app:
+        run(app, during)
+
+
+def test_fault_74_a_document_that_is_being_written_is_published_when_it_is_whole(tmp_path: Path) -> None:
+    place = watched(tmp_path)
+
+    def during(_address: str) -> None:
+        with (place.root / "s0/Slow.md").open("w") as document:
+            for part in ("---\n", "title: Slow\n", "date: 2026-01-02T03:04:05Z\n", "---\n", "Written slowly.\n"):
+                document.write(part)
+                document.flush()
+                time.sleep(0.4)
+        until(lambda: "Written slowly" in place.feed())
+
+    with place.opened() as app, capture_logs() as logs:
+        run(app, during)
+    assert not [line for line in logs if line["event"] == "item_rejected"]
+
+
+def test_many_changes_at_once_are_all_found(tmp_path: Path) -> None:
+    place = watched(tmp_path)
+    many = watching.MANY + 100
+
+    def during(_address: str) -> None:
+        for number in range(many):
+            place.write(f"Article {number}")
+        until(lambda: place.ask("SELECT count(*) FROM sightings") == many)
+
+    with place.opened() as app:
+        run(app, during)
+
+
+def test_what_changes_while_nobody_watches_is_found_at_the_start(tmp_path: Path) -> None:
+    place = watched(tmp_path)
+    place.write("First")
+    with place.opened() as app:
+        run(app, lambda _: until(place.feed))
+    place.write("Second")
+    with place.opened() as app:
+        run(app, lambda _: until(lambda: "Second" in place.feed()))
+
+
+def test_a_paused_source_is_not_looked_at(tmp_path: Path) -> None:
+    place = watched(tmp_path)
+    place.write("First")
+
+    def during(_address: str) -> None:
+        until(place.feed)
+        with closing(open_store(place.state, site_id=SITE)) as store, store.transaction():
+            store.set_paused("s0", paused=True)
+        place.write("Second")
+        time.sleep(2)  # many times what a look takes
+        assert "Second" not in place.feed()
+
+    with place.opened() as app:
+        run(app, during)
+
+
+def test_a_document_outside_of_what_is_read_changes_nothing(tmp_path: Path) -> None:
+    place = watched(tmp_path, more='exclude = ["private/**"]')
+    place.write("First")
+
+    def during(_address: str) -> None:
+        until(place.feed)
+        for name in ("private", "_drafts", ".hidden"):
+            (place.root / "s0" / name).mkdir()
+            place.write(f"{name}/Secret")
+        (place.root / "s0/notes.rst").write_text("---\ntitle: Notes\n---\n")
+        (place.root / "s0/out.md").symlink_to(place.config)
+        place.write("Last")
+        until(lambda: "Last" in titles(place))
+        assert place.ask("SELECT count(*) FROM sightings") == 2
+
+    with place.opened() as app:
+        run(app, during)
 
 
 # ---------------------------------------------------------------- what stops it from beginning

@@ -104,9 +104,9 @@ def only_id(store: Store, locator: str = "a.md") -> str:
     return row.sighting.id
 
 
-def scan(store: Store, *found: str | Unlisted, now: datetime = SEEN) -> int:
+def scan(store: Store, *found: str | Unlisted, now: datetime = SEEN, at: Collection[str] | None = None) -> int:
     with store.transaction():
-        return store.scan("newsroom", [place(each) if isinstance(each, str) else each for each in found], now)
+        return store.scan("newsroom", [place(each) if isinstance(each, str) else each for each in found], now, at=at)
 
 
 def _standing(memory: Memory, copies: Collection[Sighting], now: datetime) -> Standing:
@@ -318,6 +318,32 @@ def test_below_what_could_not_be_listed_nothing_is_missing(polled: Store) -> Non
     assert [gone.locator for gone in polled.missing("newsroom")] == ["a%/z.md", "ab/z.md"]
     scan(polled, Unlisted(locator="", reason="denied"))
     assert [gone.scans for gone in polled.missing("newsroom")] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("at", "missing"),
+    [
+        (["a"], ["a/b/y.md", "a/x.md"]),
+        (["a/b"], ["a/b/y.md"]),
+        (["a/x.md", "a0.md"], ["a/x.md", "a0.md"]),
+        (["a/x"], []),
+        ([], []),
+    ],
+    ids=str,
+)
+def test_a_scan_of_some_places_says_nothing_of_others(polled: Store, at: list[str], missing: list[str]) -> None:
+    names = ("a/x.md", "a/b/y.md", "a%/z.md", "a.md", "a0.md", "ab/z.md")
+    poll(polled, *[(name, article(name)) for name in names])
+    scan(polled, at=at)
+    assert [gone.locator for gone in polled.missing("newsroom")] == missing
+
+
+def test_a_scan_of_some_places_does_not_forget_what_could_not_be_listed(polled: Store) -> None:
+    poll(polled, ("a/x.md", article()))
+    scan(polled, Unlisted(locator="a/", reason="denied"))
+    scan(polled, at=["a/x.md"])
+    assert polled.unlisted("newsroom") == {"a/": "denied"}
+    assert polled.missing("newsroom") == ()
 
 
 def test_a_scan_of_one_source_leaves_the_others_alone(polled: Store) -> None:

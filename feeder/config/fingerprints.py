@@ -54,6 +54,7 @@ NEITHER_OF_SOURCE: Final = (
     "enabled",
     "interval",
     "cron",
+    "watch",
     "include",
     "exclude",
     "keep_deleted",

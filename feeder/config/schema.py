@@ -28,6 +28,7 @@ from feeder.model import (
     FuturePolicy,
     ImagePolicy,
     OnRemove,
+    Watch,
 )
 
 MOST: Final = 1_000_000  # no feed is longer
@@ -49,7 +50,6 @@ FIELD_WORDS: Final = (
 NOT_YET: Final = MappingProxyType(
     {
         "url": "this version reads directories only; give a path in its place",
-        "watch": "this version does not watch files; it polls by interval or cron",
         "alert_after": "this version sends no alerts",
     }
 )
@@ -59,6 +59,14 @@ NOT_YET: Final = MappingProxyType(
 def _one_of(words: type[StrEnum]) -> PlainValidator:
     choose = values.choice([word.value for word in words])
     return PlainValidator(lambda value: words(choose(value)))
+
+
+def _watch(value: object) -> Watch:
+    if isinstance(value, bool):
+        return Watch.ON if value else Watch.OFF
+    if value == Watch.AUTO:
+        return Watch.AUTO
+    raise ValueError(f'{values.shown(value)} is not one of "auto", true, false')
 
 
 def _distinct(items: list[Any]) -> list[Any]:
@@ -160,6 +168,7 @@ class DefaultsTable(Table):
     enabled: bool | None = None
     interval: PositiveDuration | None = None
     cron: Annotated[str, PlainValidator(values.cron)] | None = None
+    watch: Annotated[Watch, PlainValidator(_watch)] | None = None
     dialect: Annotated[Dialect, _one_of(Dialect)] | None = None
     include: Annotated[list[Annotated[str, PlainValidator(values.glob)]], Field(min_length=1)] | None = None
     exclude: list[Annotated[str, PlainValidator(values.glob)]] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from feeder.fetch.directory import DirectoryFetcher
@@ -16,6 +16,13 @@ class Fetcher(Protocol):
 
     def look(self, source: Source) -> Iterator[Place | Unlisted]:
         """Yield a place for each document that is there now, in no particular order.
+
+        Raises:
+            FetchError: The source as a whole cannot be listed.
+        """
+
+    def look_at(self, source: Source, locators: Iterable[str]) -> Iterator[Place | Unlisted]:
+        """Yield a place for each document that `look` would find at or below *locators*.
 
         Raises:
             FetchError: The source as a whole cannot be listed.

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from stat import S_ISLNK, S_ISREG
+from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -46,15 +46,23 @@ class DirectoryFetcher:
             FetchError: The directory of the source itself is missing or cannot be listed.
         """
         walk = _Walk(source)
-        while walk.pending:
-            below = walk.pending.pop()
-            try:
-                yield from walk.enter(below)
-            except OSError as error:
-                if not below:
-                    raise FetchError(walk.root, _reason(error)) from error
-                if not isinstance(error, FileNotFoundError | NotADirectoryError):
-                    yield Unlisted(locator=_escape(below), reason=_reason(error))
+        walk.pending.append("")
+        yield from walk.rest()
+
+    def look_at(self, source: Source, locators: Iterable[str]) -> Iterator[Place | Unlisted]:
+        """Yield a place for each document that `look` would find at or below *locators*.
+
+        Raises:
+            FetchError: The directory of the source itself is missing or cannot be listed.
+        """
+        walk = _Walk(source)
+        try:
+            os.close(os.open(walk.root, _DIRECTORY & ~os.O_NOFOLLOW))
+        except OSError as error:
+            raise FetchError(walk.root, _reason(error)) from error
+        for locator in sorted(locators):
+            yield from walk.at(_below(locator))
+            yield from walk.rest()
 
     def read(self, source: Source, locator: str) -> Snapshot:
         """Return the bytes at *locator*, with the place they were read from.
@@ -140,12 +148,52 @@ class _Walk:
 
     def __init__(self, source: Source) -> None:
         self.root = _root(source)
-        self.pending = [""]
+        self.pending: list[str] = []
         include, exclude = _any_of(source.include), _any_of(source.exclude)
         self._is_wanted = _matcher(f"(?!(?:{exclude})\\Z)(?:{include})" if source.exclude else include)
         self._is_pruned = _matcher(_any_of(map(_directory_glob, source.exclude)))
 
-    def enter(self, below: str) -> Iterator[Place]:
+    def rest(self) -> Iterator[Place | Unlisted]:
+        """Yield the places in the directories that are pending, and below them."""
+        while self.pending:
+            below = self.pending.pop()
+            try:
+                yield from self._enter(below)
+            except OSError as error:
+                if not below:
+                    raise FetchError(self.root, _reason(error)) from error
+                if not isinstance(error, FileNotFoundError | NotADirectoryError):
+                    yield Unlisted(locator=_escape(below), reason=_reason(error))
+
+    def at(self, below: str) -> Iterator[Place | Unlisted]:
+        """Yield the place at one name, or put off the directory there; nothing if it is to be left out."""
+        above = below.rpartition("/")[0]
+        try:
+            yield from self._at(below)
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            yield Unlisted(locator=f"{_escape(above)}/" if above else "", reason=_reason(error))
+
+    def _at(self, below: str) -> Iterator[Place]:
+        *above, name = below.split("/")
+        if not all(self._is_entered("/".join(above[: depth + 1])) for depth in range(len(above))):
+            return
+        if self._is_entered(below):
+            self.pending.append(f"{below}/")
+        elif name[0] != "." and self._is_wanted(below):
+            found = os.lstat(f"{self.root}/{below}")
+            status = found if S_ISREG(found.st_mode) else _linked_status(self.root, below)
+            if status:
+                yield _place(_escape(below), status)
+
+    def _is_entered(self, below: str) -> bool:
+        name = below.rpartition("/")[2]
+        if name[0] == "." or name == LEFT_OUT or self._is_pruned(below):
+            return False
+        return S_ISDIR(os.lstat(f"{self.root}/{below}").st_mode)
+
+    def _enter(self, below: str) -> Iterator[Place]:
         """Yield the places right in one directory, and put off the directories in it."""
         # Each name is looked up in the open directory: nobody can swap it for another meanwhile, and it is faster.
         # The slash behind must go: with it the system follows a link.
@@ -160,8 +208,7 @@ class _Walk:
                     continue
                 status = found if S_ISREG(found.st_mode) else _linked_status(self.root, below + name)
                 if status:
-                    locator = prefix + _escape(name)
-                    yield Place(locator=locator, size=status.st_size, mtime_ns=status.st_mtime_ns, inode=status.st_ino)
+                    yield _place(prefix + _escape(name), status)
             self.pending.extend(directories)
         finally:
             os.close(opened)
@@ -182,6 +229,10 @@ class _Walk:
         names.sort()
         directories.sort(reverse=True)  # the last is entered first
         return names, directories
+
+
+def _place(locator: str, status: os.stat_result) -> Place:
+    return Place(locator=locator, size=status.st_size, mtime_ns=status.st_mtime_ns, inode=status.st_ino)
 
 
 def _linked_status(root: str, below: str) -> os.stat_result | None:

@@ -42,21 +42,37 @@ class Polled:
     places: int = 0
     error: str | None = None
     before: str | None = None  # the error of the poll before
+    missing: int = 0  # documents that may come back
+    unsettled: frozenset[str] = frozenset()  # locators of documents that are still being written
 
 
 def poll(
-    source: Source, state: SourceState, parts: Parts, *, now: datetime, progress: Progress | None = None
+    source: Source,
+    state: SourceState,
+    parts: Parts,
+    *,
+    now: datetime,
+    at: Collection[str] | None = None,
+    progress: Progress | None = None,
 ) -> Polled:
-    """Read what changed in *source* and write what became of it; a source that cannot be listed changes nothing."""
+    """Read what changed in *source* and write what became of it; a source that cannot be listed changes nothing.
+
+    With *at*, only documents at or below these locators are looked at, and those that are still being written are not
+    waited for.
+    """
     polled = Polled(source=source.name)
-    found = _look(source, polled)
+    found = _look(source, polled, at)
     if found is None:
         return polled
     everything = state.fingerprint != parts.fingerprints[source.name]
     unlisted = parts.store.unlisted(source.name)
-    polled.places = parts.store.scan(source.name, found, now)
+    polled.places = parts.store.scan(source.name, found, now, at=at)
     _report_unlisted(source, unlisted, parts.store.unlisted(source.name))
-    _read_changed(source, parts, polled, now=now, everything=everything, progress=progress)
+    unsettled = _read_changed(source, parts, polled, now=now, everything=everything, progress=progress)
+    if at is None:
+        _take(_wait_for(unsettled, source, parts, now=now, everything=everything), source, parts, polled, now=now)
+    else:
+        polled.unsettled = frozenset(seen.place.locator for seen in unsettled)
     _withdraw(source, parts, polled, now=now, accepted=state.is_accepted)
     parts.store.set_fingerprint(source.name, parts.fingerprints[source.name])
     if everything and state.fingerprint:
@@ -86,10 +102,11 @@ def restand(ids: Collection[str], parts: Parts, *, now: datetime) -> int:
 # ---------------------------------------------------------------- looking
 
 
-def _look(source: Source, polled: Polled) -> Iterator[Place | Unlisted] | None:
+def _look(source: Source, polled: Polled, at: Collection[str] | None) -> Iterator[Place | Unlisted] | None:
     """Begin to list the source: its first place shows whether it can be listed at all."""
     try:
-        places = fetcher_of(source).look(source)
+        fetcher = fetcher_of(source)
+        places = fetcher.look(source) if at is None else fetcher.look_at(source, at)
         first = next(places, None)
     except FetchError as error:
         polled.error = str(error)
@@ -111,7 +128,8 @@ def _report_unlisted(source: Source, before: Mapping[str, str], after: Mapping[s
 
 def _read_changed(
     source: Source, parts: Parts, polled: Polled, *, now: datetime, everything: bool, progress: Progress | None
-) -> None:
+) -> list[Seen]:
+    """Read and take what changed; return what is still being written."""
     total = parts.store.count_changed(source.name, everything=everything)
     if total > BATCH:
         parts.workers.start()
@@ -123,8 +141,7 @@ def _read_changed(
         _take(settled, source, parts, polled, now=now)
         if progress:
             progress(sum(polled.statuses.values()), total)
-    late = _wait_for(unsettled, source, parts, now=now, everything=everything)
-    _take(late, source, parts, polled, now=now)
+    return unsettled
 
 
 def _readings(
@@ -265,6 +282,7 @@ def _withdraw(source: Source, parts: Parts, polled: Polled, *, now: datetime, ac
     decision = dedup.withdraw(missing, total=total, source=source, now=now, accepted=accepted)
     if decision.refused:
         polled.error = f"{decision.refused}; `feeder accept {source.name}` confirms"
+    polled.missing = len(missing) - len(decision.locators)
     polled.verdicts[Verdict.WITHDRAWN] += _forget(source.name, decision.locators, parts, now)
 
 

@@ -205,8 +205,13 @@ class Store(Protocol):
 
     # polling
 
-    def scan(self, name: str, found: Iterable[Place | Unlisted], now: datetime) -> int:
-        """Compare what a source holds with what is known; note what is missing; return the number of places."""
+    def scan(
+        self, name: str, found: Iterable[Place | Unlisted], now: datetime, *, at: Collection[str] | None = None
+    ) -> int:
+        """Compare what a source holds, or what is at or below some locators, with what is known.
+
+        Notes what is missing there; returns the number of places.
+        """
 
     def unlisted(self, name: str) -> Mapping[str, str]:
         """Return what the last scan could not list, each with the reason."""

@@ -167,16 +167,26 @@ class SqliteStore:
 
     # ------------------------------------------------------------ polling
 
-    def scan(self, name: str, found: Iterable[Place | Unlisted], now: datetime) -> int:
-        """Compare what a source holds with what is known; note what is missing; return the number of places."""
+    def scan(
+        self, name: str, found: Iterable[Place | Unlisted], now: datetime, *, at: Collection[str] | None = None
+    ) -> int:
+        """Compare what a source holds, or what is at or below some locators, with what is known.
+
+        Notes what is missing there; returns the number of places.
+        """
         unlisted: list[Unlisted] = []
         self._db.execute("DELETE FROM temp.scan")
         self._db.executemany(self._sql["scan_place"], _stamps(found, unlisted))
-        self._run("clear_unlisted", self._source(name))
+        if at is None:
+            self._run("clear_unlisted", self._source(name))
         self._write("put_unlisted", [(self._source(name), each.locator, each.reason) for each in unlisted])
         self._run("scan_found_again", self._source(name))
         values = {"source": self._source(name), "now": rows.seconds(now)}
-        self._db.execute(self._sql["scan_missing"], values)
+        if at is None:
+            self._db.execute(self._sql["scan_missing"], values)
+        else:
+            for statement in ("scan_missing_at", "scan_missing_below"):
+                self._db.executemany(self._sql[statement], [values | {"at": locator} for locator in at])
         (count,) = self._db.execute("SELECT count(*) FROM temp.scan").fetchone()
         return int(count)
 

@@ -77,6 +77,18 @@ WHERE source = :source
     AND NOT EXISTS (SELECT 1 FROM temp.scan WHERE scan.locator = sightings.locator)
     AND NOT EXISTS (SELECT 1 FROM unlisted WHERE unlisted.source = :source AND substr(sightings.locator, 1, length(prefix)) = prefix);
 
+-- name: scan_missing_at
+UPDATE sightings SET missing_since = coalesce(missing_since, :now), missing_scans = missing_scans + 1
+WHERE source = :source AND locator = :at
+    AND NOT EXISTS (SELECT 1 FROM temp.scan WHERE scan.locator = sightings.locator)
+    AND NOT EXISTS (SELECT 1 FROM unlisted WHERE unlisted.source = :source AND substr(sightings.locator, 1, length(prefix)) = prefix);
+
+-- name: scan_missing_below
+UPDATE sightings SET missing_since = coalesce(missing_since, :now), missing_scans = missing_scans + 1
+WHERE source = :source AND locator > :at || '/' AND locator < :at || '0'  -- "0" follows "/"
+    AND NOT EXISTS (SELECT 1 FROM temp.scan WHERE scan.locator = sightings.locator)
+    AND NOT EXISTS (SELECT 1 FROM unlisted WHERE unlisted.source = :source AND substr(sightings.locator, 1, length(prefix)) = prefix);
+
 -- name: changed
 SELECT scan.locator, scan.size, scan.mtime_ns, scan.inode, coalesce(seen.digest, x''), seen.status, seen.reason
 FROM temp.scan LEFT JOIN sightings AS seen ON seen.source = :source AND seen.locator = scan.locator
