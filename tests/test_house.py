@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-MODULES = sorted((ROOT / "feeder").rglob("*.py"))
+MODULES = sorted(path for room in ("feeder", "benchmarks") for path in (ROOT / room).rglob("*.py"))
 LONGEST = 40  # lines of a function
 LONG_FOR_A_REASON = {"normalize": "one line a field; the hash beside them must list what is shown"}
 
