@@ -11,11 +11,13 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
+from urllib.parse import unquote
 
 from benchmarks import corpus, feeds
 from benchmarks.corpus import Story
 from benchmarks.processes import Command
 
+URL: Final = "https://feeds.example.org/"
 HOW_TO_INSTALL: Final = "pip install -e '.[bench]'"
 
 
@@ -85,10 +87,8 @@ class Feeder:
     def directories(self) -> dict[tuple[str, ...], Path]:
         """Return where the feeds of each category are."""
         listed = json.loads((self.output / "feeds.json").read_text("utf-8"))["feeds"]
-        return {
-            tuple(feed["path"]): Path(self.output, *(["categories"] if feed["node"] else []), *feed["node"])
-            for feed in listed
-        }
+        homes = {tuple(feed["path"]): unquote(feed["home"].removeprefix(URL)) for feed in listed}
+        return {path: self.output / home for path, home in homes.items()}
 
     def _command(self, *words: str) -> Command:
         return Command(words=(sys.executable, "-m", "feeder", *words), folder=self.folder)
@@ -149,7 +149,7 @@ def version_of(hugo: Path) -> str:
 FEEDER_CONFIG: Final = f"""\
 [site]
 title = "Benchmark"
-url = "https://feeds.example.org/"
+url = "{URL}"
 id = "feeds.example.org,2026"
 timezone = "{corpus.ZONE}"
 
@@ -173,7 +173,7 @@ path = {{path}}
 """
 
 HUGO_CONFIG: Final = f"""\
-baseURL = "https://feeds.example.org/"
+baseURL = "{URL}"
 title = "Benchmark"
 timeZone = "{corpus.ZONE}"
 contentDir = {{path}}
