@@ -249,7 +249,7 @@ def _date(story: Story, run: Run) -> str:
 
 def _paragraphs(story: Story, picture: str, random: Random) -> list[str]:
     chinese, english = _pools()
-    count = random.randrange(5, 11)
+    count = random.randrange(4, 7)
     if _is_english(story.text_of):
         told = [f"<p>{paragraph} {_link(random)}</p>" for paragraph in random.choices(english, k=count * 2)]
     else:

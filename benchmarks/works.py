@@ -57,9 +57,10 @@ class Bench:
     @cached_property
     def articles(self) -> Path:
         """The tree, which nobody changes; made when it is needed."""
-        root = self.folder / f"articles-{self.count}"
-        whole = self.folder / f"articles-{self.count}.whole"
+        root = self.folder / f"articles-{self.count}-{_version()}"
+        whole = root.with_suffix(".whole")
         if not whole.exists():
+            shutil.rmtree(root, ignore_errors=True)
             corpus.write(root, self.stories)
             whole.touch()
         return root
@@ -181,6 +182,11 @@ WORKS: Final[Mapping[str, Callable[[Bench], Iterator[Row]]]] = {
     "rewrite": rewrite,
     "state": state,
 }
+
+
+def _version() -> str:
+    """Return what changes with the tree, so that an old one is not taken for it."""
+    return sha256(Path(corpus.__file__).read_bytes()).hexdigest()[:8]
 
 
 # ---------------------------------------------------------------- runs
