@@ -20,7 +20,7 @@ from feeder.errors import OutputError
 from feeder.model import FeedFile
 
 # A batch is written, flushed and renamed together. Its files and directories are held open until then.
-BATCH_FILES: Final = 64
+BATCH_FILES: Final = 128
 BATCH_DIRECTORIES: Final = 128
 BATCH_BYTES: Final = 32 * 1024 * 1024  # what it may take on the disk beside the files it replaces
 

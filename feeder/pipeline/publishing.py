@@ -32,6 +32,7 @@ from feeder.pipeline.tree import Shelf, Tree
 from feeder.store import Mark, PublishedFeed, StoredBody
 
 BATCH = 24  # nodes written with one flush to the disk
+AHEAD = 2  # batches being rendered while one is written: enough to keep all cores busy while the disk is waited for
 JOB = 48  # entries in one job of a worker
 MANY = 400  # entries to render that are worth starting processes for
 CACHED_BYTES = 48 << 20  # of rendered entries: enough for a category's children until its own turn comes
@@ -245,11 +246,11 @@ def _weight(entry: RenderedEntry | None) -> int:
 
 
 def _pipelined(kitchen: _Kitchen, marks: Sequence[Mark]) -> Iterator[list[_Order]]:
-    """Yield the orders batch by batch, the next batch always being rendered while one is written."""
+    """Yield the orders batch by batch, the next ones always being rendered while one is written."""
     waiting: deque[list[_Order]] = deque()
     for part in _batches(marks, BATCH):
         waiting.append(kitchen.order(part))
-        if len(waiting) > 1:
+        if len(waiting) > AHEAD:
             yield waiting.popleft()
     yield from waiting
 
