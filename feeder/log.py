@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor
 
 LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-CHATTY: Final = ("apscheduler", "asyncio", "uvicorn")  # libraries that report every step at INFO
+# The least level of libraries that report every step. What matters of uvicorn, `serve` tells in events of its own.
+CHATTY: Final = {"apscheduler": logging.WARNING, "asyncio": logging.WARNING, "uvicorn": logging.CRITICAL}
 
 
 def configure(level: str, *, stream: TextIO | None = None, json: bool | None = None) -> None:
@@ -37,8 +38,8 @@ def configure(level: str, *, stream: TextIO | None = None, json: bool | None = N
     handler.setFormatter(_formatter(plain=terminal if json is None else not json, colors=terminal))
     logging.basicConfig(handlers=[handler], level=number, force=True)
     logging.captureWarnings(capture=True)
-    for name in CHATTY:
-        logging.getLogger(name).setLevel(number if level == "debug" else max(number, logging.WARNING))
+    for name, least in CHATTY.items():
+        logging.getLogger(name).setLevel(number if level == "debug" else max(number, least))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import io
 import os
+import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from feeder.errors import FeederError
 from feeder.urls import FILE_NAMES, MEDIA_TYPES, PAGE
@@ -33,6 +35,9 @@ log = structlog.get_logger(__name__)
 
 CHUNK: Final = 256 * 1024  # bytes in memory for each client that is being sent a file
 MOST_CONNECTIONS: Final = 500  # more are told to come again (503); each may hold two open files
+MOST_TURNED_AWAY: Final = 50  # of those at a time; even more are closed unheard
+REQUEST_SECONDS: Final = 20  # until the whole head of a request has come
+SEND_SECONDS: Final = 60  # until a client has taken `CHUNK` bytes
 BACKLOG: Final = 512  # connections that wait to be accepted
 STOP_SECONDS: Final = 3  # for answers that are under way when the server is stopped
 
@@ -67,6 +72,7 @@ _ABSENT: Final = frozenset(
 )
 _ROOT: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC  # may be a link: the operator chose it
 _STEP: Final = _ROOT | os.O_NOFOLLOW
+_ORIGIN: Final = re.compile(rb"https?://[^/]*", re.IGNORECASE)
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -77,8 +83,12 @@ def application(root: Path) -> ASGIApp:
     """
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        response = await run_in_threadpool(_answer, Request(scope), root)
-        await response(scope, receive, send)
+        try:
+            response = await run_in_threadpool(_answer, Request(scope), root)
+            await response(scope, receive, send)
+        except Exception:
+            log.exception("request_failed", path=scope["path"])
+            raise  # uvicorn answers with a 500 if nothing was sent, and closes the connection
 
     return serve
 
@@ -91,7 +101,7 @@ class Server:
         self._server = _Uvicorn(
             uvicorn.Config(
                 application(root),
-                http="h11",
+                http=_Connection,
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
@@ -100,7 +110,7 @@ class Server:
                 server_header=False,
                 proxy_headers=False,
                 backlog=BACKLOG,
-                limit_concurrency=MOST_CONNECTIONS,
+                limit_concurrency=MOST_CONNECTIONS + 1,  # uvicorn counts the one that asks
                 timeout_graceful_shutdown=STOP_SECONDS,
             )
         )
@@ -130,6 +140,59 @@ class _Uvicorn(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class _Connection(H11Protocol):
+    """A connection that ends when its client makes it wait too long, for a request or for an answer to be taken."""
+
+    _patience: float | None = None  # seconds; None: it is not the client who is waited for
+    _end: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(0)  # so that writing is paused whenever something is left to be sent
+        self._watch()
+        if len(self.connections) == MOST_CONNECTIONS + 1:
+            log.warning("server_full", connections=MOST_CONNECTIONS)
+        if len(self.connections) > MOST_CONNECTIONS + MOST_TURNED_AWAY:
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._end:
+            self._end.cancel()
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        self._watch()
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._watch()
+
+    def _watch(self) -> None:
+        """Set a deadline when another thing is waited for; bytes that come for the same thing do not move it."""
+        patience = self._patience_now()
+        if patience == self._patience:
+            return
+        self._patience = patience
+        if self._end:
+            self._end.cancel()
+        self._end = self.loop.call_later(patience, self.transport.abort) if patience else None
+
+    def _patience_now(self) -> float | None:
+        if self.flow.write_paused:
+            return SEND_SECONDS
+        is_answering = self.cycle is not None and not self.cycle.response_complete
+        return None if is_answering else REQUEST_SECONDS
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -191,7 +254,8 @@ def _names(raw_path: bytes) -> tuple[str, ...] | None:
 
     The path is split before it is decoded, so that an encoded slash does not pass for one.
     """
-    first, *steps = raw_path.split(b"/")
+    path = _ORIGIN.sub(b"", raw_path, count=1) or b"/"  # a proxy's way to ask (RFC 9112, section 3.2.2)
+    first, *steps = path.split(b"/")
     try:
         names = tuple(unquote_to_bytes(step).decode() for step in steps)
     except UnicodeDecodeError:
@@ -290,9 +354,9 @@ def _is_known(request: Request, etag: str, changed: int) -> bool:
         return not known.isdisjoint({etag, "*"})
     try:
         since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
-    except ValueError:
+        return changed <= (since if since.tzinfo else since.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):  # no date, or one of a year that cannot be
         return False
-    return changed <= (since if since.tzinfo else since.replace(tzinfo=UTC)).timestamp()
 
 
 def _sentence(status: HTTPStatus, **headers: str) -> Response:

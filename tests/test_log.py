@@ -130,11 +130,10 @@ def test_libraries_log_through_the_same_pipe() -> None:
     log.configure("info", stream=stream, json=True)
     logging.getLogger("apscheduler.scheduler").warning("missed by %s", "1 s")
     logging.getLogger("apscheduler.scheduler").info("looked for jobs")
-    logging.getLogger("uvicorn.error").error("cannot bind")
+    logging.getLogger("uvicorn.error").error("Exception in ASGI application")  # the server tells it as its own
     found = [(event["level"], event["logger"], event["event"]) for event in read(stream.getvalue())]
     assert found == [
         ("warning", "apscheduler.scheduler", "missed by 1 s"),
-        ("error", "uvicorn.error", "cannot bind"),
     ]
 
 

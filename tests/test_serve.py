@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
+import logging
 import os
 import resource
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from feeder import log, serve
 from feeder.errors import FeederError
 from feeder.serve import CHUNK, Server, _listen
 
@@ -71,6 +77,10 @@ def ask(address: str, target: str = "/", *, method: str = "GET", **headers: str)
         )
     finally:
         connection.close()
+
+
+def connected(address: str) -> socket.socket:
+    return socket.create_connection((urlsplit(address).hostname or "", urlsplit(address).port or 0), TIMEOUT)
 
 
 def write(root: Path, path: str, body: bytes = b"body") -> Path:
@@ -152,6 +162,19 @@ def test_a_query_does_not_matter(address: str) -> None:
     assert ask(address, "/atom.xml?from=reader&x=%2f").body == b"<feed/>"
 
 
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [("http://any.example/atom.xml?x", b"<feed/>"), ("HTTPS://any.example:80/rss.xml", b"<rss/>")],
+)
+def test_an_address_may_be_asked_for_in_full(address: str, target: str, body: bytes) -> None:
+    assert ask(address, target).body == body
+
+
+@pytest.mark.parametrize("target", ["http://any.example", "http://any.example?x", "http://any.example/"])
+def test_the_address_of_a_host_is_that_of_its_page(address: str, target: str) -> None:
+    assert ask(address, target).body == ask(address, "/").body
+
+
 def test_a_file_of_many_chunks_is_whole(tmp_path: Path) -> None:
     body = os.urandom(3 * CHUNK + 17)
     write(tmp_path, "atom.xml", body)
@@ -208,7 +231,19 @@ def test_the_date_of_the_last_change_is_enough(address: str) -> None:
     assert ask(address, "/atom.xml", if_modified_since=changed).status == 304
 
 
-@pytest.mark.parametrize("since", ["Thu, 01 Jan 1970 00:00:00 GMT", "Thu, 01 Jan 1970 00:00:00 -0000", "yesterday", ""])
+@pytest.mark.parametrize(
+    "since",
+    [
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+        "Thu, 01 Jan 1970 00:00:00 -0000",
+        "Sat, 01 Jan 0001 00:00:00 +2359",
+        "Fri, 31 Dec 99999 23:59:59 GMT",
+        "Fri, 31 Dec 9999999999999999999999 23:59:59 GMT",
+        "Fri, 31 Dec 2099 23:59:59 +999999999999999999",
+        "yesterday",
+        "",
+    ],
+)
 def test_an_older_or_unreadable_date_gets_the_file(address: str, since: str) -> None:
     assert ask(address, "/atom.xml", if_modified_since=since).status == 200
 
@@ -312,6 +347,11 @@ def test_a_root_that_is_a_link_is_served(tmp_path: Path) -> None:
         "/" + "a/" * 2000,
         "*",
         "atom.xml",
+        "http:/atom.xml",
+        "http:atom.xml",
+        "ftp://any.example/atom.xml",
+        "http://any.example//atom.xml",
+        "http://any.example/../secret.txt",
     ],
 )
 def test_path_leads_nowhere(address: str, target: str) -> None:
@@ -345,7 +385,7 @@ def test_a_directory_exchanged_for_a_link_leads_nowhere(tmp_path: Path) -> None:
 
 
 def test_a_request_that_is_not_http_harms_nobody(address: str) -> None:
-    with socket.create_connection((urlsplit(address).hostname or "", urlsplit(address).port or 0), TIMEOUT) as client:
+    with connected(address) as client:
         client.sendall(b"\x16\x03\x01\x02\x00 hello\r\n\r\n")
         client.recv(1000)
     assert ask(address, "/atom.xml").status == 200
@@ -379,7 +419,7 @@ def test_clients_that_leave_in_the_middle_leave_no_file_open(tmp_path: Path) -> 
         ask(address, "/missing")
         before = _open_files(tmp_path)
         for _ in range(20):
-            with socket.create_connection((urlsplit(address).hostname or "", urlsplit(address).port or 0)) as client:
+            with connected(address) as client:
                 client.sendall(b"GET /atom.xml HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 client.recv(1000)
         assert len(ask(address, "/atom.xml").body) == 20_000_000
@@ -409,6 +449,120 @@ def _status(connection: HTTPConnection, target: str) -> int:
     with connection.getresponse() as response:
         response.read()
         return response.status
+
+
+# ---------------------------------------------------------------- clients that stand in the way
+
+
+def is_closed(client: socket.socket) -> bool:
+    """Wait until the server says something, and tell whether that is the end."""
+    try:
+        return client.recv(1000) == b""
+    except ConnectionResetError:
+        return True
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /atom.xml HTTP/1.1\r\nHost: localhost\r\n"])
+def test_a_request_that_does_not_come_is_not_waited_for(
+    root: Path, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr(serve, "REQUEST_SECONDS", 0.1)
+    with served(root) as address, connected(address) as client:
+        client.sendall(begun)
+        assert is_closed(client)
+
+
+def trickle(client: socket.socket, first: bytes) -> None:
+    """Send a byte after the other until the server has had enough."""
+    client.sendall(first)
+    while True:
+        client.sendall(b"x")
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("before", [b"", b"HEAD /atom.xml HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+def test_a_request_that_comes_byte_by_byte_is_not_waited_for(
+    root: Path, monkeypatch: pytest.MonkeyPatch, before: bytes
+) -> None:
+    monkeypatch.setattr(serve, "REQUEST_SECONDS", 0.1)
+    with served(root) as address, connected(address) as client, pytest.raises(ConnectionError):
+        trickle(client, before + b"GET /atom.xml HTTP/1.1\r\nX-Long: ")
+
+
+def test_a_body_that_nobody_asked_for_is_not_waited_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "REQUEST_SECONDS", 0.1)
+    with served(root) as address, connected(address) as client, pytest.raises(ConnectionError):
+        trickle(client, b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n")
+
+
+def test_a_connection_serves_for_as_long_as_requests_come(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "REQUEST_SECONDS", 0.5)
+    with served(root) as address, closing(HTTPConnection(urlsplit(address).netloc, timeout=TIMEOUT)) as connection:
+        connection.connect()
+        first = connection.sock
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            assert _status(connection, "/atom.xml") == 200
+        assert connection.sock is first
+
+
+def test_a_reader_that_stops_reading_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "SEND_SECONDS", 0.1)
+    write(tmp_path, "atom.xml", b"x" * 20_000_000)
+    with served(tmp_path) as address, connected(address) as client:
+        client.sendall(b"GET /atom.xml HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        client.recv(1)
+        assert _open_files(tmp_path) == 1
+        end = time.monotonic() + TIMEOUT
+        while _open_files(tmp_path) and time.monotonic() < end:
+            time.sleep(0.01)
+        assert _open_files(tmp_path) == 0
+
+
+def test_connections_beyond_the_most_are_told_so_and_beyond_that_closed(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "MOST_CONNECTIONS", 3)
+    monkeypatch.setattr(serve, "MOST_TURNED_AWAY", 2)
+    with lines_logged() as lines, served(root) as address, ExitStack() as stack:
+        clients = [stack.enter_context(connected(address)) for _ in range(6)]
+        assert is_closed(clients[-1])
+        clients[-2].sendall(b"GET /atom.xml HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert clients[-2].recv(12) == b"HTTP/1.1 503"
+    assert [line["event"] for line in lines()] == ["server_full"]
+
+
+@contextmanager
+def lines_logged() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Log as the program does, and yield what tells the lines."""
+    stream = io.StringIO()
+    log.configure("info", stream=stream, json=True)
+    try:
+        yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    finally:
+        logging.basicConfig(handlers=[], force=True)
+
+
+def test_what_a_client_does_wrong_fills_no_log(root: Path) -> None:
+    with lines_logged() as lines, served(root) as address:
+        with connected(address) as client:
+            client.sendall(b"\x16\x03\x01\r\n\r\n")
+            client.recv(1000)
+        ask(address, "/atom.xml", connection="upgrade", upgrade="websocket")
+    assert lines() == []
+
+
+def test_an_answer_that_fails_is_an_event_of_ours(tmp_path: Path) -> None:
+    feed = write(tmp_path, "atom.xml", b"x" * 20_000_000)
+    with lines_logged() as lines, served(tmp_path) as address, connected(address) as client:
+        client.sendall(b"GET /atom.xml HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        client.recv(1)
+        os.truncate(feed, 0)
+        while not is_closed(client):
+            pass
+    assert [(line["event"], line["level"], line["path"]) for line in lines()] == [
+        ("request_failed", "error", "/atom.xml")
+    ]
 
 
 # ---------------------------------------------------------------- listening
