@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sqlite3
 import subprocess
 import sys
 from calendar import timegm
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -370,28 +369,6 @@ def test_the_setting_of_the_time_zone_moves_no_id(tmp_path: Path, tree: Path) ->
         moved = site(tmp_path / "site", {TREE: tree}, feeds=wide, timezone=zone)
         moved.run(START + HOUR)
         assert ids(moved) == held
-
-
-# ---------------------------------------------------------------- a reader of the trade
-
-
-@pytest.mark.parametrize("name", ["atom.xml", "rss.xml"])
-def test_newsboat_reads_what_feedparser_reads(tmp_path: Path, published: SiteUnderTest, name: str) -> None:
-    newsboat = shutil.which("newsboat")
-    assert newsboat, "newsboat is not installed: apt-get install -y newsboat"
-    for number, path in enumerate(feeds(published, name)[::20]):
-        home = tmp_path / f"reader-{number}"  # one for each feed: it keeps an article that is in two feeds once
-        home.mkdir()
-        (home / "urls").write_text(f"file://{path}\n", encoding="utf-8")
-        (home / "config").touch()
-        command = (newsboat, "-u", "urls", "-C", "config", "-c", "cache.db", "-x", "reload")
-        environment = {**os.environ, "HOME": str(home), "LC_ALL": "C.UTF-8"}
-        subprocess.run(command, cwd=home, env=environment, check=True, capture_output=True, timeout=120)
-        with closing(sqlite3.connect(home / "cache.db")) as cache:
-            rows = cache.execute("SELECT guid, title, pubDate, content FROM rss_item").fetchall()
-        found = read(path).entries
-        assert {row[:3] for row in rows} == {(entry.id, entry.title, int(entry.time.timestamp())) for entry in found}
-        assert all("。" in row[3] for row in rows)
 
 
 # ---------------------------------------------------------------- what went wrong once

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -474,7 +475,10 @@ def on_a_small_disk(root: Path, fault: str, way: str) -> tuple[str, dict[str, st
     return told, left
 
 
-MAY_MOUNT = not subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode
+MAY_MOUNT = (
+    shutil.which("unshare")
+    and not subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode
+)
 WAYS = ["mount", "limit"] if MAY_MOUNT else ["limit"]
 
 

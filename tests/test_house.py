@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import subprocess
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,6 @@ MODULES = sorted(path for room in ("feeder", "benchmarks") for path in (ROOT / r
 LONGEST = 40  # lines of a function
 LONG_FOR_A_REASON = {"normalize": "one line a field; the hash beside them must list what is shown"}
 
-HIDDEN = frozenset({".git", ".venv", "__pycache__", "var", "public", "build", "dist"})
 LOCKS = frozenset(
     {"uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml", "package-lock.json", "yarn.lock"}
 )
@@ -26,13 +25,12 @@ REGISTRIES = tuple(
 
 
 def tracked() -> Iterator[Path]:
-    """Yield the files of the repository; of a copy without one, all but what runs leave behind."""
-    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
-    if listing.returncode == 0:
-        paths = [ROOT / name for name in listing.stdout.decode().split("\0") if name]
-    else:
-        paths = [path for path in ROOT.rglob("*") if HIDDEN.isdisjoint(path.relative_to(ROOT).parts)]
-    yield from (path for path in paths if path.is_file())
+    """Yield the files of the repository: all but what `.gitignore` names."""
+    ignored = [".git", *(line.strip("/") for line in (ROOT / ".gitignore").read_text("utf-8").splitlines() if line)]
+    for path in ROOT.rglob("*"):
+        parts = path.relative_to(ROOT).parts
+        if path.is_file() and not any(fnmatch(part, pattern) for part in parts for pattern in ignored):
+            yield path
 
 
 def lines() -> Iterator[tuple[str, str]]:
