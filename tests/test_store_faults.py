@@ -398,8 +398,8 @@ def small_disk(tmp_path: Path) -> Iterator[tuple[Path, int]]:
     """A folder on a disk of 2 MiB; where mounting is not allowed, a plain one and the size that files may have."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = shutil.which("mount") or "false"
-    mounted = subprocess.run([mount, "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=False).returncode == 0
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder]
+    mounted = bool(shutil.which("mount")) and subprocess.run(mount, check=False).returncode == 0
     try:
         yield folder, 0 if mounted else 2 << 20
     finally:
