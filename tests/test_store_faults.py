@@ -398,7 +398,7 @@ def small_disk(tmp_path: Path) -> Iterator[tuple[Path, int]]:
     """A folder on a disk of 2 MiB; where mounting is not allowed, a plain one and the size that files may have."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
     mounted = bool(shutil.which("mount")) and subprocess.run(mount, check=False).returncode == 0
     try:
         yield folder, 0 if mounted else 2 << 20
