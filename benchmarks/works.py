@@ -26,7 +26,6 @@ PAUSE_SECONDS: Final = 0.5  # between articles that come one by one
 MB: Final = 1e6
 STARTED: Final = '"event": "started"'
 AT_ONCE: Final = 'settle = "0s"'  # else the second article in ten seconds waits
-OFTEN: Final = 'interval = "1s"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +141,7 @@ def rewrite(bench: Bench) -> Iterator[Row]:
 
 def one_article(bench: Bench) -> Iterator[Row]:
     """From an article in its place until a running daemon has replaced its feeds."""
-    site = Feeder(folder=bench.folder / "feeder", articles=bench.own_tree(), feeds=AT_ONCE, source=OFTEN)
+    site = Feeder(folder=bench.folder / "feeder", articles=bench.own_tree(), feeds=AT_ONCE)
     _anew(bench, site, timed)
     added = corpus.news(SINGLE + 1, bench.stories, at=datetime.now(UTC))
     with running(site.daemon, started=STARTED):

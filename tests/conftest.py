@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pytest
 from build import site
+from hypothesis import settings
 
 from feeder.store import Store
 from feeder.store.sqlite import open_store
+
+# How long an example takes says more of the machine than of the law.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 def open_sqlite(folder: Path) -> Store:

@@ -8,6 +8,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -74,11 +75,13 @@ def may_write(path: Path) -> bool:
     return os.access(real, os.W_OK) and os.access(real.parent, os.W_OK)
 
 
-def scripts() -> list[str]:
+@cache
+def scripts() -> tuple[str, ...]:
     """Return the names of the scripts that make the schema, in their order."""
-    return sorted(each.name for each in FOLDER.iterdir() if re.fullmatch(r"\d{4}\.sql", each.name))
+    return tuple(sorted(each.name for each in FOLDER.iterdir() if re.fullmatch(r"\d{4}\.sql", each.name)))
 
 
+@cache
 def script(name: str) -> str:
     """Return the text of a file of SQL."""
     file: Traversable = FOLDER / name
