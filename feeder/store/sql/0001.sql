@@ -146,12 +146,13 @@ CREATE TABLE feed_entries (
 
 CREATE INDEX feeds_of ON feed_entries (id);
 
+-- With row numbers: without them a row of this size leaves most of a page empty.
 CREATE TABLE bodies (
-    id   TEXT PRIMARY KEY,
+    id   TEXT NOT NULL PRIMARY KEY,
     key  BLOB NOT NULL,                       -- of the text and of everything that cleaning depends on
     body BLOB NOT NULL,
     kept INTEGER NOT NULL DEFAULT 0           -- even when the article is in no feed
-) WITHOUT ROWID;
+);
 
 -- What could not be published when it was last tried.
 CREATE TABLE faults (
