@@ -21,6 +21,7 @@ START_SECONDS: Final = 300.0  # within which a daemon says that it has started
 STOP_SECONDS: Final = 20.0
 PR_SET_CHILD_SUBREAPER: Final = 36  # linux/prctl.h
 SESSION: Final = 3  # of the fields of `stat` behind the name
+THREADS: Final = 17
 TIMES: Final = slice(11, 15)  # utime, stime, cutime, cstime
 KIB: Final = 1024
 LAST_WORDS: Final = 2000  # characters
@@ -49,11 +50,13 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
-    """What processes hold, in bytes."""
+class Held:
+    """What processes hold."""
 
-    resident: int  # pages that several processes share count in each
+    resident: int  # bytes; pages that several processes share count in each
     proportional: int  # such pages are divided among them
+    files: int  # that are open
+    threads: int
 
 
 def adopt_orphans() -> None:
@@ -108,12 +111,15 @@ def cpu_seconds(session: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def memory(session: int) -> Memory:
+def held(session: int) -> Held:
     """Return what the processes of a session hold now."""
-    held = [_rollup(process) for process, _ in _session(session)]
-    return Memory(
-        resident=sum(each.get("Rss", 0) for each in held) * KIB,
-        proportional=sum(each.get("Pss", 0) for each in held) * KIB,
+    found = list(_session(session))
+    rollups = [_rollup(process) for process, _ in found]
+    return Held(
+        files=sum(_open_files(process) for process, _ in found),
+        threads=sum(int(fields[THREADS]) for _, fields in found),
+        resident=sum(each.get("Rss", 0) for each in rollups) * KIB,
+        proportional=sum(each.get("Pss", 0) for each in rollups) * KIB,
     )
 
 
@@ -150,7 +156,7 @@ def _watched(number: int) -> _Usage:
         ended, status, usage = os.wait4(number, os.WNOHANG)
         if ended:
             return status, usage.ru_utime + usage.ru_stime, peak
-        peak = max(peak, memory(number).proportional)
+        peak = max(peak, held(number).proportional)
         time.sleep(SAMPLE_SECONDS)
 
 
@@ -182,6 +188,13 @@ def _rollup(process: Path) -> dict[str, int]:
     except OSError:
         return {}
     return {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
+
+
+def _open_files(process: Path) -> int:
+    try:
+        return len(list((process / "fd").iterdir()))
+    except OSError:
+        return 0
 
 
 def _said(command: Command) -> str:

@@ -14,9 +14,10 @@ from time import perf_counter, sleep
 from typing import Final
 
 from benchmarks import Wrong, corpus, feeds
+from benchmarks.churn import Churn
 from benchmarks.contenders import Contender, Feeder, Hugo
 from benchmarks.corpus import Story
-from benchmarks.processes import Command, Cost, await_that, cpu_seconds, memory, running, timed, weighed
+from benchmarks.processes import Command, Cost, Held, await_that, cpu_seconds, held, running, timed, weighed
 
 NEW: Final = 50  # articles that a rewritten tree has more
 SINGLE: Final = 20  # articles that come one by one
@@ -26,6 +27,7 @@ A_SECOND: Final = 1.0  # no generator runs in the second of the poll before, and
 PAUSE_SECONDS: Final = 0.5  # between articles that come one by one
 MB: Final = 1e6
 STARTED: Final = '"event": "started"'
+GONE_AT_ONCE: Final = 'withdraw_after = "1s"'
 AT_ONCE: Final = 'settle = "0s"'  # else the second article in ten seconds waits
 
 
@@ -160,12 +162,28 @@ def idle(bench: Bench) -> Iterator[Row]:
         sleep(SETTLE_SECONDS)
         before = cpu_seconds(session)
         sleep(bench.seconds)
-        used, held = cpu_seconds(session) - before, memory(session)
+        used, rest = cpu_seconds(session) - before, held(session)
     bench.feeder.check(bench.stories)
     share = used / bench.seconds
     yield Row(work="idle: CPU", ours=f"{used:.2f} s in {bench.seconds:.0f} s, {share:.2%}")
-    yield Row(work="idle: resident memory", ours=f"{held.resident / MB:.0f} MB")
-    yield Row(work="idle: proportional memory", ours=f"{held.proportional / MB:.0f} MB")
+    yield Row(work="idle: resident memory", ours=f"{rest.resident / MB:.0f} MB")
+    yield Row(work="idle: proportional memory", ours=f"{rest.proportional / MB:.0f} MB")
+
+
+def churn(bench: Bench) -> Iterator[Row]:
+    """A daemon whose articles come, go, move and are touched, every second."""
+    site = Feeder(folder=bench.folder / "feeder", articles=bench.own_tree(), source=GONE_AT_ONCE)
+    _anew(bench, site, timed)
+    changes = Churn(site.articles, bench.stories)
+    with running(site.daemon, started=STARTED) as session:
+        found = [_after_a_second(changes, session) for _ in range(max(2, round(bench.seconds)))]
+        _await_equal(site, replace(site, folder=bench.folder / "cold"))
+    early = found[len(found) // 10]
+    for name in ("resident", "proportional"):
+        sizes = [getattr(each, name) / MB for each in (early, found[-1])]
+        yield Row(work=f"churn: {name} memory, early and late", ours=f"{sizes[0]:.0f} MB, {sizes[1]:.0f} MB")
+    yield Row(work="churn: open files, early and late", ours=f"{early.files}, {found[-1].files}")
+    yield Row(work="churn: threads, early and late", ours=f"{early.threads}, {found[-1].threads}")
 
 
 def state(bench: Bench) -> Iterator[Row]:
@@ -181,6 +199,7 @@ WORKS: Final[Mapping[str, Callable[[Bench], Iterator[Row]]]] = {
     "one-article": one_article,
     "idle": idle,
     "rewrite": rewrite,
+    "churn": churn,
     "state": state,
 }
 
@@ -221,6 +240,25 @@ def _seconds_until_published(site: Feeder, story: Story) -> float:
     for feed in waiting:
         _await_title(feed, story.title)
     return perf_counter() - begun
+
+
+def _after_a_second(changes: Churn, session: int) -> Held:
+    end = perf_counter() + 1
+    changes.step()
+    sleep(max(0.0, end - perf_counter()))
+    return held(session)
+
+
+def _await_equal(site: Feeder, cold: Feeder) -> None:
+    """Wait until the feeds of *site* are those that are made of the same tree with nothing there before."""
+    cold.begin_anew()
+    timed(cold.build)
+    wanted = {path.relative_to(cold.output): digest for path, digest in _digests(cold.output).items()}
+
+    def are_equal() -> bool:
+        return {path.relative_to(site.output): digest for path, digest in _digests(site.output).items()} == wanted
+
+    await_that(are_equal, seconds=PATIENCE_SECONDS, pause=1.0)
 
 
 def _await_title(feed: Path, title: str) -> None:
