@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 # The least level of libraries that report every step. What matters of uvicorn, `serve` tells in events of its own.
-CHATTY: Final = {"apscheduler": logging.WARNING, "asyncio": logging.WARNING, "uvicorn": logging.CRITICAL}
+CHATTY: Final = {
+    "apscheduler": logging.WARNING,
+    "asyncio": logging.WARNING,
+    "httpcore": logging.WARNING,
+    "httpx": logging.WARNING,
+    "uvicorn": logging.CRITICAL,
+    "watchfiles": logging.WARNING,
+}
 
 
 def configure(level: str, *, stream: TextIO | None = None, json: bool | None = None) -> None:
