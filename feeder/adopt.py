@@ -3,34 +3,55 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
+from urllib.parse import urlsplit
 
 from feeder import dedup
-from feeder.app import opened
+from feeder.app import Progress, opened, rehearsed
 from feeder.config import Config
-from feeder.errors import InvalidItem, ParseError
+from feeder.errors import FetchError, InvalidItem, ParseError
+from feeder.fetch.http import Download, download
 from feeder.html import safe_text
-from feeder.model import Memory, Problem, Site
+from feeder.model import Memory, Problem, Sighting, Site
 from feeder.normalize import title_key
-from feeder.parse.published import PublishedEntry, feed_files, read_published
+from feeder.parse.published import PublishedEntry, PublishedPage, feed_files, parse_published, read_published
 from feeder.report import many
 from feeder.store.sqlite import prefix
 
-SHOWN: Final = 20  # entries that a report names
+SHOWN: Final = 20  # entries of a kind that a report names
+MAX_PAGES: Final = 100  # of one feed
 
 # RFC 3987: a scheme, then what an IRI may hold.
 _IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[^\x00-\x20\x7f-\xa0<>\"{}|\\^`%\ufffd\ud800-\udfff]|%[0-9A-Fa-f]{2})+")
 
-_Waiting: TypeAlias = tuple[Memory, tuple[bytes, ...]]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Waiting:
+    """An entry that may be adopted, and the keys by which its article will find it."""
+
+    entry: PublishedEntry
+    memory: Memory
+    keys: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matches:
+    """What the sources hold of the entries now. `waiting` are those whose articles they do not hold."""
+
+    by_link: int
+    by_title: int
+    waiting: tuple[Problem, ...]
+    unpolled: tuple[Problem, ...]  # sources that cannot be read now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adoption:
-    """What adopting came to. `refused` are entries, `unread` are files, each with the reason."""
+    """What adopting came to. `refused` are entries, `unread` are files and addresses, each with the reason."""
 
     read: int
     adopted: int = 0
@@ -38,19 +59,26 @@ class Adoption:
     present: int = 0  # articles that were polled before, and keep the ids they have
     refused: tuple[Problem, ...] = ()
     unread: tuple[Problem, ...] = ()
+    matches: Matches | None = None
 
 
-def adopt(files: Iterable[Path], settings: Config, *, now: datetime) -> Adoption:
-    """Let the articles that are polled from now on have the ids of the entries in *files*.
+def adopt(feeds: Iterable[str], settings: Config, *, now: datetime, progress: Progress | None = None) -> Adoption:
+    """Let the articles that are polled from now on have the ids of the entries in *feeds*.
 
-    An article is the entry that has its link, else the one that has its title and day. A file that cannot be used is
+    An article is the entry that has its link, else the one that has its title and day. A feed that cannot be used is
     reported, and nothing is taken from it; without a single entry to adopt the state is not touched.
 
+    Args:
+        feeds: Paths of files, and addresses on the web.
+        settings: The config.
+        now: The first sight of articles that bring no date.
+        progress: Told how many articles were read to find out which of them match.
+
     Raises:
-        ParseError: None of the files can be used.
+        ParseError: None of the feeds can be used.
         StoreError: The state cannot be used, or another process uses it.
     """
-    entries, unread = _read(files, settings.site)
+    entries, unread = _read(feeds, settings.site)
     if unread and not entries:
         raise ParseError("; ".join(f"{problem.where}: {problem.reason}" for problem in unread))
     waiting, refused = _prepare(entries, settings.site, now)
@@ -59,8 +87,9 @@ def adopt(files: Iterable[Path], settings: Config, *, now: datetime) -> Adoption
         return done
     with opened(settings, is_fresh=True) as app, app.store.transaction():
         present = app.store.counts()["articles"]
-        adopted = app.store.adopt(waiting)
-    return replace(done, adopted=adopted, known=len(waiting) - adopted, present=present)
+        adopted = app.store.adopt((each.memory, each.keys) for each in waiting)
+    done = replace(done, adopted=adopted, known=len(waiting) - adopted, present=present)
+    return replace(done, matches=_matches(waiting, settings, now, progress))
 
 
 def report(done: Adoption) -> tuple[str, ...]:
@@ -68,10 +97,9 @@ def report(done: Adoption) -> tuple[str, ...]:
     lines = [
         f"{many(done.read, 'entry', 'entries')} read: {done.adopted} adopted, {done.known} known already, {len(done.refused)} refused"
     ]
-    lines += [f"  refused: {problem.where}: {problem.reason}" for problem in done.refused[:SHOWN]]
-    if len(done.refused) > SHOWN:
-        lines.append(f"  … and {len(done.refused) - SHOWN} more")
+    lines += _named("refused", done.refused)
     lines += [f"  not read: {problem.where}: {problem.reason}" for problem in done.unread]
+    lines += _matching(done.matches) if done.matches else []
     if done.present and done.adopted:
         lines.append(
             f"{many(done.present, 'article was', 'articles were')} polled before, with ids that stay as they are; "
@@ -86,16 +114,31 @@ def report(done: Adoption) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def _named(kind: str, problems: Sequence[Problem]) -> list[str]:
+    lines = [f"  {kind}: {problem.where}: {problem.reason}" for problem in problems[:SHOWN]]
+    return lines + ([f"  … and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else [])
+
+
+def _matching(matches: Matches) -> list[str]:
+    counts = f"{matches.by_link} by link, {matches.by_title} by title and day"
+    return [
+        f"Articles in the sources: {counts}; {many(len(matches.waiting), 'entry waits', 'entries wait')} for an article",
+        *_named("waiting", matches.waiting),
+        *_named("not read", matches.unpolled),
+    ]
+
+
 # ---------------------------------------------------------------- reading
 
 
-def _read(files: Iterable[Path], site: Site) -> tuple[tuple[PublishedEntry, ...], list[Problem]]:
-    """Return every entry once, and the files that cannot be used."""
+def _read(feeds: Iterable[str], site: Site) -> tuple[tuple[PublishedEntry, ...], list[Problem]]:
+    """Return every entry once, and the feeds that cannot be used."""
     found: dict[str | None, PublishedEntry] = {}
     unread: list[Problem] = []
     nameless: list[PublishedEntry] = []
-    for file in files:
-        for entry in _entries_of(file, site, unread):
+    for feed in feeds:
+        read = _from_web if "://" in feed else _from_file
+        for entry in read(feed, site, unread):
             if entry.guid is None:
                 nameless.append(entry)
             else:
@@ -103,11 +146,41 @@ def _read(files: Iterable[Path], site: Site) -> tuple[tuple[PublishedEntry, ...]
     return (*found.values(), *nameless), unread
 
 
-def _entries_of(file: Path, site: Site, unread: list[Problem]) -> list[PublishedEntry]:
+def _from_web(address: str, site: Site, unread: list[Problem]) -> list[PublishedEntry]:
+    """Return the entries of all pages of a feed; those of another host are none of its own."""
+    entries: list[PublishedEntry] = []
+    asked: set[str] = set()
+    older: str | None = address
+    while older and older not in asked and len(asked) < MAX_PAGES:
+        asked.add(older)
+        try:
+            found = download(older)
+            page = _page(found, site)
+        except (FetchError, ParseError) as error:
+            where = error.where if isinstance(error, FetchError) else found.url
+            unread.append(Problem(where=where, reason=error.reason))
+            break
+        entries += page.entries
+        older = page.older if page.older and _host(page.older) == _host(found.url) else None
+    if older and len(asked) == MAX_PAGES:
+        unread.append(Problem(where=older, reason=f"page {MAX_PAGES + 1} of a feed; no more are read"))
+    return entries
+
+
+def _page(found: Download, site: Site) -> PublishedPage:
+    return parse_published(found.body, zone=site.timezone, url=found.url)
+
+
+def _host(url: str) -> tuple[str, str]:
+    scheme, host, *_ = urlsplit(url)
+    return scheme, host
+
+
+def _from_file(name: str, site: Site, unread: list[Problem]) -> list[PublishedEntry]:
     try:
-        feeds = feed_files(file)
+        feeds = feed_files(Path(name))
     except ParseError as error:
-        unread.append(Problem(where=str(file), reason=str(error)))
+        unread.append(Problem(where=name, reason=str(error)))
         return []
     return [entry for copies in feeds for entry in _entries(copies, site, unread)]
 
@@ -149,7 +222,7 @@ def _prepare(entries: Iterable[PublishedEntry], site: Site, now: datetime) -> tu
             refused.append(Problem(where=entry.guid or entry.title or "an entry", reason=str(error)))
             continue
         taken.update(free)
-        waiting.append((memory, free))
+        waiting.append(_Waiting(entry=entry, memory=memory, keys=free))
     return waiting, refused
 
 
@@ -160,7 +233,7 @@ def _free(keys: tuple[bytes, ...], taken: set[bytes]) -> tuple[bytes, ...]:
     return free
 
 
-def _waiting(entry: PublishedEntry, site: Site, now: datetime) -> _Waiting:
+def _waiting(entry: PublishedEntry, site: Site, now: datetime) -> tuple[Memory, tuple[bytes, ...]]:
     """Return what is remembered of *entry*, and by which keys its article will find it."""
     id_, start = _id(entry.guid), prefix(site.id)
     first = dedup.minted_key(id_, start)
@@ -190,3 +263,32 @@ def _text_since(entry: PublishedEntry, now: datetime) -> datetime | None:
     if entry.updated and entry.published and entry.published < entry.updated:
         return min(entry.updated, now)
     return None
+
+
+# ---------------------------------------------------------------- what waits to articles
+
+
+def _matches(waiting: Sequence[_Waiting], settings: Config, now: datetime, progress: Progress | None) -> Matches:
+    """Poll all sources on a copy of the state, and return which articles the entries would be."""
+    with rehearsed(settings, is_fresh=True, progress=progress) as app:
+        app.prepare(now)
+        polls = [app.poll(source.name, now) for source in settings.sources if source.enabled]
+        copies = app.store.copies([each.memory.id for each in waiting])
+    found = Counter(_match(each.entry, copies[each.memory.id][1]) for each in waiting)
+    return Matches(
+        by_link=found["link"],
+        by_title=found["title"],
+        waiting=tuple(_absent(each.entry) for each in waiting if not copies[each.memory.id][1]),
+        unpolled=tuple(Problem(where=polled.source, reason=polled.error) for polled in polls if polled.error),
+    )
+
+
+def _match(entry: PublishedEntry, copies: Sequence[Sighting]) -> str | None:
+    linked = set(dedup.adopted_keys(title_key=None, day=None, link=entry.link))
+    if any(linked.intersection(dedup.waiting_keys(copy.article)) for copy in copies):
+        return "link"
+    return "title" if copies else None
+
+
+def _absent(entry: PublishedEntry) -> Problem:
+    return Problem(where=entry.guid or "", reason=entry.title or entry.link or "it has no title")

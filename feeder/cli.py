@@ -259,19 +259,22 @@ def init(
 @feeder.command()
 @_common_options()
 @_json_option
-@click.argument("files", metavar="FEED...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("feeds", metavar="FEED...", nargs=-1, required=True)
 @click.pass_context
-def adopt(context: click.Context, *, files: tuple[Path, ...], as_json: bool) -> None:
+def adopt(context: click.Context, *, feeds: tuple[str, ...], as_json: bool) -> None:
     """Take over the ids of feeds that subscribers already have, before the first poll.
 
-    FEED is an Atom, RSS or JSON feed, or the feeds.json of a Feeder that lost its state.
+    FEED is an Atom, RSS or JSON feed: a file, or an address on the web, whose further pages are read as well. Or it is
+    the feeds.json of a Feeder that lost its state. The sources are read to tell which articles match; nothing is published.
     """
     from dataclasses import asdict
 
     from feeder import adopt as adopting
     from feeder import screen
 
-    done = adopting.adopt(files, _load(context.obj, level="warning"), now=_now())
+    settings = _load(context.obj, level="error")  # what cannot be read in sources is for the first poll to tell
+    with screen.progress() as progress:
+        done = adopting.adopt(feeds, settings, now=_now(), progress=progress)
     if as_json:
         screen.show_json(asdict(done))
     else:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -9,10 +11,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from web import Web, serving
 
 from feeder import adopt as adopting
 from feeder import config
-from feeder.adopt import Adoption, adopt
+from feeder.adopt import Adoption, Matches, adopt
 from feeder.app import opened
 from feeder.config import Config
 from feeder.errors import ParseError, StoreError
@@ -106,8 +109,8 @@ def once(home: Path, now: datetime) -> Polled:
     return polled
 
 
-def adopted(home: Path, *files: Path, now: datetime = NOON) -> Adoption:
-    return adopt(files, loaded(home), now=now)
+def adopted(home: Path, *feeds: Path | str, now: datetime = NOON) -> Adoption:
+    return adopt(map(str, feeds), loaded(home), now=now)
 
 
 def published(home: Path, name: str = "feed.json") -> dict[str, PublishedEntry]:
@@ -244,7 +247,9 @@ def test_the_page_of_an_entry_is_its_alternate_link(tmp_path: Path, links: str, 
     [
         ("<rss>\n<channel>\n</rss>", "line 3: not valid XML"),
         ("", "line 1: not valid XML"),
-        ("<html><body/></html>", "not an Atom, RSS or JSON feed"),
+        ("<opml><body/></opml>", "not an Atom, RSS or JSON feed"),
+        ("<html><body/></html>", "a web page, not a feed"),
+        ("\n<!DOCTYPE HTML><title>It works</title>", "a web page, not a feed"),
         ('<!DOCTYPE rss [<!ENTITY a "b">]><rss><channel/></rss>', "it holds a document type"),
         ('<!DOCTYPE rss SYSTEM "file:///etc/passwd"><rss><channel/></rss>', "it holds a document type"),
         ("<rss><channel><item><title>&nbsp;</title></item></channel></rss>", "line 1: not valid XML"),
@@ -423,7 +428,12 @@ def test_adopting_twice_changes_nothing(home: Path) -> None:
     adopted(home, path)
     again = adopted(home, path)
     assert (again.read, again.adopted, again.known) == (2, 0, 2)
-    assert adopting.report(again) == ("2 entries read: 0 adopted, 2 known already, 0 refused",)
+    assert adopting.report(again) == (
+        "2 entries read: 0 adopted, 2 known already, 0 refused",
+        "Articles in the sources: 0 by link, 0 by title and day; 2 entries wait for an article",
+        "  waiting: http://example.org/bridge/: The old headline",
+        "  waiting: http://example.org/?p=7: 夜班",
+    )
 
 
 def test_a_feed_in_two_formats_is_read_once(home: Path) -> None:
@@ -522,6 +532,122 @@ def test_a_running_feeder_is_not_disturbed(home: Path) -> None:
     path = write(home / "atom.xml", HEXO_ATOM)
     with opened(loaded(home), workers=1), pytest.raises(StoreError, match="in use by process"):
         adopted(home, path)
+
+
+# ---------------------------------------------------------------- what matches
+
+
+def test_what_matches_is_told_and_nothing_is_published(home: Path) -> None:
+    article(home, "bridge.md", "Another headline", "2026-03-05 10:00:00 +0800")
+    article(home, "night.md", "夜班", "2026-03-02 08:00:00 +0800")
+    rss = write(home / "rss.xml", RSS)
+    done = adopted(home, write(home / "atom.xml", HEXO_ATOM), rss)
+    matches = done.matches
+    assert matches
+    assert (matches.by_link, matches.by_title, matches.unpolled) == (1, 1, ())
+    assert [(each.where, each.reason) for each in matches.waiting] == [
+        ("https://example.org/?p=1", "Bread & roses"),
+        ("https://example.org/no-guid/", "No guid"),
+    ]
+    assert "Articles in the sources: 1 by link, 1 by title and day; 2 entries wait for an article" in adopting.report(
+        done
+    )
+    assert not (home / "public").exists()
+    assert {v.value: n for v, n in once(home, NOON).verdicts.items() if n} == {"returned": 2}
+    assert adopted(home, rss).matches == Matches(by_link=0, by_title=0, waiting=matches.waiting, unpolled=())
+
+
+def test_a_source_that_cannot_be_read_is_named_and_its_articles_wait(home: Path) -> None:
+    (home / "articles").rmdir()
+    done = adopted(home, write(home / "atom.xml", HEXO_ATOM))
+    assert done.matches
+    assert [problem.where for problem in done.matches.unpolled] == ["news"]
+    assert len(done.matches.waiting) == 2
+    assert any(line.startswith("  not read: news: ") for line in adopting.report(done))
+
+
+# ---------------------------------------------------------------- feeds on the web
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with serving() as web:
+        yield web
+
+
+def page(number: int, links: str = "") -> str:
+    return f'<feed xmlns="http://www.w3.org/2005/Atom">{links}<entry><id>urn:{number}</id><title>{number}</title></entry></feed>'
+
+
+def test_a_feed_on_the_web_is_adopted(home: Path, web: Web) -> None:
+    article(home, "night.md", "夜班", "2026-03-02 08:00:00 +0800")
+    web.put("/atom.xml", gzip.compress(HEXO_ATOM.encode()), content_encoding="gzip")
+    adopted(home, web.put("/moved.xml", status=301, location="/atom.xml"))
+    once(home, NOON)
+    assert ids(home) == {"夜班": "http://example.org/?p=7"}
+
+
+@pytest.mark.parametrize("rel", ["next", "prev-archive"])
+def test_all_pages_of_a_feed_are_read(home: Path, web: Web, rel: str) -> None:
+    web.put("/3", page(3))
+    web.put("/old/2", page(2, f'<link rel="{rel}" href="../3"/>'))
+    start = web.put("/1", page(1, f'<link rel="{rel}" href="{web.url}/old/2"/>'))
+    done = adopted(home, start)
+    assert (done.read, done.adopted, done.unread) == (3, 3, ())
+
+
+def test_pages_of_rss_and_json_are_read(home: Path, web: Web) -> None:
+    item = "<item><guid>urn:1</guid><title>1</title></item>"
+    link = '<a:link xmlns:a="http://www.w3.org/2005/Atom" rel="next" href="?page=2"/>'
+    start = web.put("/rss", f"<rss><channel>{link}{item}</channel></rss>")
+    json_feed = {
+        "version": "https://jsonfeed.org/version/1.1",
+        "next_url": "/3",
+        "items": [{"id": "urn:2", "title": "2"}],
+    }
+    web.put("/rss?page=2", json.dumps(json_feed))
+    web.put("/3", page(3))
+    assert adopted(home, start).read == 3
+
+
+def test_pages_that_go_round_in_circles_are_read_once(home: Path, web: Web) -> None:
+    web.put("/2", page(2, '<link rel="next" href="/1"/>'))
+    done = adopted(home, web.put("/1", page(1, '<link rel="next" href="/2"/>')))
+    assert (done.read, done.unread, len(web.asked)) == (2, (), 2)
+
+
+def test_pages_without_end_come_to_one(home: Path, web: Web) -> None:
+    for number in range(1, 103):
+        web.put(f"/{number}", page(number, f'<link rel="next" href="/{number + 1}"/>'))
+    done = adopted(home, f"{web.url}/1")
+    assert (done.read, len(web.asked)) == (100, 100)
+    assert [(problem.where, problem.reason) for problem in done.unread] == [
+        (f"{web.url}/101", "page 101 of a feed; no more are read")
+    ]
+
+
+def test_a_page_on_another_host_is_not_asked_for(home: Path, web: Web) -> None:
+    with serving() as other:
+        start = web.put("/1", page(1, f'<link rel="next" href="{other.url}/2"/>'))
+        assert adopted(home, start).read == 1
+        assert other.asked == []
+
+
+def test_what_cannot_be_fetched_is_named_and_the_rest_serves(home: Path, web: Web) -> None:
+    start = web.put("/1", page(1, '<link rel="next" href="/gone"/>'))
+    done = adopted(home, web.put("/page", "<!doctype html><title>Sorry</title>"), start, "gopher://example.org/")
+    assert (done.read, done.adopted) == (1, 1)
+    assert [(problem.where, problem.reason) for problem in done.unread] == [
+        (f"{web.url}/page", "a web page, not a feed"),
+        (f"{web.url}/gone", "answers 404 Not Found"),
+        ("gopher://example.org/", "only http://… and https://… can be fetched"),
+    ]
+
+
+def test_without_a_feed_that_can_be_fetched_there_is_no_state_afterwards(home: Path, web: Web) -> None:
+    with pytest.raises(ParseError, match=rf"^{web.url}/atom\.xml: answers 404 Not Found$"):
+        adopted(home, f"{web.url}/atom.xml")
+    assert not (home / "var").exists()
 
 
 # ---------------------------------------------------------------- a lost state

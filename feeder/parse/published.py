@@ -32,6 +32,8 @@ _MODIFIED: Final = "{http://purl.org/dc/terms/}modified"
 _JSON_FEED: Final = "https://jsonfeed.org/version/1"
 
 _HTML_TITLES: Final = frozenset({"html", "text/html"})
+_OLDER: Final = ("next", "prev-archive")  # RFC 5005, 3 and 4
+_WEB_PAGE = re.compile(rb"\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _BLANK_START = b"\xef\xbb\xbf \t\r\n"
 
@@ -49,15 +51,37 @@ class PublishedEntry:
     updated: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedPage:
+    """A feed, or a part of one. `older` is the address of the part that goes on where it ends (RFC 5005)."""
+
+    entries: tuple[PublishedEntry, ...]
+    older: str | None = None
+
+
 def read_published(path: Path, *, zone: ZoneInfo = UTC_ZONE) -> tuple[PublishedEntry, ...]:
     """Return the entries of the Atom, RSS or JSON feed in the file at *path*; dates without a zone are in *zone*.
 
     Raises:
         ParseError: It cannot be read, or is no such feed.
     """
-    body = _body(path)
-    read = _json_entries if _is_json(body) else _xml_entries
-    return tuple(_complete(entry) for entry in read(body, zone))
+    return parse_published(_body(path), zone=zone).entries
+
+
+def parse_published(body: bytes, *, zone: ZoneInfo = UTC_ZONE, url: str | None = None) -> PublishedPage:
+    """Return what an Atom, RSS or JSON feed holds; dates without a zone are in *zone*.
+
+    Args:
+        body: The feed.
+        zone: Of dates without one.
+        url: Where it was found; what is relative in it is relative to that.
+
+    Raises:
+        ParseError: It is no such feed.
+    """
+    read = _json_page if _is_json(body) else _xml_page
+    page = read(body, zone, url)
+    return replace(page, entries=tuple(_complete(entry) for entry in page.entries))
 
 
 def feed_files(path: Path) -> tuple[tuple[Path, ...], ...]:
@@ -137,11 +161,15 @@ def _json(body: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _json_entries(body: bytes, zone: ZoneInfo) -> Iterator[PublishedEntry]:
+def _json_page(body: bytes, zone: ZoneInfo, url: str | None) -> PublishedPage:
     feed = _json(body)
     items = feed.get("items")
     if not str(feed.get("version")).startswith(_JSON_FEED) or not isinstance(items, list):
         raise ParseError("not a JSON Feed")
+    return PublishedPage(entries=tuple(_json_entries(items, zone)), older=web_url(_text(feed.get("next_url")), url))
+
+
+def _json_entries(items: list[Any], zone: ZoneInfo) -> Iterator[PublishedEntry]:
     for item in items:
         if not isinstance(item, dict):
             raise ParseError("not a JSON Feed: an item is no object")
@@ -182,11 +210,15 @@ _KINDS: Final[Mapping[str, _Kind]] = MappingProxyType(
 )
 
 
-def _xml_entries(body: bytes, zone: ZoneInfo) -> Iterator[PublishedEntry]:
-    root = _root(body)
+def _xml_page(body: bytes, zone: ZoneInfo, url: str | None) -> PublishedPage:
+    root = _root(body, url)
     kind = _KINDS.get(root.tag)
     if kind is None:
         raise ParseError("not an Atom, RSS or JSON feed")
+    return PublishedPage(entries=tuple(_xml_entries(root, kind, zone)), older=_older(root))
+
+
+def _xml_entries(root: etree._Element, kind: _Kind, zone: ZoneInfo) -> Iterator[PublishedEntry]:
     for entry in root.findall(kind.entries):
         yield PublishedEntry(
             guid=_found(entry, kind, "id") or _text(entry.get(f"{_RDF}about")),
@@ -197,12 +229,20 @@ def _xml_entries(body: bytes, zone: ZoneInfo) -> Iterator[PublishedEntry]:
         )
 
 
-def _root(body: bytes) -> etree._Element:
+def _older(root: etree._Element) -> str | None:
+    links = [*root.findall(f"{_ATOM}link"), *root.findall(f"channel/{_ATOM}link")]
+    found = {link.get("rel"): web_url(link.get("href"), link.base) for link in links}
+    return next((address for rel in _OLDER if (address := found.get(rel))), None)
+
+
+def _root(body: bytes, url: str | None) -> etree._Element:
+    if _WEB_PAGE.match(body):
+        raise ParseError("a web page, not a feed")
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
     )
     try:
-        root = etree.fromstring(body, parser)
+        root = etree.fromstring(body, parser, base_url=url or "")
     except etree.XMLSyntaxError as error:
         raise ParseError(f"not valid XML: {error.msg}", line=error.lineno) from error
     document: Any = root.getroottree().docinfo
