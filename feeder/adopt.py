@@ -246,7 +246,7 @@ def _waiting(entry: PublishedEntry, site: Site, now: datetime) -> tuple[Memory, 
     if not keys and first is None:
         raise InvalidItem("it has neither link nor title, so nobody can tell which article it is")
     adopted = min(date, now) if date else None
-    memory = Memory(id=id_, first_seen=now, adopted=adopted, text_since=_text_since(entry, now))
+    memory = Memory(id=id_, first_seen=now, adopted=adopted, link=entry.link, text_since=_text_since(entry, now))
     return memory, (*keys, first) if first else keys
 
 

@@ -329,6 +329,7 @@ class Memory:
     id: str
     first_seen: datetime
     adopted: datetime | None = None  # the date that subscribers have, from a feed of before
+    link: str | None = None  # that subscribers have; for an article that brings none and has no template
     text_hash: bytes | None = None  # of the text last shown
     text_since: datetime | None = None
     removed: bool = False  # taken down

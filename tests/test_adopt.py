@@ -415,6 +415,19 @@ def test_an_article_keeps_the_time_of_its_update(home: Path) -> None:
     assert published(home)["The bridge is open"].updated == NOON + HOUR
 
 
+def test_an_article_without_a_link_keeps_the_one_its_subscribers_have(home: Path) -> None:
+    write(home / "config.toml", CONFIG.replace("permalink", "#permalink"))
+    article(home, "a.md", "The old headline", "2026-03-03 09:00:00 +0800")
+    article(home, "b.md", "夜班", "2026-03-02 08:00:00 +0800", head="link: https://example.org/own/\n")
+    adopted(home, write(home / "atom.xml", HEXO_ATOM))
+    once(home, NOON)
+    links = {title: entry.link for title, entry in published(home).items()}
+    assert links == {"The old headline": "http://example.org/bridge/index.html", "夜班": "https://example.org/own/"}
+    write(home / "config.toml", CONFIG)
+    once(home, NOON + HOUR)
+    assert published(home)["The old headline"].link == "https://example.org/a/"
+
+
 def test_the_history_tells_that_an_article_returned(home: Path) -> None:
     article(home, "bridge.md", "The bridge is open", "2026-03-03 09:00:00 +0800")
     adopted(home, write(home / "atom.xml", HEXO_ATOM))

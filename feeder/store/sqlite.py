@@ -9,6 +9,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from feeder import categories
 from feeder.dedup import Known, Missing, Reunion
 from feeder.errors import StoreError
 from feeder.model import (
+    Article,
     CategoryPath,
     Change,
     Dating,
@@ -573,7 +575,7 @@ class SqliteStore:
         count = 0
         for memory, keys in entries:
             times = (memory.first_seen, memory.adopted, memory.text_since)
-            count += self._run("adopt", self._short(memory.id), *map(rows.seconds_or_none, times))
+            count += self._run("adopt", self._short(memory.id), *map(rows.seconds_or_none, times), memory.link)
             self._write("put_key", [(key, self._short(memory.id)) for key in keys])
         return count
 
@@ -581,7 +583,7 @@ class SqliteStore:
         """Make exactly these articles, and whatever shares a key with them, removed; return the ids that change."""
         wanted: set[str] = set()
         for id_, keys in entries:
-            self._run("adopt", self._short(id_), rows.seconds(now), None, None)
+            self._run("adopt", self._short(id_), rows.seconds(now), None, None, None)
             self._write("put_key", [(key, self._short(id_)) for key in keys])
             wanted |= {self._short(id_)} | {owner for _, owner in self._each("owners", keys)}
         before = {id_ for (id_,) in self._all("removed_ids")}
@@ -649,13 +651,13 @@ class SqliteStore:
         return rows.sighting(name, row[WIDTH], self._long(row[0]), row, paths)
 
     def _shown(self, row: Sequence[Any]) -> Shown:
-        name, published, updated, held, paths = row[WIDTH + 1 :]
+        name, published, updated, held, paths, link = row[WIDTH + 1 :]
         sighting = self._sighting(name, row)
         return Shown(
             id=sighting.id,
             source=name,
             locator=sighting.locator,
-            article=sighting.article,
+            article=_linked(sighting.article, link),
             published=rows.moment(published),
             updated=rows.moment(updated),
             categories=tuple(self._spelled(path) for path in rows.numbers_back(paths)),
@@ -664,11 +666,12 @@ class SqliteStore:
         )
 
     def _memory(self, row: Sequence[Any]) -> Memory:
-        id_, first_seen, adopted, text_hash, text_since, removed = row
+        id_, first_seen, adopted, link, text_hash, text_since, removed = row
         return Memory(
             id=self._long(id_),
             first_seen=rows.moment(first_seen),
             adopted=rows.moment_or_none(adopted),
+            link=link,
             text_hash=text_hash,
             text_since=rows.moment_or_none(text_since),
             removed=bool(removed),
@@ -773,6 +776,10 @@ def open_existing(path: Path, *, site_id: str) -> SqliteStore:
                     f"{path}: the state is of an older Feeder; `feeder once` of a user who may write mends it"
                 )
             return _opened(connection, path, site_id=site_id)
+
+
+def _linked(article: Article, link: str | None) -> Article:
+    return article if article.link or link is None else replace(article, link=link)
 
 
 def copy_state(path: Path, target: Path) -> None:

@@ -48,6 +48,7 @@ CREATE TABLE articles (
     id         TEXT PRIMARY KEY,              -- minted ids without their common prefix
     first_seen INTEGER NOT NULL,
     adopted    INTEGER,                       -- the date that subscribers have, from a feed of before
+    link       TEXT,                          -- that they have; the article's own outweighs it
     text_hash  BLOB,
     text_since INTEGER,
     removed    INTEGER NOT NULL DEFAULT 0,

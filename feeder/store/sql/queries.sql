@@ -107,7 +107,7 @@ WHERE id IS NOT NULL AND missing_since IS NOT NULL AND source = ? AND body_hash 
 SELECT key, id FROM keys WHERE key IN (?*);
 
 -- name: memories
-SELECT id, first_seen, adopted, text_hash, text_since, removed FROM articles WHERE id IN (?*);
+SELECT id, first_seen, adopted, link, text_hash, text_since, removed FROM articles WHERE id IN (?*);
 
 -- name: copies
 SELECT $sighting, locator, name FROM sightings JOIN sources USING (source) WHERE id IN (?*);
@@ -222,7 +222,8 @@ SELECT identity, coalesce(label, '') FROM nodes
 WHERE EXISTS (SELECT 1 FROM memberships WHERE memberships.node = nodes.node);
 
 -- name: shown
-SELECT $sighting, sightings.locator, name, articles.published, articles.updated, articles.held, articles.paths
+SELECT $sighting, sightings.locator, name, articles.published, articles.updated, articles.held, articles.paths,
+    articles.link
 FROM articles JOIN sightings USING (source, locator) JOIN sources USING (source) WHERE articles.id IN (?*);
 
 -- name: digests
@@ -361,7 +362,7 @@ UNION ALL SELECT 'stale', count(*) FROM marks;
 SELECT DISTINCT id FROM sightings WHERE id IS NOT NULL ORDER BY id;
 
 -- name: adopt
-INSERT OR IGNORE INTO articles (id, first_seen, adopted, text_since) VALUES (?, ?, ?, ?);
+INSERT OR IGNORE INTO articles (id, first_seen, adopted, text_since, link) VALUES (?, ?, ?, ?, ?);
 
 -- name: removed_ids
 SELECT id FROM articles WHERE removed;
