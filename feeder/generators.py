@@ -21,10 +21,12 @@ MAX_BYTES: Final = 1 << 20  # of one config
 HEXO_PERMALINK: Final = ":year/:month/:day/:title/"
 PELICAN_URL: Final = "{slug}.html"
 
+_HUGO_NAMES: Final = ("hugo", "config")
+_HUGO_LANGUAGES: Final = ("locale", "languagecode", "defaultcontentlanguage")
 _HUGO_FILES: Final = tuple(
     f"{folder}{name}{suffix}"
     for folder in ("", "config/_default/")
-    for name in ("hugo", "config")
+    for name in _HUGO_NAMES
     for suffix in (".toml", ".yaml", ".yml", ".json")
 )
 _WORD = re.compile(r":([A-Za-z_]+)")
@@ -32,6 +34,7 @@ _FIELD = re.compile(r"\{([^{}]*)\}")
 _DAY: Final = MappingProxyType({"year": "{year}", "month": "{month}", "day": "{day}"})
 # Names that generators put into URLs as they are.
 _KEPT_NAME = re.compile(r"[\w-]+")
+_UNDATED_NAME = re.compile(r"(?!\d{4}-\d\d-\d\d-)[\w-]+")
 _KEPT_ASCII_NAME = re.compile(r"[\w-]+", re.ASCII)
 
 
@@ -130,26 +133,40 @@ def _collections(value: Value, folder: Path) -> Iterator[Path]:
 
 
 def _hugo(directory: Path) -> Found:
-    fields = _load(directory, _HUGO_FILES)
+    fields = _hugo_fields(directory)
     url = _site_url(_text(fields.get("baseurl")))
     content = directory / (_text(fields.get("contentdir")) or "content")
     written = dict(_permalinks(fields.get("permalinks")))
     section = next(iter(written)) if len(written) == 1 else ""
     articles = content / section if section and (content / section).is_dir() else content
-    permalink = _translated(written[section], _hugo_words(section, articles), url) if articles != content else None
+    if articles != content:
+        permalink = _translated(written[section], _hugo_words(section, articles), url)
+    else:
+        permalink = None if written or not _has_plain_paths(fields, content) else _template("{page}/", url)
     return Found(
         dialect=Dialect.HUGO,
         category_mode=CategoryMode.FLAT,
         articles=articles if permalink else content,
         title=_text(fields.get("title")),
         url=url,
-        language=_text(fields.get("languagecode")) or _text(fields.get("defaultcontentlanguage")),
+        language=next((text for name in _HUGO_LANGUAGES if (text := _text(fields.get(name)))), None),
         timezone=_text(fields.get("timezone")),
         author=_name(_folded(fields.get("params")).get("author")) or _name(fields.get("author")),
         exclude=("_index.md",),
         permalink=permalink,
         foreign_permalink=None if permalink else " ".join(written.values()) or "/:sections/:slug/",
     )
+
+
+def _hugo_fields(directory: Path) -> Fields:
+    """Return what the config, the tables in files of their own and the first language say."""
+    fields = _load(directory, _HUGO_FILES)
+    for path in sorted((directory / "config/_default").glob("*")):
+        if path.suffix in _LOADERS and path.stem not in _HUGO_NAMES:
+            fields.setdefault(path.stem.lower(), _load(path.parent, (path.name,)))
+    languages = _folded(fields.get("languages"))
+    first = _text(fields.get("defaultcontentlanguage")) or next(iter(languages), "")
+    return {**fields, **_folded(languages.get(first.lower()))}
 
 
 def _permalinks(value: Value) -> Iterator[tuple[str, str]]:
@@ -160,9 +177,18 @@ def _permalinks(value: Value) -> Iterator[tuple[str, str]]:
             yield section, pattern
 
 
+def _has_plain_paths(fields: Fields, content: Path) -> bool:
+    """Tell whether each page lies at the path of its file, as it does where nothing else is said."""
+    switches = (fields.get("uglyurls"), fields.get("defaultcontentlanguageinsubdir"))
+    if "frontmatter" in fields or any(switch not in (None, "false") for switch in switches):
+        return False
+    paths = (path.relative_to(content).with_suffix("") for path in content.rglob("*.m*d*"))
+    return all(_KEPT_NAME.fullmatch(part) and part == part.lower() for path in paths for part in path.parts)
+
+
 def _hugo_words(section: str, articles: Path) -> Mapping[str, str]:
     """Return what Hugo's words mean; ``:slug`` may be made of a title, in a way of its own."""
-    if not _are_kept(articles, _KEPT_NAME, is_lower=True):
+    if not _are_kept(articles, _UNDATED_NAME, is_lower=True):
         return {**_DAY, "section": section}
     names = {"filename": "{name}", "contentbasename": "{name}"}
     slugs = {"slugorfilename": "{slug}", "slugorcontentbasename": "{slug}"}

@@ -357,10 +357,20 @@ def _pieces(
     yield "name", _quoted(name)
     # Without a slug of its own an article has that of its file, as its generator will have it.
     yield "slug", _quoted(_line(raw.slug) or _DATE_PREFIX.sub("", name, count=1), safe="/")
-    yield "path", _quoted(_EXTENSION.sub("", raw.locator), safe="/")
+    path = _EXTENSION.sub("", raw.locator)
+    yield "path", _quoted(path, safe="/")
+    yield "page", _quoted(_page(path, _line(raw.slug)), safe="/")
     yield "category", "/".join(map(_quoted, categories[0])) if categories else ""
     if local:
         yield from (("year", f"{local:%Y}"), ("month", f"{local:%m}"), ("day", f"{local:%d}"))
+
+
+def _page(path: str, slug: str | None) -> str:
+    """Return the directories and the slug, else the file's name; an index stands for its directory."""
+    folder, _, name = path.rpartition("/")
+    if name == "index":
+        folder, _, name = folder.rpartition("/")
+    return "/".join(filter(None, (folder, slug or name)))
 
 
 def _quoted(text: str, *, safe: str = "") -> str:

@@ -378,13 +378,19 @@ def test_hugo_s_settings_are_taken_over(tmp_path: Path, name: str, text: str) ->
 @pytest.mark.parametrize(
     ("permalinks", "name"),
     [
-        pytest.param("", "posts/a.md", id="none"),
+        pytest.param("", "posts/A-post.md", id="none-and-names-that-change"),
+        pytest.param("", "Posts/a.md", id="none-and-directories-that-change"),
+        pytest.param("", "posts/a.de.md", id="languages-in-names"),
+        pytest.param("uglyURLs = true\n", "posts/a.md", id="ugly"),
+        pytest.param("[uglyURLs]\nposts = true\n", "posts/a.md", id="partly-ugly"),
+        pytest.param("defaultContentLanguageInSubdir = true\n", "posts/a.md", id="below-a-language"),
+        pytest.param('[frontmatter]\ndate = [":filename"]\n', "posts/2026-01-02-a.md", id="dates-in-names"),
+        pytest.param('[permalinks]\nposts = "/:slugorfilename/"\n', "posts/2026-01-02-a.md", id="names-with-dates"),
         pytest.param('[permalinks]\nposts = "/:year/:slug/"\n', "posts/a.md", id="slugs-of-titles"),
         pytest.param('[permalinks]\nposts = "/:filename/"\n', "posts/A-post.md", id="names-that-change"),
         pytest.param('[permalinks]\nposts = "/:filename/"\n', "posts/a/index.md", id="bundles"),
         pytest.param('[permalinks]\nposts = "/:year/"\nnews = "/:month/"\n', "posts/a.md", id="two-sections"),
         pytest.param('[permalinks]\nposts = "/:filename/"\n', "a.md", id="no-such-section"),
-        pytest.param('[permalinks.section]\nposts = "/x/"\n', "posts/a.md", id="of-lists-only"),
     ],
 )
 def test_hugo_s_permalinks_that_the_files_do_not_tell(tmp_path: Path, permalinks: str, name: str) -> None:
@@ -392,6 +398,29 @@ def test_hugo_s_permalinks_that_the_files_do_not_tell(tmp_path: Path, permalinks
     write(tmp_path / "content" / name)
     source = source_of(tmp_path, Dialect.HUGO)
     assert (source.permalink, source.path) == (None, tmp_path / "content")
+
+
+@pytest.mark.parametrize("name", ["posts/a.md", "posts/2026-01-02-a.md", "posts/a/index.md", "新闻/桥.md"])
+def test_hugo_s_pages_lie_at_the_paths_of_their_files(tmp_path: Path, name: str) -> None:
+    lists = '[permalinks.section]\nposts = "/x/"\n'
+    write(tmp_path / "hugo.toml", 'baseURL = "https://e.org/"\nuglyURLs = false\n' + lists)
+    write(tmp_path / "content" / name)
+    write(tmp_path / "content/posts/_index.md")
+    assert source_of(tmp_path, Dialect.HUGO).permalink == "https://e.org/{page}/"
+
+
+def test_hugo_s_tables_may_lie_in_files_of_their_own(tmp_path: Path) -> None:
+    write(tmp_path / "config/_default/hugo.toml", 'baseURL = "https://e.org/"\ndefaultContentLanguage = "de"\n')
+    write(tmp_path / "config/_default/params.yaml", "author: Sam\n")
+    write(tmp_path / "config/_default/permalinks.toml", 'posts = "/p/:slugorfilename/"\n')
+    text = '[en]\ntitle = "Harbour"\n[de]\ntitle = "Hafen"\nlocale = "de-AT"\ncontentDir = "inhalt"\n'
+    write(tmp_path / "config/_default/languages.toml", text)
+    write(tmp_path / "config/_default/README.md", "not a config")
+    write(tmp_path / "inhalt/posts/a.md")
+    settings, _ = begun(tmp_path, Dialect.HUGO)
+    site, [source] = settings.site, settings.sources
+    assert (site.title, site.language, site.author) == ("Hafen", "de-AT", "Sam")
+    assert (source.path, source.permalink) == (tmp_path / "inhalt/posts", "https://e.org/p/{slug}/")
 
 
 # ---------------------------------------------------------------- Pelican

@@ -515,6 +515,7 @@ def test_link_is_absolute_or_none(written: str | None, base: str | None, expecte
     [
         ("https://example.org/{year}/{month}/{day}/{name}/", "2022/02/23/%E6%A1%A5%20%E6%A2%81/"),
         ("https://example.org/{path}.html", "%E9%87%91/%E6%A1%A5%20%E6%A2%81.html"),
+        ("https://example.org/{page}/", "%E9%87%91/%E6%A1%A5%20%E6%A2%81/"),
         ("https://example.org/{title}", "A%2FB%20%26%20C"),
         ("https://example.org/{category}/{slug}", "a/b%2Fc/%E6%A1%A5%20%E6%A2%81"),
     ],
@@ -522,6 +523,24 @@ def test_link_is_absolute_or_none(written: str | None, base: str | None, expecte
 def test_input_14_link_is_made_by_the_template_of_the_source(template: str, expected: str) -> None:
     made = article(source(permalink=template), locator="金/桥 梁.md", title="A/B & C", categories=("a", "b/c"))
     assert made.link == f"https://example.org/{expected}"
+
+
+@pytest.mark.parametrize(
+    ("locator", "slug", "page"),
+    [
+        ("posts/a.md", None, "posts/a"),
+        ("posts/2026-01-02-a.md", None, "posts/2026-01-02-a"),
+        ("posts/a.md", "b", "posts/b"),
+        ("posts/a/index.md", None, "posts/a"),
+        ("posts/a/index.md", "b", "posts/b"),
+        ("a.md", "b", "b"),
+        ("index.md", "b", "b"),
+        ("index.md", None, None),
+    ],
+)
+def test_a_page_lies_at_the_path_of_its_file(locator: str, slug: str | None, page: str | None) -> None:
+    made = article(source(permalink="https://example.org/{page}/"), locator=locator, slug=slug)
+    assert made.link == (page and f"https://example.org/{page}/")
 
 
 @pytest.mark.parametrize(

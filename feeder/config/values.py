@@ -25,7 +25,7 @@ LONGEST: Final = timedelta(days=3660)  # longer than any sensible setting, and d
 ALIKE: Final = 0.7  # so near must a word be to be suggested, 1 being the same
 LONGEST_NAME: Final = 100
 SHOWN: Final = 60  # characters of a faulty value that a message repeats
-PLACEHOLDERS: Final = ("year", "month", "day", "slug", "title", "path", "name", "category")
+PLACEHOLDERS: Final = ("year", "month", "day", "slug", "title", "path", "page", "name", "category")
 LAST_PORT: Final = 65535
 FIXED_ZONES: Final = frozenset({"GMT", "UT", "UTC", "Z"})
 
