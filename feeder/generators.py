@@ -166,7 +166,8 @@ def _hugo_fields(directory: Path) -> Fields:
             fields.setdefault(path.stem.lower(), _load(path.parent, (path.name,)))
     languages = _folded(fields.get("languages"))
     first = _text(fields.get("defaultcontentlanguage")) or next(iter(languages), "")
-    return {**fields, **_folded(languages.get(first.lower()))}
+    fields.update(_folded(languages.get(first.lower())))
+    return fields
 
 
 def _permalinks(value: Value) -> Iterator[tuple[str, str]]:
