@@ -54,6 +54,7 @@ class Found:
     permalink: str | None = None
     foreign_permalink: str | None = None  # as written, if it cannot be told from the files alone
     more: tuple[Path, ...] = ()  # further directories of articles
+    slugs: tuple[tuple[str, str], ...] = ()  # name of a category, name of its directory
 
 
 def read(dialect: Dialect, directory: Path) -> Found:
@@ -84,7 +85,14 @@ def _hexo(directory: Path) -> Found:
         author=_text(fields.get("author")),
         permalink=permalink,
         foreign_permalink=None if permalink else written,
+        slugs=tuple(_slugs(fields.get("category_map"))),
     )
+
+
+def _slugs(value: Value) -> Iterator[tuple[str, str]]:
+    for name, slug in value.items() if isinstance(value, dict) else ():
+        if isinstance(slug, str):
+            yield name, slug
 
 
 def _hexo_words(new_post_name: str | None) -> Mapping[str, str]:

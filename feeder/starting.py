@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
-from feeder import config, generators
+from feeder import categories, config, generators
 from feeder.config import values
 from feeder.errors import ConfigError
 from feeder.generators import Found
@@ -52,6 +52,7 @@ class _Wish:
     timezone: str
     articles: Path
     found: Found
+    slugs: dict[str, str]  # category, as the config names it -> directory
 
 
 def start(
@@ -82,6 +83,7 @@ def start(
         timezone=_fit(_zone, found.timezone, "timezone", notes) or timezone or "UTC",
         articles=articles or found.articles,
         found=found,
+        slugs=_slugs(found, notes),
     )
     _write(path, _filled(template(), _settings(wish, path), _remarks(found)) + _more(wish, path))
     return Started(path=path, notes=(*notes, *_notes(wish, url, path)))
@@ -120,6 +122,16 @@ def _fit(check: Callable[[object], str], value: str | None, name: str, notes: li
     except ValueError as error:
         notes.append(f"the {name} was left out: {error}")
         return None
+
+
+def _slugs(found: Found, notes: list[str]) -> dict[str, str]:
+    """Return the directories of top categories that are not what Feeder itself would call them."""
+    kept = {}
+    for name, directory in found.slugs:
+        slug = _fit(values.category_slug, directory, f"slug of the category {values.shown(name)}", notes)
+        if slug and slug != categories.slug(name):
+            kept[categories.join_path((name,))] = slug
+    return kept
 
 
 def _zone(value: object) -> str:
@@ -235,8 +247,9 @@ def _toml(value: object) -> str:
 
 
 def _more(wish: _Wish, path: Path) -> str:
-    """Return a source for each further directory of articles."""
-    return "".join(
+    """Return a source for each further directory of articles, and the slugs of categories."""
+    slugs = "".join(f"\n[categories.{_toml(name)}]\nslug = {_toml(slug)}\n" for name, slug in wish.slugs.items())
+    return slugs + "".join(
         f"\n[[source]]\nname = {_toml(place.name.strip('_'))}\npath = {_toml(_written(place, path))}\n"
         f'dialect = "{wish.found.dialect.value}"\n'
         for place in wish.found.more

@@ -218,6 +218,17 @@ def test_hexo_s_settings_are_taken_over(tmp_path: Path) -> None:
     )
 
 
+def test_hexo_s_category_map_is_taken_over(tmp_path: Path) -> None:
+    names = "category_map:\n  金融: finance\n  C/C++: c-cpp\n  Tech: tech\n  Odd: Odd/Thing\n  Empty:\n"
+    write(tmp_path / "_config.yml", HEXO + names)
+    settings, started = begun(tmp_path, Dialect.HEXO)
+    assert {rule.path: rule.slug for rule in settings.site.categories} == {
+        ("金融",): "finance",
+        ("C/C++",): "c-cpp",
+    }
+    assert any(note.startswith('the slug of the category "Odd" was left out: ') for note in started.notes)
+
+
 def test_an_address_that_is_given_beats_the_generator_s(tmp_path: Path) -> None:
     write(tmp_path / "_config.yml", HEXO)
     settings, started = begun(tmp_path, Dialect.HEXO, url="https://feeds.example.org/")
