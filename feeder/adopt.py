@@ -43,6 +43,7 @@ class _Waiting:
 class Matches:
     """What the sources hold of the entries now. `waiting` are those whose articles they do not hold."""
 
+    by_id: int  # that the article itself gives
     by_link: int
     by_title: int
     waiting: tuple[Problem, ...]
@@ -65,7 +66,7 @@ class Adoption:
 def adopt(feeds: Iterable[str], settings: Config, *, now: datetime, progress: Progress | None = None) -> Adoption:
     """Let the articles that are polled from now on have the ids of the entries in *feeds*.
 
-    An article is the entry that has its link, else the one that has its title and day. A feed that cannot be used is
+    An article is the entry whose id it gives as its own, else that with its link, else that with its title and day. A feed that cannot be used is
     reported, and nothing is taken from it; without a single entry to adopt the state is not touched.
 
     Args:
@@ -120,7 +121,7 @@ def _named(kind: str, problems: Sequence[Problem]) -> list[str]:
 
 
 def _matching(matches: Matches) -> list[str]:
-    counts = f"{matches.by_link} by link, {matches.by_title} by title and day"
+    counts = f"{matches.by_id} by id, {matches.by_link} by link, {matches.by_title} by title and day"
     return [
         f"Articles in the sources: {counts}; {many(len(matches.waiting), 'entry waits', 'entries wait')} for an article",
         *_named("waiting", matches.waiting),
@@ -222,7 +223,7 @@ def _prepare(entries: Iterable[PublishedEntry], site: Site, now: datetime) -> tu
             refused.append(Problem(where=entry.guid or entry.title or "an entry", reason=str(error)))
             continue
         taken.update(free)
-        waiting.append(_Waiting(entry=entry, memory=memory, keys=free))
+        waiting.append(_Waiting(entry=entry, memory=memory, keys=(dedup.given_key(memory.id), *free)))
     return waiting, refused
 
 
@@ -276,6 +277,7 @@ def _matches(waiting: Sequence[_Waiting], settings: Config, now: datetime, progr
         copies = app.store.copies([each.memory.id for each in waiting])
     found = Counter(_match(each.entry, copies[each.memory.id][1]) for each in waiting)
     return Matches(
+        by_id=found["id"],
         by_link=found["link"],
         by_title=found["title"],
         waiting=tuple(_absent(each.entry) for each in waiting if not copies[each.memory.id][1]),
@@ -284,6 +286,8 @@ def _matches(waiting: Sequence[_Waiting], settings: Config, now: datetime, progr
 
 
 def _match(entry: PublishedEntry, copies: Sequence[Sighting]) -> str | None:
+    if any(copy.article.guid == entry.guid for copy in copies):
+        return "id"
     linked = set(dedup.adopted_keys(title_key=None, day=None, link=entry.link))
     if any(linked.intersection(dedup.waiting_keys(copy.article)) for copy in copies):
         return "link"

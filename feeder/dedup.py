@@ -108,8 +108,14 @@ def adopted_keys(*, title_key: str | None, day: str | None, link: str | None) ->
 
 def waiting_keys(article: Article) -> tuple[bytes, ...]:
     """Return the keys by which *article*, in whatever scope, finds an adopted entry that waits for it."""
-    titled = _key("title", article.title_key, article.day.isoformat() if article.day else "")
-    return (_key("link", _address(article.link)), titled) if article.link else (titled,)
+    given = (given_key(article.guid),) if article.guid else ()
+    linked = (_key("link", _address(article.link)),) if article.link else ()
+    return (*given, *linked, _key("title", article.title_key, article.day.isoformat() if article.day else ""))
+
+
+def given_key(guid: str) -> bytes:
+    """Return the key by which an entry waits for the article that itself says which one it is."""
+    return _key("given", guid)
 
 
 def mint(key: bytes, prefix: str) -> str:

@@ -373,6 +373,17 @@ def test_a_link_counts_more_than_title_and_day(home: Path) -> None:
     assert ids(home) == {"The old headline": "http://example.org/?p=7"}
 
 
+@pytest.mark.parametrize("name", ["guid", "id", "uuid"])
+def test_an_id_of_its_own_counts_more_than_a_link(home: Path, name: str) -> None:
+    """Moved from elsewhere, renamed and dated anew, it still says which entry it is."""
+    article(home, "夜.md", "Another", "2026-03-30 09:00:00 +0800", head=f"{name}: http://example.org/bridge/\n")
+    done = adopted(home, write(home / "atom.xml", HEXO_ATOM))
+    once(home, NOON)
+    assert ids(home) == {"Another": "http://example.org/bridge/"}
+    assert done.matches
+    assert (done.matches.by_id, done.matches.by_link) == (1, 0)
+
+
 def test_an_article_without_a_date_keeps_the_one_its_subscribers_have(home: Path) -> None:
     article(home, "x.md", "夜班", None)
     adopted(home, write(home / "atom.xml", HEXO_ATOM))
@@ -443,7 +454,7 @@ def test_adopting_twice_changes_nothing(home: Path) -> None:
     assert (again.read, again.adopted, again.known) == (2, 0, 2)
     assert adopting.report(again) == (
         "2 entries read: 0 adopted, 2 known already, 0 refused",
-        "Articles in the sources: 0 by link, 0 by title and day; 2 entries wait for an article",
+        "Articles in the sources: 0 by id, 0 by link, 0 by title and day; 2 entries wait for an article",
         "  waiting: http://example.org/bridge/: The old headline",
         "  waiting: http://example.org/?p=7: 夜班",
     )
@@ -562,12 +573,13 @@ def test_what_matches_is_told_and_nothing_is_published(home: Path) -> None:
         ("https://example.org/?p=1", "Bread & roses"),
         ("https://example.org/no-guid/", "No guid"),
     ]
-    assert "Articles in the sources: 1 by link, 1 by title and day; 2 entries wait for an article" in adopting.report(
-        done
+    assert (
+        "Articles in the sources: 0 by id, 1 by link, 1 by title and day; 2 entries wait for an article"
+        in adopting.report(done)
     )
     assert not (home / "public").exists()
     assert {v.value: n for v, n in once(home, NOON).verdicts.items() if n} == {"returned": 2}
-    assert adopted(home, rss).matches == Matches(by_link=0, by_title=0, waiting=matches.waiting, unpolled=())
+    assert adopted(home, rss).matches == Matches(by_id=0, by_link=0, by_title=0, waiting=matches.waiting, unpolled=())
 
 
 def test_a_source_that_cannot_be_read_is_named_and_its_articles_wait(home: Path) -> None:
