@@ -466,19 +466,19 @@ def status(obj: Options, *, merges: bool, as_json: bool) -> None:
 @feeder.command()
 @_common_options()
 @_json_option
-@click.argument("file_or_id", metavar="FILE|ID")
+@click.argument("name", metavar="FILE|URL|ID")
 @click.pass_obj
-def explain(obj: Options, file_or_id: str, *, as_json: bool) -> None:
+def explain(obj: Options, name: str, *, as_json: bool) -> None:
     """Tell why an article is where it is, or why not, and its history.
 
-    ID is what feeds say (tag:…), or its last 26 characters. FILE may be gone meanwhile.
+    ID is what feeds say (tag:…), or its last 26 characters. FILE may be gone meanwhile. URL is the article's link.
     """
     from feeder import explain as why
     from feeder import screen
 
     now = _now()
     with _beside(_load(obj, level="warning", to_write=False)) as app:
-        told = why.explain(why.find(file_or_id, app), app, now)
+        told = why.explain(why.find(name, app), app, now)
         if as_json:
             screen.show_json(why.values(told))
         else:
@@ -561,10 +561,12 @@ def accept(obj: Options, names: tuple[str, ...]) -> None:
 @feeder.command()
 @_common_options()
 @click.option("--note", default="", help="Why, for removed.txt and `feeder explain`.")
-@click.argument("id_or_file", metavar="ID|FILE")
+@click.argument("name", metavar="ID|FILE|URL")
 @click.pass_context
-def remove(context: click.Context, id_or_file: str, *, note: str) -> None:
+def remove(context: click.Context, name: str, *, note: str) -> None:
     """Take an article down: out of every feed, for good, whatever source brings it again.
+
+    ID is what feeds say (tag:…), or its last 26 characters; URL is the article's link.
 
     The takedown is a line of removed.txt beside the configuration. Deleting the line and `feeder once` (or a restart
     of the daemon) undo it.
@@ -573,9 +575,9 @@ def remove(context: click.Context, id_or_file: str, *, note: str) -> None:
 
     settings = _load(context.obj, level="warning")
     with _beside(settings) as app:
-        found = find(id_or_file, app)
+        found = find(name, app)
         if found.id is None:
-            raise FeederError(f"{id_or_file}: is no article, so there is nothing to take down")
+            raise FeederError(f"{name}: is no article, so there is nothing to take down")
         memory, copies = app.store.copies([found.id])[found.id]
         if memory.removed:
             click.echo(f"{found.id}: was taken down already")

@@ -100,7 +100,7 @@ def adopted_keys(*, title_key: str | None, day: str | None, link: str | None) ->
 
     An entry with a day waits for an article without one as well: its generator had the date from elsewhere.
     """
-    found = [_key("link", _address(link))] if link else []
+    found = [_key("link", address(link))] if link else []
     if title_key:
         found += [_key("title", title_key, each) for each in dict.fromkeys((day or "", ""))]
     return tuple(found)
@@ -109,7 +109,7 @@ def adopted_keys(*, title_key: str | None, day: str | None, link: str | None) ->
 def waiting_keys(article: Article) -> tuple[bytes, ...]:
     """Return the keys by which *article*, in whatever scope, finds an adopted entry that waits for it."""
     given = (given_key(article.guid),) if article.guid else ()
-    linked = (_key("link", _address(article.link)),) if article.link else ()
+    linked = (_key("link", address(article.link)),) if article.link else ()
     return (*given, *linked, _key("title", article.title_key, article.day.isoformat() if article.day else ""))
 
 
@@ -133,7 +133,7 @@ def minted_key(id_: str, prefix: str) -> bytes | None:
     return key if mint(key, prefix) == id_ else None
 
 
-def _address(link: str) -> str:
+def address(link: str) -> str:
     """Return what stays of an address when a site moves to https or tidies its links."""
     _, _, rest = link.partition("://")
     host, _, path = rest.partition("#")[0].partition("/")

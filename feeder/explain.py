@@ -10,7 +10,7 @@ from pathlib import Path
 
 from feeder import categories, dedup, normalize, takedowns, urls
 from feeder.app import App
-from feeder.errors import FeederError, FetchError, ParseError
+from feeder.errors import FeederError, FetchError, ParseError, UnknownName
 from feeder.fetch import fetcher_of
 from feeder.fetch.directory import locator_of
 from feeder.model import (
@@ -88,12 +88,12 @@ class Explanation:
 
 
 def find(word: str, app: App) -> Found:
-    """Return what *word* names: an id, its last 26 characters, a file, or a file as `status` calls it.
+    """Return what *word* names: an id, its last 26 characters, a link, a file, or a file as `status` calls it.
 
     Raises:
         FeederError: Nothing that is known has that name; the text says what it may be.
     """
-    id_ = _known_id(_text(word), app)
+    id_ = _known_id(_text(word), app) or _linked_id(_text(word), app)
     if id_:
         return Found(id=id_, rows=app.store.rows(id_))
     for source, locator in _places(word, app):
@@ -113,6 +113,17 @@ def _text(word: str) -> str:
 def _known_id(word: str, app: App) -> str | None:
     wanted = dict.fromkeys((word, word.lower()))
     return next(iter(app.store.copies(tuple(wanted))), None)
+
+
+def _linked_id(word: str, app: App) -> str | None:
+    """Return whose link *word* is, however it is spelled."""
+    if "://" not in word:
+        return None
+    wanted = dedup.address(word)
+    found = sorted({id_ for id_, link in app.store.links() if dedup.address(link) == wanted})
+    if len(found) > 1:
+        raise UnknownName(f"{word}: {len(found)} articles have this link; name one by its id: {' '.join(found)}")
+    return found[0] if found else None
 
 
 def _first(row: Row, rows: tuple[Row, ...]) -> tuple[Row, ...]:
@@ -146,7 +157,7 @@ def _why_unknown(word: str, app: App) -> str:
     if source is None and path.exists():
         return f"{word}: lies in no source; `feeder preview` shows how it would be read"
     if source is None:
-        return f"{word}: no article has this id, and there is no such file"
+        return f"{word}: no article has this id or link, and there is no such file"
     if not path.exists():
         return f"{word}: there is no such file, and source {source.name} had none when it was polled"
     if not source.enabled:

@@ -383,7 +383,7 @@ def unknown(desk: Desk, word: str | Path) -> str:
 
 def test_what_is_neither_an_id_nor_a_file(desk: Desk) -> None:
     desk.run("once")
-    assert unknown(desk, "nothing") == "feeder: nothing: no article has this id, and there is no such file\n"
+    assert unknown(desk, "nothing") == "feeder: nothing: no article has this id or link, and there is no such file\n"
 
 
 def test_a_file_outside_of_all_sources(desk: Desk) -> None:

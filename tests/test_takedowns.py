@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from build import PREFIX
+from desk import Desk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -98,3 +100,151 @@ def test_a_file_that_cannot_be_read_is_the_operator_s_to_mend(path: Path) -> Non
 def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot be written: No such file or directory"):
         takedowns.append(tmp_path / "nowhere" / "removed.txt", TAKEDOWN)
+
+
+# ---------------------------------------------------------------- what a takedown outlives
+
+LINK = "https://example.org/2026/bridge/"
+OLD_FEED = f"""\
+<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>urn:old:7</id><title>Bridge opens</title>
+<link href="{LINK}"/><published>2026-03-10T12:00:00Z</published></entry></feed>
+"""
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """Return a desk with an article that shall go, another one, and feeds of both."""
+    desk = Desk(tmp_path)
+    desk.settle("newsroom", "partner")
+    desk.write("newsroom/a.md", more=f"categories: [City, Roads]\nlink: {LINK}")
+    desk.write("newsroom/b.md", title="Second", body="Another text.")
+    desk.run("once")
+    return desk
+
+
+def is_gone(desk: Desk) -> bool:
+    """Publish, and tell whether no file speaks of the article while all of them hold the other one."""
+    desk.run("once", "--all")
+    told = desk.run("once", "--all")
+    public = desk.tree("public")
+    feeds = [body for path, body in public.items() if path.endswith((".xml", "feed.json"))]
+    assert (told.code, len(feeds)) == (0, 9)
+    assert all(b"Second" in body for body in feeds)
+    return not [path for path, body in public.items() if b"Bridge opens" in body or b"is open" in body]
+
+
+def lose_state(desk: Desk) -> None:
+    shutil.rmtree(desk.folder / "var")
+
+
+@pytest.mark.parametrize(
+    "url", [LINK, "http://EXAMPLE.org/2026/bridge/index.html#top", "https://example.org/2026/bridge"]
+)
+def test_an_article_is_taken_down_by_its_link(desk: Desk, url: str) -> None:
+    assert not is_gone(desk)
+    assert "Bridge opens" in desk.run("explain", url).out
+    assert desk.run("remove", url, "--note", "on request").code == 0
+    assert is_gone(desk)
+
+
+def test_a_link_that_two_articles_have_names_neither(desk: Desk) -> None:
+    desk.write("newsroom/c.md", title="Third", more=f"link: {LINK}")
+    desk.run("once", "--all")
+    told = desk.run("remove", LINK)
+    assert (told.code, "2 articles have this link; name one by its id: tag:" in told.err) == (2, True)
+
+
+def test_a_link_that_no_article_has_is_told(desk: Desk) -> None:
+    told = desk.run("remove", "https://example.org/elsewhere/")
+    assert (told.code, told.err) == (
+        1,
+        "feeder: https://example.org/elsewhere/: no article has this id or link, and there is no such file\n",
+    )
+
+
+def test_a_takedown_outlives_the_state(desk: Desk) -> None:
+    desk.run("remove", LINK)
+    lose_state(desk)
+    desk.run("once", "--fresh")
+    assert is_gone(desk)
+
+
+def test_a_takedown_outlives_a_backup_that_does_not_know_it(desk: Desk) -> None:
+    shutil.copytree(desk.folder / "var", desk.folder / "backup")
+    shutil.copytree(desk.folder / "public", desk.folder / "before")
+    desk.run("remove", LINK)
+    lose_state(desk)
+    shutil.rmtree(desk.folder / "public")
+    (desk.folder / "backup").rename(desk.folder / "var")
+    (desk.folder / "before").rename(desk.folder / "public")
+    assert is_gone(desk)
+
+
+def test_a_takedown_holds_for_a_copy_in_another_source(desk: Desk) -> None:
+    desk.run("remove", LINK)
+    desk.write("partner/copy.md", body="Their own words. It is open.")
+    assert is_gone(desk)
+    (desk.folder / "newsroom/a.md").unlink()
+    assert is_gone(desk)
+    lose_state(desk)
+    desk.run("once", "--fresh")
+    assert is_gone(desk)
+
+
+def test_a_takedown_holds_for_every_title_the_article_had(desk: Desk) -> None:
+    desk.write("newsroom/a.md", title="Bridge closed", more=f"link: {LINK}")
+    desk.run("once", "--all")
+    desk.run("remove", LINK)
+    lose_state(desk)
+    desk.write("newsroom/a.md")
+    desk.run("once", "--fresh")
+    assert is_gone(desk)
+
+
+def test_a_takedown_holds_for_a_new_title(desk: Desk) -> None:
+    desk.run("remove", LINK)
+    desk.write("newsroom/a.md", title="Bridge: it is open")
+    assert is_gone(desk)
+    desk.run("once", "--all")
+    assert is_gone(desk)
+
+
+def test_a_takedown_holds_for_a_renamed_file(desk: Desk) -> None:
+    desk.run("remove", LINK)
+    (desk.folder / "newsroom/a.md").rename(desk.folder / "newsroom/z.md")
+    assert is_gone(desk)
+
+
+def test_a_takedown_outlives_adopting(desk: Desk) -> None:
+    feed = desk.put("old.xml", OLD_FEED)
+    desk.run("remove", LINK)
+    desk.run("adopt", feed)
+    assert is_gone(desk)
+    lose_state(desk)
+    desk.run("adopt", feed)
+    assert is_gone(desk)
+
+
+def test_a_takedown_of_an_adopted_article_outlives_the_state(desk: Desk) -> None:
+    feed = desk.put("old.xml", OLD_FEED)
+    for name in ("var", "public"):
+        shutil.rmtree(desk.folder / name)
+    desk.run("adopt", feed)
+    desk.run("once")
+    assert desk.run("remove", "urn:old:7").code == 0
+    lose_state(desk)
+    desk.run("once", "--fresh")
+    assert is_gone(desk)
+    lose_state(desk)
+    desk.run("adopt", feed)
+    assert is_gone(desk)
+    desk.put("removed.txt", "")
+    assert not is_gone(desk)
+
+
+def test_a_deleted_line_brings_the_article_back_as_it_was(desk: Desk) -> None:
+    before = desk.tree("public")
+    desk.run("remove", LINK)
+    desk.put("removed.txt", "# nobody\n")
+    desk.run("once")
+    assert desk.tree("public") == before

@@ -312,6 +312,9 @@ class Store(Protocol):
     def rows(self, id_: str) -> tuple[Row, ...]:
         """Return the documents that are sightings of an article."""
 
+    def links(self) -> Iterator[tuple[str, str]]:
+        """Yield the id of each article with each of its links."""
+
     def history(self, id_: str) -> tuple[Event, ...]:
         """Return what happened to an article, oldest first."""
 

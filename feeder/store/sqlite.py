@@ -514,6 +514,11 @@ class SqliteStore:
         """Return the documents that are sightings of an article."""
         return tuple(self._row(row) for row in self._all("rows", self._short(id_)))
 
+    def links(self) -> Iterator[tuple[str, str]]:
+        """Yield the id of each article with each of its links."""
+        for id_, link in self._all("links"):
+            yield self._long(id_), link
+
     def history(self, id_: str) -> tuple[Event, ...]:
         """Return what happened to an article, oldest first."""
         return tuple(

@@ -358,6 +358,10 @@ UNION ALL SELECT 'missing', count(*) FROM sightings WHERE missing_since IS NOT N
 UNION ALL SELECT 'feeds', count(*) FROM feeds
 UNION ALL SELECT 'stale', count(*) FROM marks;
 
+-- name: links
+SELECT id, link FROM sightings WHERE id IS NOT NULL AND link IS NOT NULL
+UNION SELECT id, link FROM articles WHERE link IS NOT NULL;
+
 -- name: live_ids
 SELECT DISTINCT id FROM sightings WHERE id IS NOT NULL ORDER BY id;
 
