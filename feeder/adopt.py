@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -47,6 +48,8 @@ class Matches:
     by_link: int
     by_title: int
     waiting: tuple[Problem, ...]
+    new: int  # articles in the site's feed that none of the entries is, but for those that are younger than all of them
+    feed_size: int  # entries that a feed may have
     unpolled: tuple[Problem, ...]  # sources that cannot be read now
 
 
@@ -125,8 +128,16 @@ def _matching(matches: Matches) -> list[str]:
     return [
         f"Articles in the sources: {counts}; {many(len(matches.waiting), 'entry waits', 'entries wait')} for an article",
         *_named("waiting", matches.waiting),
+        *_flood(matches),
         *_named("not read", matches.unpolled),
     ]
+
+
+def _flood(matches: Matches) -> list[str]:
+    if not matches.new:
+        return []
+    told = f"Of the {matches.feed_size} newest articles, {matches.new} are in none of these feeds: subscribers will see them as new."
+    return [f'{told} As many `entries` as the feeds had, and `window = "0s"`, under [feeds] leave them out']
 
 
 # ---------------------------------------------------------------- reading
@@ -275,11 +286,15 @@ def _matches(waiting: Sequence[_Waiting], settings: Config, now: datetime, progr
         app.prepare(now)
         polls = [app.poll(source.name, now) for source in settings.sources if source.enabled]
         copies = app.store.copies([each.memory.id for each in waiting])
+        listed = tuple(islice(app.store.newest(()), settings.feeds.entries))
+    last = next((number for number, each in enumerate(listed) if copies.get(each.id)), len(listed))
     found = Counter(_match(each.entry, copies[each.memory.id][1]) for each in waiting)
     return Matches(
         by_id=found["id"],
         by_link=found["link"],
         by_title=found["title"],
+        new=sum(1 for each in listed[last:] if each.id not in copies),
+        feed_size=settings.feeds.entries,
         waiting=tuple(_absent(each.entry) for each in waiting if not copies[each.memory.id][1]),
         unpolled=tuple(Problem(where=polled.source, reason=polled.error) for polled in polls if polled.error),
     )

@@ -4,6 +4,7 @@ import gzip
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -15,7 +16,7 @@ from web import Web, serving
 
 from feeder import adopt as adopting
 from feeder import config
-from feeder.adopt import Adoption, Matches, adopt
+from feeder.adopt import Adoption, adopt
 from feeder.app import opened
 from feeder.config import Config
 from feeder.errors import ParseError, StoreError
@@ -579,7 +580,19 @@ def test_what_matches_is_told_and_nothing_is_published(home: Path) -> None:
     )
     assert not (home / "public").exists()
     assert {v.value: n for v, n in once(home, NOON).verdicts.items() if n} == {"returned": 2}
-    assert adopted(home, rss).matches == Matches(by_id=0, by_link=0, by_title=0, waiting=matches.waiting, unpolled=())
+    assert adopted(home, rss).matches == replace(matches, by_link=0, by_title=0)
+
+
+def test_articles_that_subscribers_never_had_are_counted(home: Path) -> None:
+    for day in range(1, 6):
+        article(home, f"{day}.md", f"From the archive {day}", f"2026-02-0{day} 10:00:00 +0800")
+    article(home, "bridge.md", "Another headline", "2026-03-05 10:00:00 +0800")
+    article(home, "news.md", "News", "2026-03-06 10:00:00 +0800")
+    atom = write(home / "atom.xml", HEXO_ATOM)
+    [told] = [line for line in adopting.report(adopted(home, atom)) if line.startswith("Of the")]
+    assert told.startswith("Of the 50 newest articles, 5 are in none of these feeds: subscribers will see them as new.")
+    write(home / "config.toml", CONFIG + '[feeds]\nentries = 2\nwindow = "0s"\n')
+    assert not [line for line in adopting.report(adopted(home, atom)) if line.startswith("Of the")]
 
 
 def test_a_source_that_cannot_be_read_is_named_and_its_articles_wait(home: Path) -> None:
