@@ -18,6 +18,7 @@ from feeder.parse.dialects import Fields, Value
 from feeder.parse.fields import load_json, load_toml, load_yaml
 
 MAX_BYTES: Final = 1 << 20  # of one config
+BEGINNING: Final = 4 << 10  # bytes of an article, in which its slug stands if it has one
 HEXO_PERMALINK: Final = ":year/:month/:day/:title/"
 PELICAN_URL: Final = "{slug}.html"
 
@@ -73,11 +74,12 @@ def _hexo(directory: Path) -> Found:
     fields = _load(directory, ("_config.yml", "_config.yaml", "_config.json"))
     url = _site_url(_text(fields.get("url")))
     written = _text(fields.get("permalink")) or HEXO_PERMALINK
-    permalink = _translated(written, _hexo_words(_text(fields.get("new_post_name"))), url)
+    articles = directory / (_text(fields.get("source_dir")) or "source") / "_posts"
+    permalink = _translated(written, _hexo_words(_text(fields.get("new_post_name")), articles), url)
     return Found(
         dialect=Dialect.HEXO,
         category_mode=CategoryMode.PATH,
-        articles=directory / (_text(fields.get("source_dir")) or "source") / "_posts",
+        articles=articles,
         title=_text(fields.get("title")),
         url=url,
         language=_text(fields.get("language")),
@@ -95,11 +97,12 @@ def _slugs(value: Value) -> Iterator[tuple[str, str]]:
             yield name, slug
 
 
-def _hexo_words(new_post_name: str | None) -> Mapping[str, str]:
+def _hexo_words(new_post_name: str | None, articles: Path) -> Mapping[str, str]:
     """Return what Hexo's words mean; ``:title`` is what its pattern of file names makes it."""
     titles = {":title.md": "{path}", ":year-:month-:day-:title.md": "{slug}"}
     title = titles.get(new_post_name or ":title.md")
-    return {**_DAY, "name": "{name}"} | ({"title": title} if title else {})
+    named = {"abbrlink": "{slug}"} if _all_bring("abbrlink", articles) else {}
+    return {**_DAY, "name": "{name}", **named} | ({"title": title} if title else {})
 
 
 # ---------------------------------------------------------------- Jekyll
@@ -197,11 +200,12 @@ def _has_plain_paths(fields: Fields, content: Path) -> bool:
 
 def _hugo_words(section: str, articles: Path) -> Mapping[str, str]:
     """Return what Hugo's words mean; ``:slug`` may be made of a title, in a way of its own."""
+    own = {"slug": "{slug}"} if _all_bring("slug", articles) else {}
     if not _are_kept(articles, _UNDATED_NAME, is_lower=True):
-        return {**_DAY, "section": section}
+        return {**_DAY, **own, "section": section}
     names = {"filename": "{name}", "contentbasename": "{name}"}
     slugs = {"slugorfilename": "{slug}", "slugorcontentbasename": "{slug}"}
-    return {**_DAY, **names, **slugs, "section": section}
+    return {**_DAY, **own, **names, **slugs, "section": section}
 
 
 # ---------------------------------------------------------------- Pelican
@@ -232,7 +236,8 @@ def _pelican(directory: Path) -> Found:
 
 def _pelican_permalink(written: str, slug_source: str | None, articles: Path, url: str | None) -> str | None:
     words = {"date:%Y": "year", "date:%m": "month", "date:%d": "day"}
-    if slug_source == "basename" and _are_kept(articles, _KEPT_ASCII_NAME, is_lower=True):
+    is_kept = slug_source == "basename" and _are_kept(articles, _KEPT_ASCII_NAME, is_lower=True)
+    if is_kept or _all_bring("slug", articles):
         words["slug"] = "slug"
     return _template(_FIELD.sub(lambda found: f"{{{words.get(found[1], '?')}}}", written), url)
 
@@ -320,6 +325,21 @@ def _site_url(text: str | None) -> str | None:
         return values.root_url(text)
     except ValueError:
         return None
+
+
+def _all_bring(key: str, directory: Path) -> bool:
+    """Tell whether there are articles, and all of them say *key* in their first lines."""
+    line = re.compile(rb"^[\"']?" + key.encode() + rb"[\"']?[ \t]*[:=]", re.IGNORECASE | re.MULTILINE)
+    paths = [path for path in directory.rglob("*.m*d*") if path.stem != "_index"]
+    return bool(paths) and all(line.search(_beginning(path)) for path in paths)
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(BEGINNING)
+    except OSError:
+        return b""
 
 
 def _are_kept(directory: Path, name: re.Pattern[str], *, is_lower: bool = False) -> bool:

@@ -353,16 +353,23 @@ def _pieces(
 ) -> Iterator[tuple[str, str]]:
     """Yield what may stand in a template, percent-encoded; bytes of a file's name that are no text stay those bytes."""
     name = _file_name(raw.locator)
+    slug = _slug(raw)
     yield "title", _quoted(title)
     yield "name", _quoted(name)
     # Without a slug of its own an article has that of its file, as its generator will have it.
-    yield "slug", _quoted(_line(raw.slug) or _DATE_PREFIX.sub("", name, count=1), safe="/")
+    yield "slug", _quoted(slug or _DATE_PREFIX.sub("", name, count=1), safe="/")
     path = _EXTENSION.sub("", raw.locator)
     yield "path", _quoted(path, safe="/")
-    yield "page", _quoted(_page(path, _line(raw.slug)), safe="/")
+    yield "page", _quoted(_page(path, slug), safe="/")
     yield "category", "/".join(map(_quoted, categories[0])) if categories else ""
     if local:
         yield from (("year", f"{local:%Y}"), ("month", f"{local:%m}"), ("day", f"{local:%d}"))
+
+
+def _slug(raw: RawItem) -> str | None:
+    """Return the article's own slug as its generator puts it into addresses."""
+    slug = _line(raw.slug)
+    return slug.lower().replace(" ", "-") if slug and raw.dialect is Dialect.HUGO else slug
 
 
 def _page(path: str, slug: str | None) -> str:

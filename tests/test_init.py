@@ -179,6 +179,8 @@ def test_a_computer_without_a_zone_has_none(tmp_path: Path, monkeypatch: pytest.
     assert starting.local_zone() is None
 
 
+HUGO_SLUGS = 'baseURL = "https://e.org/"\n[permalinks.page]\nposts = "/:year/:slug/"\n'
+
 # ---------------------------------------------------------------- Hexo
 
 HEXO = """\
@@ -313,6 +315,31 @@ collections:
     assert posts.permalink == "https://example.org/blog/{year}/{month}/{slug}.html"
     assert posts.path == tmp_path / "_posts"
     assert (essays.name, essays.path, essays.dialect) == ("essays", tmp_path / "_essays", Dialect.JEKYLL)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "config", "text", "post", "permalink"),
+    [
+        (
+            Dialect.HEXO,
+            "_config.yml",
+            "url: https://e.org\npermalink: p/:abbrlink/\n",
+            "source/_posts/a.md",
+            "p/{slug}/",
+        ),
+        (Dialect.HUGO, "hugo.toml", HUGO_SLUGS, "content/posts/A.md", "{year}/{slug}/"),
+        (Dialect.PELICAN, "pelicanconf.py", 'SITEURL = "https://e.org"\n', "A b.md", "{slug}.html"),
+    ],
+)
+def test_slugs_that_all_articles_bring_are_known(
+    tmp_path: Path, *, dialect: Dialect, config: str, text: str, post: str, permalink: str
+) -> None:
+    write(tmp_path / config, text)
+    write(tmp_path / post, "---\ntitle: A\nslug: a\nabbrlink: 4a17b156\n---\n")
+    assert source_of(tmp_path, dialect).permalink == f"https://e.org/{permalink}"
+    (tmp_path / "feeder.toml").unlink()
+    write((tmp_path / post).with_name("b_B.md"), "---\ntitle: B\n---\nslug\n")
+    assert source_of(tmp_path, dialect).permalink is None
 
 
 @pytest.mark.parametrize(

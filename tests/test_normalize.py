@@ -525,6 +525,11 @@ def test_input_14_link_is_made_by_the_template_of_the_source(template: str, expe
     assert made.link == f"https://example.org/{expected}"
 
 
+def test_a_slug_of_hugo_s_is_in_small_letters() -> None:
+    made = article(source(permalink="https://example.org/{slug}/"), slug="An Own-Slug", dialect=Dialect.HUGO)
+    assert made.link == "https://example.org/an-own-slug/"
+
+
 @pytest.mark.parametrize(
     ("locator", "slug", "page"),
     [
