@@ -167,6 +167,7 @@ def test_a_server_without_tls_is_an_error(web: Web) -> None:
         ("http:///feed.xml", "only http://"),
         ("http://exa mple.org:x/", "is no URL"),
         ("http://example.org:port/", "is no URL"),
+        ("http://me:secret@example.org:port/", r"^http://example\.org:port/: is no URL"),
     ],
 )
 def test_what_is_no_address_on_the_web_is_refused(url: str, reason: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ MAX_BYTES: Final = 50 << 20  # of a document, decompressed
 MAX_REDIRECTS: Final = 5
 SCHEMES: Final = ("http", "https")
 
+_USERINFO = re.compile(r"//[^/]*@")
 _STEP: Final = 64 << 10  # bytes that are decompressed at a time
 _GZIP_START: Final = b"\x1f\x8b"
 _GZIP_NAMES: Final = ("gzip", "x-gzip")
@@ -47,7 +49,7 @@ def _address(url: str) -> httpx.URL:
     try:
         address = httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise FetchError(url, f"is no URL: {error}") from error
+        raise FetchError(_USERINFO.sub("//", url), f"is no URL: {error}") from error
     if address.scheme not in SCHEMES or not address.host:
         raise FetchError(shown(address), "only http://… and https://… can be fetched")
     return address
