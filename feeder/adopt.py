@@ -168,14 +168,17 @@ def _from_web(address: str, site: Site, unread: list[Problem]) -> list[Published
         try:
             found = download(older)
             page = _page(found, site)
-        except (FetchError, ParseError) as error:
-            where = error.where if isinstance(error, FetchError) else found.url
-            unread.append(Problem(where=where, reason=error.reason))
+        except FetchError as error:
+            unread.append(Problem(where=error.where, reason=error.reason))
+            break
+        except ParseError as error:
+            unread.append(Problem(where=found.url, reason=str(error)))
             break
         entries += page.entries
         older = page.older if page.older and _host(page.older) == _host(found.url) else None
-    if older and len(asked) == MAX_PAGES:
-        unread.append(Problem(where=older, reason=f"page {MAX_PAGES + 1} of a feed; no more are read"))
+    else:
+        if older and older not in asked:
+            unread.append(Problem(where=older, reason=f"page {MAX_PAGES + 1} of a feed; no more are read"))
     return entries
 
 

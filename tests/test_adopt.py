@@ -673,11 +673,18 @@ def test_a_page_on_another_host_is_not_asked_for(home: Path, web: Web) -> None:
 
 def test_what_cannot_be_fetched_is_named_and_the_rest_serves(home: Path, web: Web) -> None:
     start = web.put("/1", page(1, '<link rel="next" href="/gone"/>'))
-    done = adopted(home, web.put("/page", "<!doctype html><title>Sorry</title>"), start, "gopher://example.org/")
+    done = adopted(
+        home,
+        web.put("/page", "<!doctype html><title>Sorry</title>"),
+        start,
+        web.put("/cut", "<rss>\n"),
+        "gopher://example.org/",
+    )
     assert (done.read, done.adopted) == (1, 1)
     assert [(problem.where, problem.reason) for problem in done.unread] == [
         (f"{web.url}/page", "a web page, not a feed"),
         (f"{web.url}/gone", "answers 404 Not Found"),
+        (f"{web.url}/cut", "line 2: not valid XML: Premature end of data in tag rss line 1, line 2, column 1"),
         ("gopher://example.org/", "only http://… and https://… can be fetched"),
     ]
 
