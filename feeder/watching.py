@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from stat import S_ISDIR
 from typing import Final, TypeAlias
@@ -61,6 +62,7 @@ class Watcher:
         self._pending = Pending()
         self._news = asyncio.Event()
         self._told: set[str] = set()  # reasons of failures
+        self._is_partial = False  # there are directories that may not be read
         self._local: dict[int, bool] = {}  # device -> whether changes by other machines are no concern
 
     async def run(self, take: Take) -> None:
@@ -80,6 +82,8 @@ class Watcher:
             began = time.monotonic()
             try:
                 watched = await self._follow(self._roots(), watched)
+            except PermissionError:
+                self._is_partial = True
             except Exception as error:  # noqa: BLE001 - whatever the system has against it, polls go on
                 failures = failures + 1 if time.monotonic() - began < STEADY else 1
                 self._report(error)
@@ -98,18 +102,19 @@ class Watcher:
     async def _follow(self, roots: Roots, watched: Roots) -> Roots:
         """Note what changes, until there are other directories to watch; return those that are the same still."""
         paths = {s.name: str(s.path) for s in self._sources if s.name in roots}
-        if not paths:
+        places = self._places(paths.values())
+        if not places:
             await asyncio.sleep(ROOTS_MS / 1000)
             return {}
         new = {name for name in roots if roots[name] != watched.get(name)}
         async for changes in awatch(
-            *sorted(set(paths.values())),
+            *places,
             watch_filter=None,
             step=STEP_MS,
             debounce=TOGETHER_MS,
             rust_timeout=ROOTS_MS,
             yield_on_timeout=True,
-            ignore_permission_denied=True,
+            ignore_permission_denied=self._is_partial,
         ):
             for name in new:
                 self._pending.add(name, "", now=time.monotonic())
@@ -122,6 +127,15 @@ class Watcher:
             if gone or self._roots() != roots:
                 break
         return {name: root for name, root in roots.items() if name not in gone}
+
+    def _places(self, roots: Iterable[str]) -> list[str]:
+        """Return the directories to watch, each with all below it.
+
+        One that may not be read ends the watching of what is around it: watchfiles gives up at it, and passes over all
+        that it has not come to. Those around it are to be named by themselves, then.
+        """
+        unique = sorted(set(roots))
+        return [place for root in unique for place in _readable(root)] if self._is_partial else unique
 
     def _roots(self) -> Roots:
         found = {}
@@ -228,6 +242,19 @@ class Pending:
             if again is not None:
                 self.add(source, locator, now=now, delay=again)
         return {source: frozenset(locators) for source, locators in found.items()}
+
+
+def _readable(directory: str) -> list[str]:
+    """Return *directory* if all below it may be read; else also those below it of which that is true; [] if not even it."""
+    try:
+        with os.scandir(directory) as entries:
+            below = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    found = [_readable(each) for each in below]
+    if all(places == [each] for places, each in zip(found, below, strict=True)):
+        return [directory]
+    return [directory, *chain.from_iterable(found)]
 
 
 def is_local(path: str) -> bool:
