@@ -127,10 +127,10 @@ class App:
         _log_poll(polled, time.monotonic() - started)
         return polled
 
-    def request_poll(self, name: str, now: datetime) -> None:
-        """Make a source due."""
+    def request_poll(self, name: str, now: datetime) -> bool:
+        """Make a source due; False if there is none of that name."""
         with self.store.transaction():
-            self.store.request_poll(name, now)
+            return self.store.request_poll(name, now)
 
     def publish(self, now: datetime, *, settle: timedelta | None = None) -> Published:
         """Write the feeds that are stale; those that changed within *settle* (by default the config's) wait."""

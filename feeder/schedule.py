@@ -26,7 +26,7 @@ from feeder.model import EPOCH, Verdict
 from feeder.pipeline import publishing
 from feeder.pipeline.polling import Polled
 from feeder.serve import Server
-from feeder.watching import Watcher
+from feeder.watching import EVERYTHING, Watcher
 
 log = structlog.get_logger(__name__)
 
@@ -196,13 +196,16 @@ class _Daemon:
             await self._publish_news(await self._do(f"poll {name}", partial(self._poll, name)))
 
     async def _look_at(self, name: str, locators: frozenset[str] | None) -> frozenset[str]:
-        """Poll documents that have just changed; return those that are still being written."""
+        """Poll documents that have just changed; return those that are to be looked at again.
+
+        They are still being written, or the state cannot take in now what was found.
+        """
         polled = None
         if locators is not None:
             polled = await self._do(f"look at {name}", lambda: self._app.look_at(name, locators, self._clock()))
         if polled is None:
-            await self._do("request", lambda: self._app.request_poll(name, self._clock()))
-            return frozenset()
+            is_noted = await self._do("request", lambda: self._app.request_poll(name, self._clock()))
+            return frozenset() if is_noted else locators or EVERYTHING
         await self._publish_news(polled)
         return polled.unsettled
 

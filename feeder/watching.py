@@ -38,6 +38,7 @@ UNFINISHED: Final = 0.5  # seconds until a document that was not whole is looked
 PARTNER: Final = 1.0  # seconds that a removal waits for what comes in its place
 AGAIN: Final = 1.0  # seconds after which a new directory is looked at again: some files came before it was watched
 LONGEST: Final = 2.0  # seconds that new changes can put a look off
+EVERYTHING: Final = frozenset({""})  # the locator of a source as a whole
 MANY: Final = 2_000  # changes in one source: to look at all of it is no more work then
 
 # On these, the system hears only of changes that this machine makes.
@@ -179,7 +180,7 @@ class Watcher:
                 await asyncio.wait_for(self._news.wait(), self._pending.wait(time.monotonic()))
             self._news.clear()
             for name, locators in self._pending.take(time.monotonic()).items():
-                again = await take(name, None if "" in locators or len(locators) > MANY else locators)
+                again = await take(name, None if locators >= EVERYTHING or len(locators) > MANY else locators)
                 for locator in again:
                     self._pending.add(name, locator, now=time.monotonic(), delay=UNFINISHED)
 

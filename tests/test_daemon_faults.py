@@ -291,6 +291,22 @@ def test_fault_78_a_full_disk_keeps_the_old_feeds_until_there_is_room(small_disk
         until(lambda: len(told(place, "feed_mended")) == len(told(place, "feed_failed")))
 
 
+def test_fault_79_a_state_that_cannot_grow_costs_nothing_but_time(tmp_path: Path) -> None:
+    place = watched(tmp_path)
+    with daemon(place) as process:
+        place.write("First")
+        until(lambda: "First" in titles(place))
+        time.sleep(1.5)  # all has been looked at
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (8_000, resource.RLIM_INFINITY))
+        for number in range(20):
+            place.write(f"Second {number}")
+        until(lambda: told(place, "work_failed"))
+        assert titles(place).isdisjoint(f"Second {number}" for number in range(20))
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        until(lambda: {f"Second {number}" for number in range(20)} <= titles(place))
+        assert place.ask("PRAGMA integrity_check") == "ok"
+
+
 @pytest.mark.parametrize("way", ["2>/dev/full", "2>&-"])
 def test_fault_81_a_log_that_takes_nothing_stops_nothing(tmp_path: Path, way: str) -> None:
     place = watched(tmp_path)
