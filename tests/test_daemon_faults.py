@@ -62,6 +62,7 @@ def daemon(place: Place, *, workers: int = 1, around: tuple[str, ...] = ()) -> I
         finally:
             watchdog.cancel()
             process.kill()
+            print((place.root / "log").read_text("utf-8"))  # noqa: T201 - shown if the test fails
 
 
 def in_session(number: int) -> list[int]:
@@ -485,6 +486,27 @@ def test_fault_83_a_stop_in_a_big_first_poll_leaves_no_process_and_a_whole_state
         until(place.feed)
     assert_whole(place)
     assert_calm(place)
+
+
+def test_a_stop_at_once_leaves_no_process_and_a_whole_state(tmp_path: Path) -> None:
+    place = watched(tmp_path)
+    fill(place, articles=3000)
+    command = [sys.executable, "-c", DAEMON, str(place.config), "2"]
+    with (
+        (place.root / "log").open("a") as log,
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True) as process,
+    ):
+        until(lambda: len(in_session(process.pid)) > 2)
+        while process.poll() is None:
+            process.terminate()
+            time.sleep(0.01)
+        assert process.returncode in {0, 1}
+        until(lambda: not in_session(process.pid))
+    assert place.ask("PRAGMA quick_check") == "ok"
+    with daemon(place, workers=2):
+        until(lambda: sightings(place) == 3000)
+        until(place.feed)
+    assert_whole(place)
 
 
 def test_fault_83_a_stop_in_a_burst_of_changes_leaves_all_whole(tmp_path: Path) -> None:
