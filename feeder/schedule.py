@@ -72,6 +72,7 @@ class _Daemon:
         self._given_up = threading.Event()
         self._running: set[asyncio.Task[None] | None] = set()
         self._failing: dict[str, str] = {}
+        self._owed: dict[str, None] = {}  # sources that are leased, but whose poll the state could not take in
         self._lost: StoreError | None = None
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
@@ -192,8 +193,12 @@ class _Daemon:
             self._lost = error
             self._stopping.set()
         names = await self._do("claim", lambda: self._app.claim_due(self._clock()))
-        for name in names or ():
-            await self._publish_news(await self._do(f"poll {name}", partial(self._poll, name)))
+        self._owed |= dict.fromkeys(names or ())
+        for name in tuple(self._owed):
+            polled = await self._do(f"poll {name}", partial(self._poll, name))
+            if polled:
+                del self._owed[name]
+            await self._publish_news(polled)
 
     async def _look_at(self, name: str, locators: frozenset[str] | None) -> frozenset[str]:
         """Poll documents that have just changed; return those that are to be looked at again.

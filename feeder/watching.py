@@ -10,10 +10,9 @@ import asyncio
 import os
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISDIR
 from typing import Final, TypeAlias
@@ -22,21 +21,23 @@ import structlog
 from watchfiles import Change, awatch
 
 from feeder.errors import FetchError
-from feeder.fetch.directory import locator_of
+from feeder.fetch.directory import directories, locator_of, path_of
 from feeder.model import Source, Watch
 
 log = structlog.get_logger(__name__)
 
 STEP_MS: Final = 20  # changes that follow one another faster are told together
 TOGETHER_MS: Final = 200  # but are not kept back for longer
-ROOTS_MS: Final = 500  # between looks at what is watched: a directory may come, go, or be another one
+BEGIN_MS: Final = 500  # until a watch says that it has begun
+ROOTS_SECONDS: Final = 0.5  # between looks at what is to be watched: a root may come, go, or be another one
 MAX_PAUSE: Final = 300.0  # seconds until a watch that failed again and again is tried again
+SOON: Final = 1.0  # seconds until the next try after a fault that passes
+NOT_UTF8: Final = "Unable to decode path"  # as watchfiles has it
 STEADY: Final = 60.0  # seconds after which a watch that fails did well before
 
 QUIET: Final = 0.1  # seconds without a change after which a document that is written in place is taken for whole
 UNFINISHED: Final = 0.5  # seconds until a document that was not whole is looked at again
 PARTNER: Final = 1.0  # seconds that a removal waits for what comes in its place
-AGAIN: Final = 1.0  # seconds after which a new directory is looked at again: some files came before it was watched
 LONGEST: Final = 2.0  # seconds that new changes can put a look off
 EVERYTHING: Final = frozenset({""})  # the locator of a source as a whole
 MANY: Final = 2_000  # changes in one source: to look at all of it is no more work then
@@ -51,8 +52,6 @@ Take: TypeAlias = Callable[[str, frozenset[str] | None], Awaitable[Iterable[str]
 
 Returns the locators that are to be looked at again in a moment.
 """
-Roots: TypeAlias = Mapping[str, tuple[int, int]]
-"""The directory of each source that is watched, by its name: device and inode."""
 
 
 class Watcher:
@@ -60,10 +59,12 @@ class Watcher:
 
     def __init__(self, sources: Iterable[Source]) -> None:
         self._sources = tuple(s for s in sources if s.path and s.enabled and s.watch is not Watch.OFF)
+        self._trees: dict[str, _Tree] = {}
+        self._growth = 0  # counts what has to be watched in addition
+        self._fresh: list[tuple[str, str]] = []  # source and locator of what has come since the last watch began
         self._pending = Pending()
         self._news = asyncio.Event()
         self._told: set[str] = set()  # reasons of failures
-        self._is_partial = False  # there are directories that may not be read
         self._local: dict[int, bool] = {}  # device -> whether changes by other machines are no concern
 
     async def run(self, take: Take) -> None:
@@ -76,103 +77,114 @@ class Watcher:
                 tasks.create_task(self._listen())
                 tasks.create_task(self._hand_out(take))
 
+    # ------------------------------------------------------------ watching
+
     async def _listen(self) -> None:
-        watched: Roots = {}
         failures = 0
         while True:
             began = time.monotonic()
             try:
-                watched = await self._follow(self._roots(), watched)
-            except PermissionError:
-                self._is_partial = True
+                await self._follow()
             except Exception as error:  # noqa: BLE001 - whatever the system has against it, polls go on
+                self._trees.clear()
                 failures = failures + 1 if time.monotonic() - began < STEADY else 1
-                self._report(error)
-                watched = {}
-                await asyncio.sleep(min(2.0**failures, MAX_PAUSE))
+                await asyncio.sleep(SOON if self._report(error) else min(2.0**failures, MAX_PAUSE))
 
-    def _report(self, error: Exception) -> None:
-        """Log once for each reason; that of a name which is not UTF-8 says all that there is to say."""
+    def _report(self, error: Exception) -> bool:
+        """Log each reason once; tell if it passes: a directory that has just gone, or a name that is not UTF-8."""
         while isinstance(error, ExceptionGroup):
             error = error.exceptions[0]
+        if isinstance(error, FileNotFoundError | PermissionError):
+            return True
         reason = str(error) or type(error).__name__
-        if reason not in self._told:
+        passes = reason.startswith(NOT_UTF8)
+        kind = NOT_UTF8 if passes else reason
+        if kind not in self._told:
             log.warning("watch_failed", error=reason)
-        self._told.add(reason)
+        self._told.add(kind)
+        return passes
 
-    async def _follow(self, roots: Roots, watched: Roots) -> Roots:
-        """Note what changes, until there are other directories to watch; return those that are the same still."""
-        paths = {s.name: str(s.path) for s in self._sources if s.name in roots}
-        places = self._places(paths.values())
-        if not places:
-            await asyncio.sleep(ROOTS_MS / 1000)
-            return {}
-        new = {name for name in roots if roots[name] != watched.get(name)}
-        async for changes in awatch(
-            *places,
-            watch_filter=None,
-            step=STEP_MS,
-            debounce=TOGETHER_MS,
-            rust_timeout=ROOTS_MS,
-            yield_on_timeout=True,
-            ignore_permission_denied=self._is_partial,
-        ):
-            for name in new:
-                self._pending.add(name, "", now=time.monotonic())
-            new = set()
-            for name, path in paths.items():
-                self._take_in(name, path, changes)
-            self._news.set()
-            # Another directory may have the number of one that is gone.
-            gone = {name for name, path in paths.items() if (Change.deleted, path) in changes}
-            if gone or self._roots() != roots:
-                break
-        return {name: root for name, root in roots.items() if name not in gone}
+    async def _follow(self) -> None:
+        """Watch every directory, and those that come, until that fails."""
+        sight, growth = _Sight(), 0
+        try:
+            while True:
+                self._renew()
+                if growth != self._growth:
+                    growth, fresh, self._fresh = self._growth, self._fresh, []
+                    sight = await sight.replaced(self._directories(), self._take_in)
+                    for name, locator in fresh:
+                        self._pending.add(name, locator, now=time.monotonic())
+                    self._news.set()
+                await sight.watch(ROOTS_SECONDS)
+        finally:
+            await sight.end()
 
-    def _places(self, roots: Iterable[str]) -> list[str]:
-        """Return the directories to watch, each with all below it.
-
-        One that may not be read ends the watching of what is around it: watchfiles gives up at it, and passes over all
-        that it has not come to. Those around it are to be named by themselves, then.
-        """
-        unique = sorted(set(roots))
-        return [place for root in unique for place in _readable(root)] if self._is_partial else unique
-
-    def _roots(self) -> Roots:
-        found = {}
+    def _renew(self) -> None:
+        """Take in the roots that are there now."""
         for source in self._sources:
-            with suppress(OSError):
-                status = os.stat(source.path)  # type: ignore[arg-type]  # noqa: PTH116 - only those with a path are kept
-                if source.watch is Watch.ON or self._is_local(str(source.path), status.st_dev):
-                    found[source.name] = (status.st_dev, status.st_ino)
-        return found
+            identity = self._identity(source)
+            tree = self._trees.get(source.name)
+            if identity is None:
+                self._trees.pop(source.name, None)
+            elif tree is None or tree.identity != identity:
+                self._trees[source.name] = _Tree(source=source, identity=identity)
+                self._grow(source.name, "")
+
+    def _identity(self, source: Source) -> tuple[int, int] | None:
+        with suppress(OSError):
+            status = os.stat(str(source.path))  # noqa: PTH116 - the type does not tell that there is a path
+            if source.watch is Watch.ON or self._is_local(str(source.path), status.st_dev):
+                return status.st_dev, status.st_ino
+        return None
 
     def _is_local(self, path: str, device: int) -> bool:
         if device not in self._local:
             self._local[device] = is_local(path)
         return self._local[device]
 
-    def _take_in(self, name: str, root: str, changes: Iterable[tuple[Change, str]]) -> None:
-        prefix = root.rstrip("/") + "/"
-        for change, path in changes:
-            if path.startswith(prefix) and "/." not in path[len(prefix) - 1 :]:
-                with suppress(FetchError):
-                    self._note(name, locator_of(Path(root), Path(path)), path, change)
+    def _grow(self, name: str, locator: str) -> None:
+        tree = self._trees[name]
+        tree.drop(locator)
+        tree.below |= set(directories(tree.source, locator))
+        self._growth += 1
+        self._fresh.append((name, locator))
+
+    def _directories(self) -> list[str]:
+        """Return all directories to be watched; one whose name is not UTF-8 cannot be."""
+        every = {tree.path(locator) for tree in self._trees.values() for locator in tree.below}
+        return sorted(path for path in every if path.isprintable() or path.encode(errors="replace").decode() == path)
+
+    # ------------------------------------------------------------ changes
+
+    def _take_in(self, changes: Iterable[tuple[Change, str]]) -> None:
+        for name, tree in list(self._trees.items()):
+            prefix = tree.path("").rstrip("/") + "/"
+            for change, path in changes:
+                if path + "/" == prefix:
+                    if change is Change.deleted:  # another directory may have the number of one that is gone
+                        self._trees.pop(name, None)
+                elif path.startswith(prefix) and "/." not in path[len(prefix) - 1 :]:
+                    with suppress(FetchError):
+                        self._note(name, locator_of(Path(prefix), Path(path)), path, change)
+        self._news.set()
 
     def _note(self, name: str, locator: str, path: str, change: Change) -> None:
-        now = time.monotonic()
+        now, tree = time.monotonic(), self._trees.get(name)
         try:
             status = os.lstat(path)
         except OSError:
             self._pending.add(name, locator, now=now, delay=PARTNER, is_gone=True)
+            if tree:
+                tree.drop(locator)
             return
-        if S_ISDIR(status.st_mode):
-            if change is Change.added:
-                self._pending.add(name, locator, now=now, again=AGAIN)
-        else:
+        if not S_ISDIR(status.st_mode):
             # A renamed file has a later change than its last write; one that is written in place has not.
             is_whole = status.st_ctime_ns > status.st_mtime_ns
             self._pending.add(name, locator, now=now, delay=0.0 if is_whole else QUIET)
+        elif tree and (change is not Change.modified or locator not in tree.below):
+            self._pending.add(name, locator, now=now)
+            self._grow(name, locator)
 
     async def _hand_out(self, take: Take) -> None:
         while True:
@@ -185,6 +197,81 @@ class Watcher:
                     self._pending.add(name, locator, now=time.monotonic(), delay=UNFINISHED)
 
 
+@dataclass(kw_only=True, slots=True)
+class _Tree:
+    """The directories of a source that are read, by their locators; "" is its own."""
+
+    source: Source
+    identity: tuple[int, int]  # device and inode
+    below: set[str] = field(default_factory=set)
+
+    def path(self, locator: str) -> str:
+        root = self.source.path or Path()
+        return str(path_of(root, locator) if locator else root)
+
+    def drop(self, locator: str) -> None:
+        """Forget a directory and all below it."""
+        if locator in self.below:
+            self.below = {each for each in self.below if not f"{each}/".startswith(f"{locator}/") and locator}
+
+
+class _Sight:
+    """One watch of some directories, none of which is watched with what lies below it.
+
+    watchfiles would enter linked directories, tell what happens there by whatever name it came to first, watch what is
+    hidden or left out, and give up at a directory that may not be read.
+    """
+
+    def __init__(self, task: asyncio.Task[None] | None = None) -> None:
+        self._task = task
+
+    async def replaced(self, paths: list[str], tell: Callable[[Iterable[tuple[Change, str]]], None]) -> _Sight:
+        """End this watch once one of *paths* has begun, and return that."""
+        begun = asyncio.Event()
+        new = _Sight(asyncio.create_task(_told(paths, tell, begun)))
+        try:
+            while not begun.is_set():
+                await new.watch(ROOTS_SECONDS / 10)
+        except BaseException:
+            await new.end()
+            raise
+        await self.end()
+        return new
+
+    async def watch(self, seconds: float) -> None:
+        """Let so much time pass; raise what the watch fails with."""
+        if self._task is None:
+            await asyncio.sleep(seconds)
+            return
+        done, _ = await asyncio.wait([self._task], timeout=seconds)
+        for task in done:
+            task.result()
+
+    async def end(self) -> None:
+        if self._task:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+
+async def _told(paths: list[str], tell: Callable[[Iterable[tuple[Change, str]]], None], begun: asyncio.Event) -> None:
+    """Tell what changes right in *paths*, without an end."""
+    if not paths:
+        begun.set()
+        await asyncio.Event().wait()
+    async for changes in awatch(
+        *paths,
+        watch_filter=None,
+        step=STEP_MS,
+        debounce=TOGETHER_MS,
+        rust_timeout=BEGIN_MS,
+        yield_on_timeout=True,
+        recursive=False,
+    ):
+        begun.set()
+        if changes:
+            tell(changes)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Look:
     """A look that is due; times are in seconds of a clock of any kind."""
@@ -192,7 +279,6 @@ class _Look:
     first: float
     due: float
     is_gone: bool
-    again: float | None
 
 
 class Pending:
@@ -209,7 +295,6 @@ class Pending:
         now: float,
         delay: float = 0.0,
         is_gone: bool = False,
-        again: float | None = None,
     ) -> None:
         """Have *locator* looked at after *delay*, which new changes put off, but for `LONGEST` at most.
 
@@ -219,13 +304,10 @@ class Pending:
             now: In seconds.
             delay: In seconds.
             is_gone: It waits for what comes in its place, and goes along with it.
-            again: Have it looked at once more, so many seconds later.
         """
         before = self._looks.get((source, locator))
         first = before.first if before else now
-        self._looks[source, locator] = _Look(
-            first=first, due=min(now + delay, first + LONGEST), is_gone=is_gone, again=again
-        )
+        self._looks[source, locator] = _Look(first=first, due=min(now + delay, first + LONGEST), is_gone=is_gone)
 
     def wait(self, now: float) -> float | None:
         """Return for how many seconds there is nothing to do; None: until something is added."""
@@ -239,23 +321,8 @@ class Pending:
         found: dict[str, set[str]] = {}
         for source, locator in due:
             found.setdefault(source, set()).add(locator)
-            again = self._looks.pop((source, locator)).again
-            if again is not None:
-                self.add(source, locator, now=now, delay=again)
+            del self._looks[source, locator]
         return {source: frozenset(locators) for source, locators in found.items()}
-
-
-def _readable(directory: str) -> list[str]:
-    """Return *directory* if all below it may be read; else also those below it of which that is true; [] if not even it."""
-    try:
-        with os.scandir(directory) as entries:
-            below = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except OSError:
-        return []
-    found = [_readable(each) for each in below]
-    if all(places == [each] for places, each in zip(found, below, strict=True)):
-        return [directory]
-    return [directory, *chain.from_iterable(found)]
 
 
 def is_local(path: str) -> bool:

@@ -209,6 +209,27 @@ def test_a_poll_that_another_process_asks_for_is_done(tmp_path: Path) -> None:
         run(app, during)
 
 
+def test_a_poll_that_the_state_could_not_take_in_is_made_up_for_at_once(tmp_path: Path) -> None:
+    place = Place(tmp_path, interval="1d")
+    place.write("First")
+    with place.opened() as app:
+        app.prepare(now())
+    with place.second_connection() as state:
+        state.execute(
+            "CREATE TRIGGER fault BEFORE UPDATE OF last_poll ON sources BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        )
+
+    def during(_address: str) -> None:
+        until(lambda: "work_failed" in [line["event"] for line in logs])
+        with place.second_connection() as state:
+            state.execute("DROP TRIGGER fault")
+        until(lambda: "First" in place.feed())
+
+    with place.opened() as app, capture_logs() as logs:
+        run(app, during)
+    assert [line["event"] for line in logs if line["event"].startswith("work_")] == ["work_failed", "work_mended"]
+
+
 def test_without_a_server_it_works_all_the_same(tmp_path: Path) -> None:
     place = Place(tmp_path, listen="")
     place.write("First")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import Final
@@ -110,6 +111,23 @@ def path_of(root: Path, locator: str) -> Path:
     return root / _below(locator)
 
 
+def directories(source: Source, locator: str = "") -> Iterator[str]:
+    """Yield the locators of the directories that `DirectoryFetcher.look` enters, at and below *locator*; "" is the root.
+
+    One that cannot be listed is left out, with all below it.
+    """
+    walk = _Walk(source)
+    if locator:
+        list(walk.at(_below(locator)))
+    else:
+        walk.pending.append("")
+    while walk.pending:
+        below = walk.pending.pop()
+        with suppress(OSError):
+            walk.pending.extend(walk.directories(below))
+            yield _escape(below.rstrip("/"))
+
+
 def _root(source: Source) -> str:
     if source.path is None:
         raise FetchError(source.name, "is not a directory source")
@@ -196,8 +214,7 @@ class _Walk:
     def _enter(self, below: str) -> Iterator[Place]:
         """Yield the places right in one directory, and put off the directories in it."""
         # Each name is looked up in the open directory: nobody can swap it for another meanwhile, and it is faster.
-        # The slash behind must go: with it the system follows a link.
-        opened = os.open(f"{self.root}/{below[:-1]}", _DIRECTORY if below else _DIRECTORY & ~os.O_NOFOLLOW)
+        opened = self._open(below)
         try:
             names, directories = self._list(opened, below)
             prefix = _escape(below)
@@ -212,6 +229,18 @@ class _Walk:
             self.pending.extend(directories)
         finally:
             os.close(opened)
+
+    def directories(self, below: str) -> list[str]:
+        """Return the directories in one directory that are to be entered."""
+        opened = self._open(below)
+        try:
+            return self._list(opened, below)[1]
+        finally:
+            os.close(opened)
+
+    def _open(self, below: str) -> int:
+        # The slash behind must go: with it the system follows a link.
+        return os.open(f"{self.root}/{below[:-1]}", _DIRECTORY if below else _DIRECTORY & ~os.O_NOFOLLOW)
 
     def _list(self, opened: int, below: str) -> tuple[list[str], list[str]]:
         # Names alone are kept: entries of a directory of a million files would fill 300 MB.
