@@ -16,7 +16,7 @@ import structlog
 
 from feeder import cadence, config, dedup, normalize, takedowns
 from feeder.config import Config
-from feeder.errors import FetchError, StateInUse, StoreError
+from feeder.errors import ConfigError, FetchError, OutputError, StateInUse, StoreError
 from feeder.model import Source
 from feeder.output import Output
 from feeder.output.files import FileOutput
@@ -46,6 +46,8 @@ class App:
     config: Config
     parts: Parts
     progress: Progress | None = None
+    is_rehearsal: bool = False
+    _unkept: str | None = None  # why takedowns are not all on the list
 
     @property
     def store(self) -> Store:
@@ -65,6 +67,7 @@ class App:
             self._recall(now)
             self._take_down(now)
             self._restand_all(now)
+        self._keep_takedowns()
         publishing.audit(self.parts)
 
     def recall(self, now: datetime) -> None:
@@ -124,6 +127,7 @@ class App:
                 return None
             if polled.missing:
                 self.store.request_poll(name, _confirmation(self.parts.sources[name], now))
+        self._keep_takedowns()
         _log_poll(polled, time.monotonic() - started)
         return polled
 
@@ -154,6 +158,7 @@ class App:
         takedowns.append(self._takedown_file, Takedown(id=id_, keys=self.store.keys_of(id_), note=note))
         with self.store.transaction():
             self._take_down(now)
+        self._keep_takedowns()
 
     def close(self) -> None:
         """Release everything."""
@@ -166,6 +171,7 @@ class App:
             state = self._state(name)
             polled = polling.poll(source, state, self.parts, now=now, progress=self._counting("articles"))
             self._give_back(polled, now, jitter)
+        self._keep_takedowns()
         return polled
 
     def _failed(self, name: str, error: str, now: datetime, jitter: float) -> Polled:
@@ -197,6 +203,18 @@ class App:
     def _take_down(self, now: datetime) -> None:
         entries = [(taken.id, taken.keys) for taken in takedowns.load(self._takedown_file)]
         polling.restand(self.store.take_down(entries, now), self.parts, now=now)
+
+    def _keep_takedowns(self) -> None:
+        """Note what else articles that were taken down are called by now, for a state that knows nothing of them."""
+        if self.is_rehearsal:
+            return
+        try:
+            takedowns.complete(self._takedown_file, self.store.removed())
+            self._unkept = None
+        except (ConfigError, OutputError) as error:  # they hold in this state; a wrong line stops the next start
+            if self._unkept != str(error):
+                log.warning("takedowns_not_kept", error=str(error))
+            self._unkept = str(error)
 
     def _restand_all(self, now: datetime) -> None:
         """Rank all copies anew if the order of the sources, what they do with the future, or which are on, has changed."""
@@ -241,7 +259,12 @@ def rehearsed(
         if has_state(settings):
             copy_state(settings.state, state)
         store = open_store(state, site_id=settings.site.id, called=settings.state)
-        app = App(config=settings, parts=_parts(settings, store, Rehearsal(output), workers), progress=progress)
+        app = App(
+            config=settings,
+            parts=_parts(settings, store, Rehearsal(output), workers),
+            progress=progress,
+            is_rehearsal=True,
+        )
         try:
             yield app
         finally:

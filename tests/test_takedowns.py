@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,12 +10,15 @@ from build import PREFIX
 from desk import Desk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
+from worlds import scratch, without_privileges
 
 from feeder import takedowns
 from feeder.errors import ConfigError, OutputError
 from feeder.takedowns import Takedown
 
 ID = PREFIX + "0" * 26
+NOW = datetime(2026, 4, 1, tzinfo=UTC)
 TAKEDOWN = Takedown(id=ID, keys=(b"\x00\x23", b"k" * 16), note="on request of A. # 2026")
 
 
@@ -248,3 +253,141 @@ def test_a_deleted_line_brings_the_article_back_as_it_was(desk: Desk) -> None:
     desk.put("removed.txt", "# nobody\n")
     desk.run("once")
     assert desk.tree("public") == before
+
+
+# ---------------------------------------------------------------- what an article is called after its takedown
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param({"title": "Bridge: it is open"}, id="retitled"),
+        pytest.param({"date": "2026-03-14T12:00:00Z"}, id="redated"),
+    ],
+)
+@pytest.mark.parametrize("fresh", [True, False], ids=["begun-anew", "adopted"])
+def test_a_takedown_outlives_the_state_under_a_later_title_and_date(
+    desk: Desk, after: dict[str, str], *, fresh: bool
+) -> None:
+    desk.run("remove", LINK, "--note", "on request")
+    desk.write("newsroom/a.md", **after)
+    assert is_gone(desk)
+    lose_state(desk)
+    if fresh:
+        desk.run("once", "--fresh")
+    else:
+        desk.run("adopt", desk.folder / "public/feeds.json")
+    assert is_gone(desk)
+    [taken] = takedowns.load(desk.folder / "removed.txt")
+    assert (len(taken.keys), taken.note) == (2, "on request")
+
+
+def test_a_dry_run_leaves_the_list_as_it_is(desk: Desk) -> None:
+    desk.run("remove", LINK)
+    before = (desk.folder / "removed.txt").read_bytes()
+    desk.write("newsroom/a.md", title="Bridge: it is open")
+    desk.run("once", "--all", "--dry-run")
+    assert (desk.folder / "removed.txt").read_bytes() == before
+
+
+def test_a_list_that_cannot_be_brought_up_to_date_is_told_once(desk: Desk) -> None:
+    desk.run("remove", LINK)
+    good = (desk.folder / "removed.txt").read_text("utf-8")
+    with desk.daemon() as app, capture_logs() as logs:
+        for title, text in (
+            ("Open", "nonsense"),
+            ("Still open", "nonsense"),
+            ("Open for good", good),
+            ("Shut", "nonsense"),
+        ):
+            desk.put("removed.txt", text)
+            desk.write("newsroom/a.md", title=title)
+            app.poll("newsroom", NOW)
+    told = [each for each in logs if each["event"] == "takedowns_not_kept"]
+    assert ([each["log_level"] for each in told], "is not the id of an article" in told[0]["error"]) == (
+        ["warning"] * 2,
+        True,
+    )
+
+
+# ---------------------------------------------------------------- a line that is brought up to date
+
+OTHER = PREFIX + "1" * 26
+LINES = f"""\
+\ufeff# by the desk
+\r
+{OTHER} 01 # another
+  {ID}   6b6b,6c\t6d  # a note \r
+{ID}
+{OTHER} # 6b6b
+"""
+
+
+def test_only_what_lacks_keys_is_written_anew(path: Path) -> None:
+    path.write_text(LINES, "utf-8", newline="")
+    path.chmod(0o640)
+    assert takedowns.complete(path, [(ID, b"kk"), (ID, b"nn"), (OTHER, b"\x01")]) == 3
+    changed = (
+        LINES.replace("6c\t6d", "6c\t6d,6e6e")
+        .replace(f"\n{ID}\n", f"\n{ID} 6b6b,6e6e\n")
+        .replace(f"{OTHER} # 6b6b", f"{OTHER} 01 # 6b6b")
+    )
+    assert path.read_bytes() == changed.encode()
+    assert (path.stat().st_mode & 0o777, [*path.parent.iterdir()]) == (0o640, [path])
+
+
+def test_a_line_without_news_is_not_touched(path: Path) -> None:
+    path.write_text(LINES, "utf-8")
+    before = path.stat()
+    assert takedowns.complete(path, [("urn:x", b"kk1")]) == 0
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_without_a_list_none_is_made(path: Path) -> None:
+    assert takedowns.complete(path, [(ID, b"kk")]) == 0
+    assert not path.exists()
+
+
+def test_a_line_holds_for_what_shares_a_key_with_it(path: Path) -> None:
+    takedowns.append(path, TAKEDOWN)
+    takedowns.complete(path, [(OTHER, b"k" * 16), (OTHER, b"m")])
+    [taken] = takedowns.load(path)
+    assert (taken.id, taken.keys, taken.note) == (ID, (*TAKEDOWN.keys, b"m"), TAKEDOWN.note)
+
+
+def test_a_link_stays_a_link(path: Path) -> None:
+    real = path.parent / "elsewhere.txt"
+    path.symlink_to(real)
+    takedowns.append(path, TAKEDOWN)
+    takedowns.complete(path, [(ID, b"m")])
+    assert (path.is_symlink(), takedowns.load(real)[0].keys) == (True, (*TAKEDOWN.keys, b"m"))
+
+
+def test_a_list_in_a_place_that_takes_no_file_is_told() -> None:
+    with scratch() as folder:
+        path = folder / takedowns.NAME
+        takedowns.append(path, TAKEDOWN)
+        folder.chmod(0o555)
+        path.chmod(0o444)
+        before = path.read_bytes()
+        with without_privileges(), pytest.raises(OutputError, match="cannot be written: Permission denied"):
+            takedowns.complete(path, [(ID, b"m")])
+        folder.chmod(0o755)
+        assert path.read_bytes() == before
+
+
+def test_no_takedown_is_lost_between_two_processes(path: Path) -> None:
+    takedowns.append(path, TAKEDOWN)
+    ids = [f"urn:{number}" for number in range(200)]
+
+    def add() -> None:
+        for id_ in ids:
+            takedowns.append(path, Takedown(id=id_, keys=()))
+
+    with ThreadPoolExecutor(2) as pool:
+        adding = pool.submit(add)
+        mending = pool.submit(lambda: [takedowns.complete(path, [(ID, bytes([n]))]) for n in range(100)])
+        adding.result()
+        mending.result()
+    first, *rest = takedowns.load(path)
+    assert ([taken.id for taken in rest], first.keys) == (ids, (*TAKEDOWN.keys, *(bytes([n]) for n in range(100))))

@@ -346,3 +346,6 @@ class Store(Protocol):
 
     def take_down(self, entries: Iterable[tuple[str, tuple[bytes, ...]]], now: datetime) -> tuple[str, ...]:
         """Make exactly these articles, and whatever shares a key with them, removed; return the ids that change."""
+
+    def removed(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the id of each article that is removed with each key that it ever had."""

@@ -596,6 +596,10 @@ class SqliteStore:
         self._write("set_removed", [(0, id_) for id_ in before - wanted])
         return tuple(self._long(id_) for id_ in sorted(wanted ^ before))
 
+    def removed(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the id of each article that is removed with each key that it ever had."""
+        yield from ((self._long(id_), key) for id_, key in self._all("removed_keys"))
+
     # ------------------------------------------------------------ categories
 
     def _path(self, path: CategoryPath) -> int:

@@ -371,5 +371,8 @@ INSERT OR IGNORE INTO articles (id, first_seen, adopted, text_since, link) VALUE
 -- name: removed_ids
 SELECT id FROM articles WHERE removed;
 
+-- name: removed_keys
+SELECT id, key FROM articles CROSS JOIN keys USING (id) WHERE removed ORDER BY id, key;
+
 -- name: set_removed
 UPDATE articles SET removed = ? WHERE id = ?;
