@@ -21,7 +21,7 @@ from feeder.model import Source
 from feeder.output import Output
 from feeder.output.files import FileOutput
 from feeder.output.rehearsal import Rehearsal
-from feeder.pipeline import Parts, polling, publishing
+from feeder.pipeline import Parts, orphans, polling, publishing
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
 from feeder.store import SourceState, Store
@@ -68,7 +68,7 @@ class App:
             self._take_down(now)
             self._restand_all(now)
         self._keep_takedowns()
-        publishing.audit(self.parts)
+        publishing.check(self.parts)
 
     def recall(self, now: datetime) -> None:
         """Make those sources due whose next poll is further away than their settings can have put it.
@@ -152,6 +152,10 @@ class App:
                 seconds=round(time.monotonic() - started, 3),
             )
         return published
+
+    def clear(self) -> tuple[str, ...]:
+        """Remove feeds that nobody knows of; return their files."""
+        return orphans.clear(self.parts)
 
     def remove(self, id_: str, note: str, now: datetime) -> None:
         """Take an article down for good."""

@@ -21,6 +21,7 @@ from feeder.errors import ConfigError, FeederError, StateInUse, UnknownName
 if TYPE_CHECKING:
     from feeder.app import App
     from feeder.config import Config
+    from feeder.pipeline.publishing import Published
     from feeder.report import Summary
     from feeder.store import Store
 
@@ -330,9 +331,15 @@ def _run_once(app: App, *, everything: bool) -> Summary:
     now = _now()
     app.prepare(now)
     polls = tuple(app.poll(name, now) for name in _wanted(app, now, everything=everything))
-    published = app.publish(_now(), settle=timedelta())
+    published = _published(app)
     counts, problems = app.store.counts(), app.store.problems()
     return report.Summary(polls=polls, published=published, counts=counts, problems=problems)
+
+
+def _published(app: App) -> Published:
+    published = app.publish(_now(), settle=timedelta())
+    published.removed += app.clear()
+    return published
 
 
 def _wanted(app: App, now: datetime, *, everything: bool) -> tuple[str, ...]:
@@ -349,7 +356,7 @@ def _rehearse(app: App, *, everything: bool) -> Summary:
     before = report.census(app.store) if other or app.rerender() else None
     app.prepare(now)
     polls = tuple(app.poll(name, now) for name in _wanted(app, now, everything=everything))
-    published = app.publish(_now(), settle=timedelta())
+    published = _published(app)
     return report.Summary(
         polls=polls,
         published=published,

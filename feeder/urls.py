@@ -21,7 +21,7 @@ MEDIA_TYPES: Mapping[Format, str] = MappingProxyType(
         Format.JSON: "application/feed+json",
     }
 )
-_TOP = "categories"
+TOP = "categories"
 # What RFC 3986 lets stand in a URL; the brackets are left out, since only an IPv6 host may hold them.
 _ALLOWED = "%/:?#@!$&'()*+,;=~-._"
 _AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)")
@@ -30,7 +30,7 @@ _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 def directory(category: Category) -> str:
     """Return the directory of *category* below the output root, as it is named on disk; "" for the site."""
-    return "/".join((_TOP, *category.slugs)) if category.slugs else ""
+    return "/".join((TOP, *category.slugs)) if category.slugs else ""
 
 
 def file_path(category: Category, name: str) -> str:
@@ -65,7 +65,7 @@ def encoded(url: str) -> str:
 
 @lru_cache(maxsize=4096)  # every entry names the same few categories
 def _directory_url(slugs: tuple[str, ...], site_url: str) -> str:
-    return site_url + "".join(f"{quote(part, safe='')}/" for part in ((_TOP, *slugs) if slugs else ()))
+    return site_url + "".join(f"{quote(part, safe='')}/" for part in ((TOP, *slugs) if slugs else ()))
 
 
 def _host(host: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
 from typing import Protocol
 
 from feeder.model import FeedFile
@@ -28,6 +29,12 @@ class Output(Protocol):
 
     def read(self, path: str) -> bytes | None:
         """Return the file's bytes, or None if it is not there."""
+
+    def find(self, below: str, names: Collection[str]) -> Iterator[str]:
+        """Yield the paths of the files in or below the directory *below* that are called one of *names*."""
+
+    def written(self, path: str) -> datetime | None:
+        """Return when the file at *path* was written, or None if it is not there."""
 
     def sweep(self) -> int:
         """Remove what an interrupted run left behind; return how many files that were."""

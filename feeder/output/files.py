@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from stat import S_ISREG
 from types import TracebackType
@@ -91,11 +92,13 @@ class FileOutput:
 
     def stamp(self, path: str) -> str | None:
         """Return a token that moves when the file at *path* is altered by anybody; None: not there."""
-        *parents, name = _parts(path)
-        with _told(path), suppress(*_ABSENT), _Tree(self._root) as tree:
-            if status := _status(tree.enter(tuple(parents)), name):
-                return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}"
-        return None
+        status = self._status(path)
+        return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}" if status else None
+
+    def written(self, path: str) -> datetime | None:
+        """Return when the file at *path* was written, or None if it is not there."""
+        status = self._status(path)
+        return datetime.fromtimestamp(status.st_mtime, UTC) if status else None
 
     def read(self, path: str) -> bytes | None:
         """Return the file's bytes, or None if it is not there."""
@@ -104,6 +107,17 @@ class FileOutput:
             directory = tree.enter(tuple(parents))
             return _read(directory, name) if _status(directory, name) else None
         return None
+
+    def find(self, below: str, names: Collection[str]) -> Iterator[str]:
+        """Yield the paths of the files in or below the directory *below* that are called one of *names*."""
+        root = os.path.realpath(self._root)
+        with _told(below), suppress(*_ABSENT):
+            for directory, folders, files in os.walk(f"{root}/{below}"):
+                folders[:] = sorted(
+                    name for name in folders if not _BAD_SIGN.search(name)
+                )  # no name of ours is like that
+                place = os.path.relpath(directory, root)
+                yield from (f"{place}/{name}" for name in sorted(files) if name in names)
 
     def sweep(self) -> int:
         """Remove what an interrupted run left behind; return how many files that were."""
@@ -114,6 +128,12 @@ class FileOutput:
                     os.unlink(name, dir_fd=directory)
                     swept += 1
         return swept
+
+    def _status(self, path: str) -> os.stat_result | None:
+        *parents, name = _parts(path)
+        with _told(path), suppress(*_ABSENT), _Tree(self._root) as tree:
+            return _status(tree.enter(tuple(parents)), name)
+        return None
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
 
 from feeder.model import FeedFile
 from feeder.output import Output
@@ -29,6 +30,14 @@ class Rehearsal:
     def read(self, path: str) -> bytes | None:
         """Return the file's bytes as they are."""
         return self._output.read(path)
+
+    def find(self, below: str, names: Collection[str]) -> Iterator[str]:
+        """Yield the paths of files as they are."""
+        return self._output.find(below, names)
+
+    def written(self, path: str) -> datetime | None:
+        """Return when the file was written."""
+        return self._output.written(path)
 
     def sweep(self) -> int:
         """Leave everything where it is."""

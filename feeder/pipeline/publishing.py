@@ -26,7 +26,7 @@ from feeder.model import (
     Shown,
     Source,
 )
-from feeder.pipeline import Parts, work
+from feeder.pipeline import Parts, orphans, work
 from feeder.pipeline.faults import Faults, failed_feeds
 from feeder.pipeline.tree import Shelf, Tree
 from feeder.store import Mark, PublishedFeed, StoredBody
@@ -87,6 +87,13 @@ def publish(parts: Parts, *, now: datetime, settle: timedelta, progress: Progres
 
 
 def audit(parts: Parts) -> int:
+    """Keep the output in order: mark what `check` finds, and clear orphans away; return how many nodes were marked."""
+    marked = check(parts)
+    orphans.clear(parts)
+    return marked
+
+
+def check(parts: Parts) -> int:
     """Mark the nodes whose files were altered, lost, failed, or rendered with other settings; return how many."""
     bad = [feed.node for feed in parts.store.feeds() if not _is_current(feed, parts)]
     if not _are_indexes_current(parts):
