@@ -246,6 +246,16 @@ def has_state(settings: Config) -> bool:
     return look(settings.state, site_id=settings.site.id)
 
 
+def is_begun(settings: Config) -> bool:
+    """Tell whether anything was kept yet, as `has_state` does.
+
+    Raises:
+        StoreError: As `has_state`, or it was lost: there are feeds without it.
+    """
+    _check_not_lost(settings, FileOutput(settings.output))
+    return has_state(settings)
+
+
 @contextmanager
 def rehearsed(
     settings: Config, *, is_fresh: bool = False, workers: int | None = None, progress: Progress | None = None
@@ -280,10 +290,12 @@ def beside(settings: Config) -> Iterator[App]:
     """Yield the whole for questions and for notes to the process that works with the state: not to poll or publish.
 
     Raises:
-        StoreError: There is no state yet, or it cannot be used.
+        StoreError: There is no state yet, it was lost, or it cannot be used.
     """
+    output = FileOutput(settings.output)
+    _check_not_lost(settings, output)
     store = open_existing(settings.state, site_id=settings.site.id)
-    app = App(config=settings, parts=_parts(settings, store, FileOutput(settings.output), 1))
+    app = App(config=settings, parts=_parts(settings, store, output, 1))
     try:
         yield app
     finally:

@@ -456,10 +456,10 @@ def status(obj: Options, *, merges: bool, as_json: bool) -> None:
       gone     not in the configuration any more
     """  # noqa: D301 - as in `once`
     from feeder import report, screen
-    from feeder.app import has_state
+    from feeder.app import is_begun
 
     settings = _load(obj, level="warning", to_write=False)
-    if has_state(settings):
+    if is_begun(settings):
         with _beside(settings) as app:
             stands = report.standing(settings, app.store, merges=merges)
     else:

@@ -229,7 +229,10 @@ def _decide_known(candidate: Candidate, prior: Sighting, desk: _Desk) -> Change:
     if _is_replaced(candidate, article, prior) and owner != prior.id:
         change = _decide_unknown(candidate.locator, article, own, desk)
         return replace(change, verdict=Verdict.REPLACED, was_id=prior.id)
-    id_ = owner or (mint(own[0], desk.rules.prefix) if _is_split(candidate, prior, desk) else prior.id)
+    is_split = _is_split(candidate, prior, desk)
+    if is_split:
+        owner = _owner(replace(article, guid=None), _without_guid(article, own, desk), desk, heir=prior.id)
+    id_ = owner or (_new_id(own[0], desk.owners.get(own[0]), desk) if is_split else prior.id)
     sighting = Sighting(
         source=desk.source.name,
         locator=candidate.locator,
@@ -241,11 +244,12 @@ def _decide_known(candidate: Candidate, prior: Sighting, desk: _Desk) -> Change:
         dated_since=prior.dated_since if published == prior.published else _dated_since(id_, published, prior, desk),
     )
     return Change(
-        verdict=_verdict(sighting, prior),
+        verdict=_arrival(owner, desk) if is_split and id_ != prior.id else _verdict(sighting, prior),
         locator=candidate.locator,
         sighting=sighting,
         keys=own,
-        taken=_taken(article, own, id_, desk),
+        taken=(*_taken(article, own, id_, desk), *(_given(article, desk) if is_split else ())),
+        note=f"the settings keep it apart from {prior.id}" if is_split and id_ != prior.id else None,
         was_locator=prior.locator if prior.locator != candidate.locator else None,
         was_id=prior.id if prior.id != id_ else None,
     )
@@ -310,9 +314,17 @@ def _is_split(candidate: Candidate, prior: Sighting, desk: _Desk) -> bool:
     scope = _scope(candidate.article, source=desk.source, locator=candidate.locator, never=desk.rules.never)
     if not candidate.same_bytes or not scope:
         return False
-    copies = desk.copies.get(prior.id, {}).values()
-    strangers = [c for c in copies if c.source != prior.source or (scope[0] == "document" and c != prior)]
+    copies = (c for c in desk.copies.get(prior.id, {}).values() if c != prior and not _has_one_guid(c, prior))
+    strangers = [c for c in copies if c.source != prior.source or scope[0] == "document"]
     return any(_rank(stranger, desk.rules) < _rank(prior, desk.rules) for stranger in strangers)
+
+
+def _has_one_guid(copy: Sighting, prior: Sighting) -> bool:
+    return copy.source == prior.source and copy.article.guid is not None and copy.article.guid == prior.article.guid
+
+
+def _without_guid(article: Article, own: tuple[bytes, ...], desk: _Desk) -> tuple[bytes, ...]:
+    return tuple(key for key in own if key not in _given(article, desk))
 
 
 def _verdict(sighting: Sighting, prior: Sighting) -> Verdict:
@@ -363,11 +375,14 @@ def _owner(article: Article, own: tuple[bytes, ...], desk: _Desk, *, heir: str |
 
     Title and day that the *heir* had before are still its own; those of another article are so if the text is, too.
     """
-    given = (_key("guid", desk.source.name, article.guid),) if article.guid else ()
-    owned = {key: desk.owners[key] for key in (*given, *own) if key in desk.owners}
+    owned = {key: desk.owners[key] for key in (*_given(article, desk), *own) if key in desk.owners}
     if article.day and owned.get(own[0], heir) != heir and not _holds(owned[own[0]], article, desk):
         del owned[own[0]]
     return next(iter(owned.values()), None)
+
+
+def _given(article: Article, desk: _Desk) -> tuple[bytes, ...]:
+    return (_key("guid", desk.source.name, article.guid),) if article.guid else ()
 
 
 def _holds(id_: str, article: Article, desk: _Desk) -> bool:

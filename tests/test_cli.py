@@ -347,11 +347,13 @@ def test_a_lost_state_is_refused_with_both_ways_out(desk: Desk, lose: Callable[[
     assert desk.run("once", "--fresh", *flags).code == 0
 
 
-def test_a_lost_state_is_not_begun_by_asking(desk: Desk) -> None:
+@pytest.mark.parametrize("question", [["status"], ["status", "--json"], ["explain", ARTICLE], ["pause", "newsroom"]])
+def test_a_lost_state_is_told_and_not_begun_by_asking(desk: Desk, question: list[str]) -> None:
     desk.run("once")
     os.truncate(desk.folder / "var/state.db", 0)
-    assert desk.run("status").code == 0
-    assert "there is no state yet" in desk.run("explain", desk.folder / ARTICLE).err
+    told = desk.run(*question)
+    assert (told.code, told.out, told.err) == (1, "", desk.run("once").err)
+    assert "the state is empty, but" in told.err
     assert (desk.folder / "var/state.db").stat().st_size == 0
 
 
@@ -471,6 +473,37 @@ def test_a_dry_run_works_while_the_daemon_runs(desk: Desk) -> None:
     desk.run("once")
     with desk.daemon():
         assert desk.run("once", "--all", "--dry-run").code == 0
+
+
+@pytest.mark.parametrize("guid", ["", "\nguid: {}"], ids=["", "guid"])
+@pytest.mark.parametrize(
+    ("apart", "site"),
+    [
+        pytest.param("\ndedup = 'source'", "", id="source"),
+        pytest.param("", "[dedup]\nnever = ['Weather']", id="never"),
+    ],
+)
+def test_copies_that_settings_keep_apart_are_told_as_new(desk: Desk, apart: str, site: str, guid: str) -> None:
+    desk.settle("newsroom", "partner")
+    desk.write("newsroom/a.md", title="Weather", more="categories: [City]" + guid.format("one"))
+    desk.write("partner/b.md", title="Weather", more="categories: [City]" + guid.format("two"))
+    desk.run("once")
+    [before] = items(desk)
+    desk.settle(f"newsroom{apart}", f"partner{apart}", site=site)
+    rehearsed = desk.run("once", "--dry-run").out.splitlines()
+    assert "2 sources polled: 1 new" in rehearsed
+    assert [line.rpartition("; ")[2] for line in rehearsed if line.startswith("the settings of")] == ["1 new id"]
+    assert "2 sources polled: 1 new" in desk.run("once").out
+    after = items(desk)
+    assert (len(after), before in after) == (2, True)
+    told = desk.run("explain", desk.folder / "partner/b.md")
+    assert f"new (the settings keep it apart from {before})" in " ".join(told.out.split())
+
+
+def items(desk: Desk) -> list[str]:
+    """Return the ids of all articles about the weather."""
+    feed = json.loads((desk.folder / "public/feed.json").read_text("utf-8"))
+    return [item["id"] for item in feed["items"] if item["title"] == "Weather"]
 
 
 def test_a_dry_run_tells_what_a_change_of_settings_does(desk: Desk) -> None:

@@ -569,6 +569,47 @@ def test_settings_that_keep_sources_apart_split_what_they_had_merged() -> None:
     assert ids["x.md"] == ids["y.md"] != ids["a.md"]
 
 
+@pytest.mark.parametrize("dated", [NOON, None])
+def test_articles_with_guids_of_their_own_are_split_for_good(dated: datetime | None) -> None:
+    first, second = (naive(dated, guid=guid) for guid in ("one", "two"))
+    apart = source("partner", 1, dedup=DedupScope.SOURCE)
+    known = Ledger()
+    known.poll(("x.md", second), ("y.md", second), by=replace(apart, dedup=DedupScope.SITE))
+    known.poll(("a.md", first))
+    before = known.id("a.md")
+    changes = known.poll(("x.md", second), ("y.md", second), by=apart, same_bytes=True)
+    assert [change.verdict for change in changes] == [Verdict.NEW, Verdict.MERGED]
+    ids = {where: s.id for (_, where), s in known.sightings.items()}
+    assert (ids["a.md"], ids["x.md"] == ids["y.md"] != before) == (before, True)
+    known.poll(("x.md", naive(dated, guid="two", body="Edited.")), by=apart)
+    known.poll(("x.md", second), ("y.md", second), by=apart, same_bytes=True)
+    assert {where: s.id for (_, where), s in known.sightings.items()} == ids
+
+
+def test_a_guid_that_two_documents_share_outweighs_settings_that_keep_titles_apart() -> None:
+    daily = [("a.md", article("早报", guid="g")), ("b.md", article("早报", guid="g", body="Another text."))]
+    known = ledger(*daily)
+    known.rules = replace(RULES, never=frozenset({"早报"}))
+    known.poll(*daily, same_bytes=True)
+    assert known.id("a.md") == known.id("b.md")
+
+
+def test_articles_that_are_kept_apart_once_more_have_their_ids_back() -> None:
+    daily = [("a.md", article("早报")), ("b.md", article("早报", body="Another text."))]
+    never = replace(RULES, never=frozenset({"早报"}))
+    known = ledger(*daily)
+    known.rules = never
+    [_, parted] = known.poll(*daily, same_bytes=True)
+    assert (parted.verdict, parted.note) == (Verdict.NEW, f"the settings keep it apart from {known.id('a.md')}")
+    apart = known.id("b.md")
+    known.rules = RULES
+    known.poll(*daily, same_bytes=True)
+    assert known.id("b.md") == known.id("a.md")
+    known.rules = never
+    [_, parted] = known.poll(*daily, same_bytes=True)
+    assert (parted.verdict, known.id("b.md")) == (Verdict.RETURNED, apart)
+
+
 def test_settings_that_see_copies_merge_them() -> None:
     known = ledger(("a.md", article()), ("b.md", article()), source=source(dedup=DedupScope.OFF))
     assert known.id("a.md") != known.id("b.md")
