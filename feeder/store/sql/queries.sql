@@ -372,7 +372,7 @@ INSERT OR IGNORE INTO articles (id, first_seen, adopted, text_since, link) VALUE
 SELECT id FROM articles WHERE removed;
 
 -- name: removed_keys
-SELECT id, key FROM articles CROSS JOIN keys USING (id) WHERE removed ORDER BY id, key;
+SELECT id, key FROM keys WHERE id IN (SELECT id FROM articles WHERE removed) ORDER BY id, key;
 
 -- name: set_removed
 UPDATE articles SET removed = ? WHERE id = ?;
