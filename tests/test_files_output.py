@@ -12,12 +12,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from worlds import without_privileges
 
 from feeder.errors import OutputError
 from feeder.model import FeedFile
@@ -358,19 +358,6 @@ def test_sweeping_removes_our_strays_and_nothing_else(root: Path, output: Output
 
 
 # ---------------------------------------------------------------- disks that fail
-
-
-@contextmanager
-def without_privileges() -> Iterator[None]:
-    """Be nobody for a while, whom permissions stop; without being root, one is stopped anyway."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 @pytest.fixture
