@@ -226,6 +226,7 @@ class _Daemon:
         await self._do("publish", lambda: self._app.publish(self._clock()))
 
     async def _keep_house(self) -> None:
+        await self._do("rest", self._app.parts.workers.stop)  # most polls are too small to need them
         await self._do("audit", lambda: publishing.audit(self._app.parts))
         await self._do("recall", lambda: self._app.recall(self._clock()))
 

@@ -31,6 +31,7 @@ from structlog.testing import capture_logs
 from feeder import config, schedule, watching
 from feeder.app import App, opened
 from feeder.errors import FeederError, OutputError, StoreError
+from feeder.pipeline import polling
 from feeder.pipeline.polling import Polled
 from feeder.schedule import _Pause
 from feeder.store.sqlite import open_store
@@ -228,6 +229,21 @@ def test_a_poll_that_the_state_could_not_take_in_is_made_up_for_at_once(tmp_path
     with place.opened() as app, capture_logs() as logs:
         run(app, during)
     assert [line["event"] for line in logs if line["event"].startswith("work_")] == ["work_failed", "work_mended"]
+
+
+def test_processes_that_have_nothing_more_to_do_are_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "HOUSEKEEPING", timedelta(seconds=1))
+    place = Place(tmp_path, interval="1d")
+    for number in range(polling.BATCH + 1):
+        place.write(f"Article {number}")
+
+    def during(_address: str) -> None:
+        until(lambda: len(multiprocessing.active_children()) == 2)
+        until(place.feed)
+        until(lambda: not multiprocessing.active_children())
+
+    with place.opened(workers=2) as app:
+        run(app, during)
 
 
 def test_without_a_server_it_works_all_the_same(tmp_path: Path) -> None:
