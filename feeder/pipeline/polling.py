@@ -131,6 +131,8 @@ def _read_changed(
 ) -> list[Seen]:
     """Read and take what changed; return what is still being written."""
     total = parts.store.count_changed(source.name, everything=everything)
+    if not total:
+        return []
     if total > BATCH:
         parts.workers.start()
     seen = parts.store.changed(source.name, everything=everything)

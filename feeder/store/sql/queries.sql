@@ -68,7 +68,7 @@ DELETE FROM unlisted WHERE source = ?;
 INSERT OR REPLACE INTO unlisted (source, prefix, reason) VALUES (?, ?, ?);
 
 -- name: scan_found_again
-UPDATE sightings SET missing_since = NULL, missing_scans = 0
+UPDATE sightings INDEXED BY sightings_missing SET missing_since = NULL, missing_scans = 0
 WHERE source = ? AND missing_since IS NOT NULL AND locator IN (SELECT locator FROM temp.scan);
 
 -- name: scan_missing
