@@ -22,6 +22,7 @@ from feeder.output import Output
 from feeder.output.files import FileOutput
 from feeder.output.rehearsal import Rehearsal
 from feeder.pipeline import Parts, orphans, polling, publishing
+from feeder.pipeline.larder import Larder
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
 from feeder.store import SourceState, Store
@@ -334,6 +335,7 @@ def _parts(settings: Config, store: Store, output: Output, workers: int | None) 
         store=store,
         output=output,
         workers=Workers(workers),
+        larder=Larder(),
         wait=time.sleep,
     )
 

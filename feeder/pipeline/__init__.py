@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from feeder.dedup import Rules
 from feeder.model import FeedSettings, Site, Source
 from feeder.output import Output
+from feeder.pipeline.larder import Larder
 from feeder.store import Store
 from feeder.workers import Workers
 
@@ -25,4 +26,5 @@ class Parts:
     store: Store
     output: Output
     workers: Workers
+    larder: Larder
     wait: Callable[[float], None]  # sleep so many seconds; a document still being written gets a moment

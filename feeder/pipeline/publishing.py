@@ -28,6 +28,7 @@ from feeder.model import (
 )
 from feeder.pipeline import Parts, orphans, work
 from feeder.pipeline.faults import Faults, failed_feeds
+from feeder.pipeline.larder import weight
 from feeder.pipeline.tree import Shelf, Tree
 from feeder.store import Mark, PublishedFeed, StoredBody
 
@@ -159,6 +160,8 @@ class _Kitchen:
         self._bytes = 0
         self._bodies: list[StoredBody] = []
         self.late: set[str] = set()  # ids whose document is not what was polled
+        self._larder = parts.larder
+        self._jobs: dict[str, work.EntryJob] = {}
         self._keys: dict[str, bytes] = {}
         self._sources: dict[str, str] = {}
 
@@ -201,11 +204,22 @@ class _Kitchen:
     def _begin(self, ids: Collection[str]) -> Future[list[work.Served]]:
         store = self.parts.store
         shown, digests, bodies = store.shown(ids), store.digests(ids), store.bodies(ids)
-        jobs = tuple(self._job(s, digests[s.id], bodies.get(s.id)) for s in shown.values())
-        job = work.RenderJob(site=self.parts.site, formats=self.parts.feeds.formats, entries=jobs)
-        future = self.parts.workers.submit(work.render, job)
-        self._running.update(dict.fromkeys(ids, future))
+        jobs = {s.id: self._job(s, digests[s.id], bodies.get(s.id)) for s in shown.values()}
+        self._jobs |= jobs
+        ready = [work.Served(id=id_, entry=entry) for id_, job in jobs.items() if (entry := self._larder.take(job))]
+        at_hand = {served.id for served in ready}
+        future = self._render([job for id_, job in jobs.items() if id_ not in at_hand])
+        self._running.update(dict.fromkeys(jobs.keys() - at_hand, future))
+        self._put_out(ready)
         return future
+
+    def _render(self, jobs: Sequence[work.EntryJob]) -> Future[list[work.Served]]:
+        if not jobs:
+            nothing: Future[list[work.Served]] = Future()
+            nothing.set_result([])
+            return nothing
+        job = work.RenderJob(site=self.parts.site, formats=self.parts.feeds.formats, entries=tuple(jobs))
+        return self.parts.workers.submit(work.render, job)
 
     def _job(self, shown: Shown, digest: bytes, stored: StoredBody | None) -> work.EntryJob:
         source = self.parts.sources.get(shown.source) or _gone(shown.source)
@@ -227,8 +241,16 @@ class _Kitchen:
         return tuple(self.tree.places[node] for node in sorted(nodes))
 
     def _collect(self, future: Future[list[work.Served]]) -> None:
-        for served in future.result():
+        done = future.result()
+        for served in done:
             self._running.pop(served.id, None)
+            if served.entry:
+                self._larder.put(self._jobs[served.id], served.entry)
+        self._put_out(done)
+
+    def _put_out(self, done: Iterable[work.Served]) -> None:
+        for served in done:
+            del self._jobs[served.id]
             self._served[served.id] = served.entry
             self._bytes += _weight(served.entry)
             if served.body:
@@ -249,7 +271,7 @@ def _gone(name: str) -> Source:
 
 
 def _weight(entry: RenderedEntry | None) -> int:
-    return len(entry.atom) + len(entry.rss) + len(entry.json) + len(entry.page) + 500 if entry else 100
+    return weight(entry) if entry else 100
 
 
 def _pipelined(kitchen: _Kitchen, marks: Sequence[Mark]) -> Iterator[list[_Order]]:
