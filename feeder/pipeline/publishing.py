@@ -161,9 +161,7 @@ class _Kitchen:
         self._bodies: list[StoredBody] = []
         self.late: set[str] = set()  # ids whose document is not what was polled
         self._larder = parts.larder
-        self._jobs: dict[str, work.EntryJob] = {}
-        self._keys: dict[str, bytes] = {}
-        self._sources: dict[str, str] = {}
+        self._jobs: dict[str, work.EntryJob] = {}  # those of articles that are not served yet
 
     def order(self, marks: Sequence[Mark]) -> list[_Order]:
         """Choose the articles of some nodes and begin to render those that are not at hand."""
@@ -224,7 +222,6 @@ class _Kitchen:
     def _job(self, shown: Shown, digest: bytes, stored: StoredBody | None) -> work.EntryJob:
         source = self.parts.sources.get(shown.source) or _gone(shown.source)
         key = work.body_key(shown, source)
-        self._keys[shown.id], self._sources[shown.id] = key, shown.source
         return work.EntryJob(
             shown=shown,
             source=source,
@@ -250,14 +247,16 @@ class _Kitchen:
 
     def _put_out(self, done: Iterable[work.Served]) -> None:
         for served in done:
-            del self._jobs[served.id]
+            job = self._jobs.pop(served.id)
             self._served[served.id] = served.entry
             self._bytes += _weight(served.entry)
             if served.body:
-                self._bodies.append(StoredBody(id=served.id, key=self._keys[served.id], packed=served.body))
+                self._bodies.append(
+                    StoredBody(id=served.id, key=work.body_key(job.shown, job.source), packed=served.body)
+                )
             if served.is_outdated:
                 self.late.add(served.id)
-                self.published.outdated.add(self._sources[served.id])
+                self.published.outdated.add(job.shown.source)
             if served.problem:
                 self.published.left_out[served.id] = served.problem
                 self.faults.entry_left_out(served.id, served.problem)
