@@ -97,6 +97,16 @@ class Watch(StrEnum):
     OFF = "off"
 
 
+class SourceKind(StrEnum):
+    """What a URL leads to. AUTO: found by what comes back."""
+
+    AUTO = "auto"
+    FEED = "feed"
+    PAGE = "page"  # HTML, read by the selectors of the source
+    DOCUMENT = "document"  # one front-matter document
+    ARCHIVE = "archive"  # a tree in a .tar.gz
+
+
 class OnRemove(StrEnum):
     """What becomes of the articles of a source that leaves the config."""
 
@@ -160,6 +170,19 @@ class FeedSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Select:
+    """CSS selectors that find articles on a page: `item` from its root, the others inside each item."""
+
+    item: str
+    title: str | None = None  # None: the item's first heading, else its link's text
+    link: str | None = None  # None: the first link, that of the title before others
+    date: str | None = None  # None: the first <time>
+    body: str | None = None
+    image: str | None = None
+    category: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A place articles are polled from, with every default filled in."""
 
@@ -198,6 +221,23 @@ class Source:
     content: ContentPolicy | None = None  # None: the feeds'
     rights: str | None = None
     attribution: str | None = None
+    # Of a URL:
+    kind: SourceKind = SourceKind.AUTO
+    select: Select | None = None
+    is_adaptive: bool = False  # interval = "auto"
+    min_interval: timedelta | None = None  # None: ten minutes, an hour from a server without validators
+    max_interval: timedelta = timedelta(days=1)
+    timeout: timedelta = timedelta(seconds=20)  # of one whole exchange, redirects included
+    max_size: int = 15 << 20  # bytes, decoded
+    allow_private: tuple[str, ...] = ()  # networks ("10.0.3.7/32") that may be reached though they are not public
+    headers: tuple[tuple[str, str], ...] = ()  # a value may name a secret: "env:NAME", "credential:NAME"
+    auth: str | None = None  # "basic:" or "bearer:" and the name of a secret: "basic:env:PARTNER" holds "user:password"
+    cookies: str | None = None  # the name of a secret that holds the Cookie header
+    proxy: str | None = None
+    tls_ca: Path | None = None  # certificates to be trusted in place of the system's
+    keep_ids: bool = False
+    max_categories: int = 100  # of its own
+    first: int = 50  # entries that a new source brings, the newest
 
 
 # ---------------------------------------------------------------- fetching and parsing
@@ -231,6 +271,43 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a server answered to a GET. Header values are as sent; nothing of `body` is read yet."""
+
+    status: int  # 200 or 304
+    url: str  # after all redirects; without user and password
+    moved_to: str | None = None  # where 301 and 308 alone, from the first hop on, lead
+    body: bytes = b""  # without its content coding
+    media_type: str | None = None  # lower case, without parameters
+    charset: str | None = None  # as the Content-Type says
+    etag: str | None = None
+    last_modified: str | None = None
+    fresh_for: timedelta | None = None  # Cache-Control: max-age, else Expires - Date
+    links: tuple[tuple[str, str], ...] = ()  # (rel, absolute address) of its Link headers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The feed that an item was first published in."""
+
+    id: str | None = None
+    title: str | None = None
+    url: str | None = None  # of the feed
+    home: str | None = None  # of its site
+    author: str | None = None
+    rights: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enclosure:
+    """A file that comes with an item."""
+
+    url: str
+    media_type: str | None = None
+    length: int | None = None  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RawItem:
     """An article as written: untrusted text, fields under our names, nothing cleaned."""
 
@@ -249,7 +326,27 @@ class RawItem:
     summary: str | None = None
     left_out: str | None = None  # why its author does not want it shown: "draft", "published: false"
     body: str = ""
+    is_html: bool = False  # the body is HTML for certain, whatever its locator ends in
+    base_url: str | None = None  # what relative addresses of the item are relative to; None: the source's
+    origin: Origin | None = None  # None: the source itself
+    rights: str | None = None
+    language: str | None = None
+    enclosures: tuple[Enclosure, ...] = ()
     warnings: tuple[str, ...] = ()  # for people: "line 3: not valid YAML; read line by line"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignFeed:
+    """A feed of somebody else's, read. Texts are plain and untrusted, addresses are absolute."""
+
+    origin: Origin
+    items: tuple[RawItem, ...]  # as they stand in the feed; their locator is the guid, else the link
+    every: timedelta | None = None  # not to be asked for more often: <ttl>, sy:updatePeriod
+    skip_hours: frozenset[int] = frozenset()  # of UTC
+    skip_days: frozenset[int] = frozenset()  # of UTC; Monday is 0
+    moved_to: str | None = None  # itunes:new-feed-url and the like
+    hubs: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 # ---------------------------------------------------------------- articles
