@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import structlog
 
-from feeder import cadence, config, dedup, normalize, takedowns
+from feeder import cadence, config, dedup, takedowns
 from feeder.config import Config
 from feeder.errors import ConfigError, FetchError, OutputError, StateInUse, StoreError
 from feeder.model import Source
@@ -343,7 +343,7 @@ def _parts(settings: Config, store: Store, output: Output, workers: int | None) 
 def _rules(settings: Config) -> dedup.Rules:
     return dedup.Rules(
         prefix=prefix(settings.site.id),
-        never=frozenset(normalize.title_key(title) for title in settings.site.never_merge),
+        never=dedup.never_shared(settings.site),
         ranks={source.name: source.order for source in settings.sources},
         future={source.name: source.future for source in settings.sources},
         hidden=frozenset(source.name for source in settings.sources if not source.enabled),

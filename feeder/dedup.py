@@ -24,6 +24,7 @@ from feeder.model import (
     Memory,
     Shown,
     Sighting,
+    Site,
     Source,
     Verdict,
 )
@@ -35,16 +36,21 @@ SCANS = 2  # a locator must be missed in so many scans
 UNRANKED = 1 << 30  # of a source that has left the config
 _DIGITS = "0123456789abcdefghijklmnopqrstuv"  # base32hex
 _PAIRS = tuple(first + second for first in _DIGITS for second in _DIGITS)
+_SHIFTS = tuple(range(120, -1, -10))
 EMPTY_BODY = normalize.body_hash("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """An item as read now. `same_bytes`: the document is as before, and is read again under other settings."""
+    """An item as read now, with what `keys` and `waiting_keys` say of it.
+
+    `same_bytes`: the document is as before, and is read again under other settings.
+    """
 
     locator: str
     article: Article
     keys: tuple[bytes, ...]
+    waiting: tuple[bytes, ...]
     same_bytes: bool = False
 
 
@@ -95,6 +101,11 @@ def keys(article: Article, *, source: Source, locator: str, never: frozenset[str
     return tuple(found)
 
 
+def never_shared(site: Site) -> frozenset[str]:
+    """Return the title keys that the config says are never shared."""
+    return frozenset(map(normalize.title_key, site.never_merge))
+
+
 def adopted_keys(*, title_key: str | None, day: str | None, link: str | None) -> tuple[bytes, ...]:
     """Return the keys under which an entry of a feed that already has subscribers waits for its article.
 
@@ -121,7 +132,7 @@ def given_key(guid: str) -> bytes:
 def mint(key: bytes, prefix: str) -> str:
     """Return the permanent id made from *key*: 26 characters of base32hex (RFC 4648, 7), which sort as the bytes do."""
     number = int.from_bytes(key, "big") << 2  # 128 bits and two of padding are 13 pairs of characters
-    return prefix + "".join(_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10))
+    return prefix + "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
 def minted_key(id_: str, prefix: str) -> bytes | None:
@@ -204,6 +215,8 @@ def _decide_one(candidate: Candidate, desk: _Desk) -> Change:
         return Change(verdict=Verdict.UNCHANGED, locator=candidate.locator, sighting=before)
     if prior:
         change = _decide_known(replace(candidate, article=article), prior, desk)
+    elif desk.owners.keys().isdisjoint(candidate.keys + candidate.waiting):
+        change = _decide_new(candidate, article, desk)
     else:
         change = _decide_unknown(candidate.locator, article, candidate.keys, desk)
     return _carry_out(change, prior, desk)
@@ -227,7 +240,7 @@ def _decide_known(candidate: Candidate, prior: Sighting, desk: _Desk) -> Change:
     own = candidate.keys if article is candidate.article else _keys(article, candidate.locator, desk)
     owner = prior.id if _keeps_id(candidate, article, prior) else _owner(article, own, desk, heir=prior.id)
     if _is_replaced(candidate, article, prior) and owner != prior.id:
-        change = _decide_unknown(candidate.locator, article, own, desk)
+        change = _decide_unknown(candidate.locator, candidate.article, candidate.keys, desk)
         return replace(change, verdict=Verdict.REPLACED, was_id=prior.id)
     is_split = _is_split(candidate, prior, desk)
     if is_split:
@@ -338,6 +351,19 @@ def _verdict(sighting: Sighting, prior: Sighting) -> Verdict:
         return Verdict.CORRECTED
     stamped = replace(prior, article=replace(old, published=article.published))
     return Verdict.UNCHANGED if sighting == stamped else Verdict.UPDATED
+
+
+def _decide_new(candidate: Candidate, article: Article, desk: _Desk) -> Change:
+    """Decide as `_decide_unknown` does where nobody knows a key of the article: most are like that."""
+    sighting = Sighting(
+        source=desk.source.name,
+        locator=candidate.locator,
+        id=mint(candidate.keys[0], desk.rules.prefix),
+        article=article,
+        first_seen=desk.now,
+        published=article.published or desk.now,
+    )
+    return Change(verdict=Verdict.NEW, locator=candidate.locator, sighting=sighting, keys=candidate.keys)
 
 
 def _decide_unknown(locator: str, article: Article, own: tuple[bytes, ...], desk: _Desk) -> Change:

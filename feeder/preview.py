@@ -115,14 +115,14 @@ def of_source(chosen: Subject, *, now: datetime) -> SourcePreview:
     found = list(fetcher_of(source).look(source))
     places = sorted((each for each in found if isinstance(each, Place)), key=lambda place: place.locator)
     readings = _readings(places, chosen, now)
-    articles = [(reading.place.locator, reading.article) for reading in readings if reading.article]
-    nodes = {node for _, a in articles for path in a.categories for node in categories.lineage(categories.node(path))}
-    newest = sorted((article for _, article in articles), key=lambda a: (_moment(a, now), a.title_key), reverse=True)
+    articles = [reading.article for reading in readings if reading.article]
+    nodes = {node for a in articles for path in a.categories for node in categories.lineage(categories.node(path))}
+    newest = sorted(articles, key=lambda a: (_moment(a, now), a.title_key), reverse=True)
     return SourcePreview(
         name=source.name,
         documents=len(places),
         articles=tuple(newest),
-        merged=_merged(articles, chosen, now),
+        merged=_merged(readings, chosen, now),
         statuses=Counter(reading.status for reading in readings),
         rejected=_reasons(reading for reading in readings if reading.status in REJECTED),
         left_out=_reasons(reading for reading in readings if reading.status is Status.LEFT_OUT),
@@ -148,19 +148,19 @@ def _readings(places: Sequence[Place], chosen: Subject, now: datetime) -> list[R
         for start in range(0, len(places), JOB)
     )
     try:
-        return [reading for _, readings in workers.map(work.read, jobs) for reading in readings]
+        return [reading for _, readings in workers.map(work.read, jobs) for reading in readings if reading]
     finally:
         workers.stop()
 
 
-def _merged(articles: Iterable[tuple[str, Article]], chosen: Subject, now: datetime) -> int:
+def _merged(readings: Iterable[Reading], chosen: Subject, now: datetime) -> int:
     """Return how many documents are copies of others in the same source."""
-    never = frozenset(map(normalize.title_key, chosen.site.never_merge))
     candidates = [
-        dedup.Candidate(locator=at, article=one, keys=dedup.keys(one, source=chosen.source, locator=at, never=never))
-        for at, one in articles
+        dedup.Candidate(locator=r.place.locator, article=r.article, keys=r.keys, waiting=r.waiting)
+        for r in readings
+        if r.article
     ]
-    rules = dedup.Rules(prefix="", never=never)
+    rules = dedup.Rules(prefix="", never=dedup.never_shared(chosen.site))
     decision = dedup.decide(candidates, dedup.Known(), source=chosen.source, rules=rules, now=now)
     return sum(1 for change in decision.changes if change.verdict is Verdict.MERGED)
 

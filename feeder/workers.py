@@ -18,7 +18,7 @@ from typing import TypeVar
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-AHEAD = 3  # jobs in flight for each process: enough to keep it busy, few enough to bound memory
+AHEAD = 16  # jobs in flight for each process: so many that none waits while a batch is decided on
 PRELOAD = ["feeder.pipeline.work", "feeder.cli"]
 
 
@@ -52,15 +52,15 @@ class Workers:
             done.set_exception(error)
         return done
 
-    def map(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
-        """Yield the results in the order of *jobs*, of which only a few are taken ahead."""
-        running: deque[Future[Result]] = deque()
+    def map(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[tuple[Job, Result]]:
+        """Yield each job with its result, in the order of *jobs*, of which only a few are taken ahead."""
+        running: deque[tuple[Job, Future[Result]]] = deque()
         for job in jobs:
-            running.append(self.submit(function, job))
+            running.append((job, self.submit(function, job)))
             if len(running) > (AHEAD * self._count if self._pool else 0):
-                yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
+                first, done = running.popleft()
+                yield first, done.result()
+        yield from ((job, done.result()) for job, done in running)
 
 
 def _context() -> BaseContext:

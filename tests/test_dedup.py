@@ -51,7 +51,13 @@ class Ledger:
         """Read the articles at their locators, and carry out what is decided."""
         reader = by or self.source
         candidates = [
-            Candidate(locator=where, article=what, keys=self.keys(what, where, reader), same_bytes=same_bytes)
+            Candidate(
+                locator=where,
+                article=what,
+                keys=self.keys(what, where, reader),
+                waiting=dedup.waiting_keys(what),
+                same_bytes=same_bytes,
+            )
             for where, what in found
         ]
         decision = dedup.decide(candidates, self.known(reader), source=reader, rules=self.rules, now=now)
@@ -1054,6 +1060,18 @@ def test_a_new_article_at_a_reused_place_takes_the_entry_that_waits_for_it() -> 
     known.memories["urn:old"] = Memory(id="urn:old", first_seen=NOON)
     known.poll(("daily.md", article("早报", NOON + DAY, body="Next.", link="https://example.org/2")))
     assert known.id("daily.md") == "urn:old"
+
+
+def test_a_new_article_at_the_place_of_a_stamped_copy_has_its_own_day() -> None:
+    midnight = NOON + 12 * HOUR
+    known = ledger(
+        ("a.md", article("One", None, body="Text.")),
+        ("b.md", article("One", midnight, body="Text.", dating=Dating.NAIVE)),  # a stamp: the day is that of a.md
+    )
+    later = article("Two", midnight, body="Other text.", dating=Dating.NAIVE)
+    assert known.verdict("b.md", later, now=SEEN + HOUR) is Verdict.REPLACED
+    assert known.shown("b.md").article.day == midnight.date()
+    assert known.verdict("b.md", later, now=SEEN + 2 * HOUR, same_bytes=True) is Verdict.UNCHANGED
 
 
 # ---------------------------------------------------------------- laws

@@ -53,7 +53,12 @@ def poll(store: Store, *found: tuple[str, Article], name: str = "newsroom", now:
     """Take the articles in as a poll does."""
     reader = replace(NEWSROOM, name=name)
     candidates = [
-        Candidate(locator=where, article=what, keys=dedup.keys(what, source=reader, locator=where))
+        Candidate(
+            locator=where,
+            article=what,
+            keys=dedup.keys(what, source=reader, locator=where),
+            waiting=dedup.waiting_keys(what),
+        )
         for where, what in found
     ]
     with store.transaction():

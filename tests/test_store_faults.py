@@ -493,6 +493,14 @@ def test_no_statement_reads_a_table_of_articles_whole_but_to_count_them_and_to_f
     assert scans == {"counts", "links"}  # both only when somebody asks
 
 
+def test_no_statement_reads_a_source_whole_but_to_see_what_is_missing_from_it(state: Path) -> None:
+    whole = "SEARCH sightings USING PRIMARY KEY (source=?)"
+    with contextlib.closing(opened(state)) as store:
+        readers = {name for name, sql in store._sql.items() if whole in _plan(store, sql)}
+    # Once in a scan, to judge how much is missing, when settings have changed, and when the source has left the config.
+    assert readers == {"scan_missing", "count", "namesakes", "locators"}
+
+
 def _plan(store: SqliteStore, sql: str) -> list[str]:
     filled = sql.replace("?*", "?")
     named = dict.fromkeys(re.findall(r":(\w+)", filled), 0)

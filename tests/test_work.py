@@ -53,7 +53,8 @@ FAULTY = "{title.nonsense}"
 
 
 def test_a_document_that_breaks_the_program_is_broken_and_says_how(tree: Path) -> None:
-    _, [reading] = work.read(job(tree, "good.md", permalink=FAULTY))
+    [reading] = work.read(job(tree, "good.md", permalink=FAULTY))
+    assert reading
     assert (reading.status, reading.place.locator) == (Status.BROKEN, "good.md")
     assert reading.digest
     assert reading.reason == "could not be read: AttributeError: 'str' object has no attribute 'nonsense'"
@@ -109,7 +110,8 @@ def test_a_document_that_breaks_the_program_is_told_by_a_preview(tree: Path) -> 
 
 def test_references_to_characters_that_do_not_exist_cost_nothing(tree: Path) -> None:
     (tree / "bomb.md").write_text(f"---\ntitle: Bomb\nexcerpt: 'A {NUMBER} B'\n---\nBody\n")
-    _, [reading] = work.read(job(tree, "bomb.md"))
+    [reading] = work.read(job(tree, "bomb.md"))
+    assert reading
     assert reading.article is not None
     assert reading.article.summary == "A \ufffd B"
 

@@ -49,7 +49,7 @@ def workers(request: pytest.FixtureRequest) -> Iterator[Workers]:
 
 def test_results_come_in_the_order_of_the_jobs(workers: Workers) -> None:
     jobs = [2_000 if number % 7 == 0 else number for number in range(60)]  # some take much longer
-    assert list(workers.map(factorial, jobs)) == [factorial(job) for job in jobs]
+    assert list(workers.map(factorial, jobs)) == [(job, factorial(job)) for job in jobs]
 
 
 def test_no_jobs_are_no_results(workers: Workers) -> None:
@@ -58,7 +58,7 @@ def test_no_jobs_are_no_results(workers: Workers) -> None:
 
 def test_what_a_job_raises_is_raised_in_its_turn(workers: Workers) -> None:
     results = workers.map(one_over, [1, 2, 0, 4])
-    assert [next(results), next(results)] == [1.0, 0.5]
+    assert [next(results), next(results)] == [(1, 1.0), (2, 0.5)]
     with pytest.raises(ZeroDivisionError):
         next(results)
 
@@ -77,7 +77,7 @@ def test_only_a_few_jobs_are_taken_ahead(workers: Workers) -> None:
 
 
 def test_without_a_start_the_work_is_done_here() -> None:
-    assert list(Workers(2).map(whose, [1, 2])) == [os.getpid()] * 2
+    assert list(Workers(2).map(whose, [1, 2])) == [(1, os.getpid()), (2, os.getpid())]
 
 
 def test_one_worker_works_here() -> None:

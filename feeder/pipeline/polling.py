@@ -150,12 +150,18 @@ def _readings(
     source: Source, parts: Parts, seen: Iterable[Seen], *, now: datetime, everything: bool, is_last: bool = False
 ) -> Iterator[tuple[Seen, Reading]]:
     jobs = (
-        work.ReadJob(source=source, site=parts.site, seen=tuple(part), now=now, everything=everything, is_last=is_last)
+        work.ReadJob(
+            source=source,
+            site=parts.site,
+            seen=tuple(part),
+            now=now,
+            everything=everything,
+            is_last=is_last,
+        )
         for part in _batches(seen, JOB)
     )
-    for job_seen, readings in parts.workers.map(work.read, jobs):
-        by_locator = {s.place.locator: s for s in job_seen}
-        yield from ((by_locator[reading.place.locator], reading) for reading in readings)
+    for job, readings in parts.workers.map(work.read, jobs):
+        yield from ((one, reading) for one, reading in zip(job.seen, readings, strict=True) if reading)
 
 
 def _wait_for(
@@ -199,11 +205,11 @@ def _take(readings: list[tuple[Seen, Reading]], source: Source, parts: Parts, po
 
 
 def _decide(readings: list[tuple[Seen, Reading]], source: Source, parts: Parts, now: datetime) -> Decision:
-    candidates = [_candidate(r, r.article, s, source, parts) for s, r in readings if r.article]
+    candidates = [_candidate(r, r.article, s) for s, r in readings if r.article]
     known = parts.store.known(
         source.name,
-        locators=[candidate.locator for candidate in candidates],
-        keys=[key for c in candidates for key in (*c.keys, *dedup.waiting_keys(c.article))],
+        locators=[seen.place.locator for seen, _ in readings if seen.status],
+        keys=[key for c in candidates for key in (*c.keys, *c.waiting)],
         body_hashes={candidate.article.body_hash for candidate in candidates},
     )
     return dedup.decide(candidates, known, source=source, rules=parts.rules, now=now)
@@ -222,12 +228,12 @@ def _keep(readings: list[tuple[Seen, Reading]], standings: Iterable[Standing], s
     parts.store.save_bodies(bodies, kept=True)
 
 
-def _candidate(reading: Reading, article: Article, seen: Seen, source: Source, parts: Parts) -> Candidate:
-    locator = reading.place.locator
+def _candidate(reading: Reading, article: Article, seen: Seen) -> Candidate:
     return Candidate(
-        locator=locator,
+        locator=reading.place.locator,
         article=article,
-        keys=dedup.keys(article, source=source, locator=locator, never=parts.rules.never),
+        keys=reading.keys,
+        waiting=reading.waiting,
         same_bytes=bool(seen.digest) and seen.digest == reading.digest,
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 
-from feeder import html, normalize, plan
+from feeder import dedup, html, normalize, plan
 from feeder.errors import (
     FeederError,
     FetchError,
@@ -32,6 +32,7 @@ from feeder.model import (
     Snapshot,
     Source,
     Status,
+    sendable,
 )
 from feeder.parse import parser_of
 from feeder.render import render_entry
@@ -42,6 +43,7 @@ FRESH_SECONDS = 10  # a document younger than this, with open front matter, may 
 _STATUSES = {Unsettled: Status.UNSETTLED, Oversized: Status.BROKEN}  # any other failure: UNREADABLE
 
 
+@sendable
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadJob:
     """Documents to be read. `everything`: also those whose bytes are as before."""
@@ -54,6 +56,7 @@ class ReadJob:
     is_last: bool = False  # no more patience with documents that are being written
 
 
+@sendable
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryJob:
     """An article to be rendered. `body` is at hand, or read from the document with this digest; else `spare` serves."""
@@ -76,6 +79,7 @@ class RenderJob:
     entries: tuple[EntryJob, ...]
 
 
+@sendable
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
     """An entry, or why there is none; `body` only where it was cleaned just now."""
@@ -87,13 +91,13 @@ class Served:
     is_outdated: bool = False  # its document is not the one that was polled
 
 
-def read(job: ReadJob) -> tuple[tuple[Seen, ...], list[Reading]]:
-    """Return the job's documents, and a reading for each that is still there."""
-    found = (_read_one(seen, job) for seen in job.seen)
-    return job.seen, [reading for reading in found if reading]
+def read(job: ReadJob) -> list[Reading | None]:
+    """Return a reading for each of the job's documents, or None for one that is not there any more."""
+    never = dedup.never_shared(job.site)
+    return [_read_one(seen, job, never) for seen in job.seen]
 
 
-def _read_one(seen: Seen, job: ReadJob) -> Reading | None:
+def _read_one(seen: Seen, job: ReadJob, never: frozenset[str]) -> Reading | None:
     try:
         snapshot = fetcher_of(job.source).read(job.source, seen.place.locator)
     except Vanished:
@@ -103,10 +107,10 @@ def _read_one(seen: Seen, job: ReadJob) -> Reading | None:
     digest = digest_of(snapshot)
     if digest == seen.digest and not job.everything:
         return Reading(place=snapshot.place, status=Status.SAME, digest=digest)
-    return _understood(snapshot, digest, job)
+    return _understood(snapshot, digest, job, never)
 
 
-def _understood(snapshot: Snapshot, digest: bytes, job: ReadJob) -> Reading:
+def _understood(snapshot: Snapshot, digest: bytes, job: ReadJob, never: frozenset[str]) -> Reading:
     place = snapshot.place
     try:
         raw = parser_of(job.source).parse(snapshot, job.source)
@@ -122,7 +126,15 @@ def _understood(snapshot: Snapshot, digest: bytes, job: ReadJob) -> Reading:
     except Exception as error:  # noqa: BLE001 - one document must not cost the source its poll
         reason = f"could not be read: {unforeseen(error)}"
         return Reading(place=place, status=Status.BROKEN, digest=digest, reason=reason)
-    return Reading(place=place, status=Status.GOOD, digest=digest, article=article, warnings=told)
+    return Reading(
+        place=place,
+        status=Status.GOOD,
+        digest=digest,
+        article=article,
+        keys=dedup.keys(article, source=job.source, locator=place.locator, never=never),
+        waiting=dedup.waiting_keys(article),
+        warnings=told,
+    )
 
 
 def _is_fresh(place: Place, job: ReadJob) -> bool:

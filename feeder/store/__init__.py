@@ -28,6 +28,7 @@ from feeder.model import (
     Source,
     Status,
     Unlisted,
+    sendable,
 )
 
 
@@ -47,6 +48,7 @@ class SourceState:
     error: str | None = None
 
 
+@sendable
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """A place to be read, and how its last reading went: `status` is None and `digest` empty if there was none."""

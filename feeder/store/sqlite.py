@@ -112,6 +112,7 @@ class SqliteStore:
         self._path_ids: dict[CategoryPath, int] = {}
         self._paths: dict[int, CategoryPath] = {}
         self._node_ids: dict[Node, int] = {}
+        self._lineages: dict[int, list[int]] = {}
         self._path_counts: Counter[int] = Counter()
         self._touched: set[int] = set()
 
@@ -242,8 +243,8 @@ class SqliteStore:
         """Write what was read and decided."""
         source = self._source(name)
         done = list(outcomes)
-        for outcome in done:
-            self._leave(source, outcome)
+        for change in (o.change for o in done if o.change and o.change.verdict not in QUIET):
+            self._leave(source, change)
         seen = [o for o in done if o.change and o.change.sighting and o.change.verdict is not Verdict.UNCHANGED]
         rest = [o for o in done if not (o.change and o.change.sighting) or o.change.verdict is Verdict.UNCHANGED]
         self._write("put_sighting", [self._sighting_row(source, o) for o in seen])
@@ -270,11 +271,8 @@ class SqliteStore:
             return []
         return [(self._short(change.sighting.id), key) for key in change.taken]
 
-    def _leave(self, source: int, outcome: Outcome) -> None:
-        """Uncount what stood at the places that an outcome writes anew or empties."""
-        change = outcome.change
-        if change is None or change.verdict in QUIET:
-            return
+    def _leave(self, source: int, change: Change) -> None:
+        """Uncount what stood at the places that a change writes anew or empties."""
         for locator in {change.locator, change.was_locator or change.locator}:
             self._uncount(source, locator)
         if change.was_locator or change.sighting is None:
@@ -341,7 +339,7 @@ class SqliteStore:
     def _memberships(self, id_: str, published: Any, held: Any, paths: Any) -> list[tuple[int, int, str]]:
         if published is None or held:
             return []
-        nodes = {node for path in rows.numbers_back(paths) for node in self._nodes_of(path)} | {self._node(())}
+        nodes = {self._node(())}.union(*map(self._nodes_of, rows.numbers_back(paths)))
         return [(node, published, id_) for node in nodes]
 
     def namesakes(self, names: Collection[str]) -> tuple[Sighting, ...]:
@@ -502,6 +500,7 @@ class SqliteStore:
         self._path_ids.clear()
         self._paths.clear()
         self._node_ids.clear()
+        self._lineages.clear()
 
     # ------------------------------------------------------------ asking
 
@@ -626,7 +625,11 @@ class SqliteStore:
         return self._paths[number]
 
     def _nodes_of(self, path: int) -> list[int]:
-        return [self._node(node) for node in categories.lineage(categories.node(self._spelled(path)))]
+        found = self._lineages.get(path)
+        if found is None:
+            found = [self._node(node) for node in categories.lineage(categories.node(self._spelled(path)))]
+            self._lineages[path] = found
+        return found
 
     def _node(self, node: Node) -> int:
         if not self._node_ids:

@@ -100,7 +100,7 @@ ORDER BY scan.locator;
 SELECT $sighting, locator FROM sightings WHERE id IS NOT NULL AND source = ? AND locator IN (?*);
 
 -- name: vanished
-SELECT $sighting, locator FROM sightings
+SELECT $sighting, locator FROM sightings INDEXED BY sightings_missing
 WHERE id IS NOT NULL AND missing_since IS NOT NULL AND source = ? AND body_hash IN (?*);
 
 -- name: owners
@@ -182,7 +182,7 @@ ON CONFLICT (node) DO UPDATE SET seq = excluded.seq, retry_at = NULL;
 SELECT coalesce(max(seq), 0) + 1 FROM marks;
 
 -- name: missing
-SELECT locator, id, missing_since, missing_scans FROM sightings
+SELECT locator, id, missing_since, missing_scans FROM sightings INDEXED BY sightings_missing
 WHERE source = ? AND missing_since IS NOT NULL ORDER BY locator;
 
 -- name: count
