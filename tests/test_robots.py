@@ -50,7 +50,7 @@ def allowed(rules: str, path: str = "/news/today.html", agent: str = AGENT) -> b
         pytest.param("<html><body>Not found</body></html>", "/a", True, id="a-web-page"),
     ],
 )
-def test_rules_are_read_as_the_standard_has_it(rules: str, path: str, expected: bool) -> None:
+def test_rules_are_read_as_the_standard_has_it(rules: str, path: str, *, expected: bool) -> None:
     assert allowed(robots.meaning(200, rules.encode()), path) is expected
 
 
@@ -68,7 +68,7 @@ def test_rules_are_read_as_the_standard_has_it(rules: str, path: str, expected: 
         pytest.param(None, False, id="no-answer"),
     ],
 )
-def test_what_no_file_means(status: int | None, expected: bool) -> None:
+def test_what_no_file_means(status: int | None, *, expected: bool) -> None:
     assert allowed(robots.meaning(status, robots.NOTHING.encode())) is expected
 
 
