@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from feeder.cadence import MIN_INTERVAL
@@ -31,9 +31,7 @@ from feeder.config.schema import (
 )
 from feeder.errors import ConfigError
 from feeder.model import UTC_ZONE, CategorySettings, FeedSettings, Select, Site, Source
-from feeder.urls import FILE_NAMES, PAGE, TOP
-
-OWN_FILES: Final = frozenset({"", PAGE, "feeds.json", "feeds.opml", *FILE_NAMES.values()})  # at the root of the output
+from feeder.urls import is_own
 
 _ReadPath: TypeAlias = Callable[[Path, str], Path]
 
@@ -323,7 +321,7 @@ def _source(table: SourceTable, file: File, *, order: int, zone: ZoneInfo) -> So
 
 def _faults_of_url(source: Source, raw: Mapping[str, Any], site: Site | None) -> Iterator[str]:
     """Yield what is wrong with a URL's intervals, and with a URL of our own."""
-    if source.url and site and _is_published_by(site, source.url):
+    if source.url and site and is_own(source.url, site):
         yield f"url: {values.shown(source.url)} is what this site publishes; its feeds would be read as articles"
     least = source.min_interval
     if source.url is None or least is None:
@@ -332,11 +330,6 @@ def _faults_of_url(source: Source, raw: Mapping[str, Any], site: Site | None) ->
         yield "min_interval: is longer than max_interval" + ("" if "max_interval" in raw else ', which is "1d"')
     elif {"interval", "min_interval"} <= raw.keys() and source.interval < least and not source.is_adaptive:
         yield "interval: is shorter than min_interval"
-
-
-def _is_published_by(site: Site, url: str) -> bool:
-    below = url.partition("#")[0].removeprefix(site.url)
-    return below != url and (below in OWN_FILES or below.startswith(f"{TOP}/"))
 
 
 def _compare(placed: Collection[_Placed], faults: _Faults) -> None:
