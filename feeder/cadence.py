@@ -184,7 +184,7 @@ def _span(length: timedelta) -> str:
 
 
 def _due_by_cron(source: Source, start: datetime, waits: Iterable[_Wait], pace: Pace, *, failures: int) -> Due:
-    """Return a time of the cron. It may come a little before a wait ends: polls take time, and would miss every second."""
+    """Return a time of the cron. It may come a little before a wait ends, which began when the last poll was done."""
     trigger = cron_trigger(source.cron or "", source.timezone)
     why = _failed(failures) if failures else f"cron is {source.cron}"
     due = Due(at=_next_by_cron(trigger, start, failures=failures), why=why)

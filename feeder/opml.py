@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from feeder.config import Config, values
 from feeder.config.files import read_file
 from feeder.errors import ConfigError, FeederError, ParseError
 from feeder.fetch.http import download
-from feeder.model import CategoryPath, Site, Source, SourceKind
+from feeder.model import CategoryPath, SourceKind
 from feeder.parse.opml import MAX_BYTES, Subscription, read_opml
 from feeder.render.opml import render_subscriptions
 from feeder.urls import is_own
@@ -76,9 +76,7 @@ def import_list(where: str, settings: Config, *, force: bool = False) -> Importe
     path = settings.path.parent / DIRECTORY / f"{_stem(where)}.toml"
     if os.path.lexists(path) and not force:
         raise ConfigError(f"{path}: is there already; --force replaces it")
-    replaced = _names_in(path)
-    kept = [source for source in settings.sources if source.name not in replaced]
-    chosen = tuple(_choose(subscriptions, kept, settings.site))
+    chosen = tuple(_choose(subscriptions, settings, replaced=_names_in(path)))
     entries = [made for _, made in chosen if isinstance(made, _Entry)]
     done = Imported(
         path=path if entries else None,
@@ -160,12 +158,14 @@ def _stem(where: str) -> str:
 
 
 def _choose(
-    subscriptions: Iterable[Subscription], sources: Iterable[Source], site: Site
+    subscriptions: Iterable[Subscription], settings: Config, *, replaced: Collection[str]
 ) -> Iterator[tuple[Subscription, _Entry | str]]:
-    """Yield each feed with the source that it becomes, or the reason why it becomes none."""
-    sources = tuple(sources)
-    known = {_identity(source.url) for source in sources if source.url}
-    names = _Names(name for source in sources for name in (source.name, source.was) if name)
+    """Yield each feed with the source that it becomes, or the reason why it becomes none.
+
+    A source that is *replaced* keeps its name, whatever the list calls it now: under another it would be a new one.
+    """
+    sources = {_identity(source.url): source.name for source in settings.sources if source.url}
+    names = _Names(name for source in settings.sources for name in (source.name, source.was) if name)
     taken: set[object] = set()
     for each in subscriptions:
         try:
@@ -173,20 +173,20 @@ def _choose(
         except ValueError as error:
             yield each, str(error)
             continue
-        if is_own(url, site):
+        name = sources.get(_identity(url))
+        if is_own(url, settings.site):
             yield each, "is what this site publishes"
-        elif _identity(url) in known:
+        elif name and name not in replaced:
             yield each, KNOWN
         elif _identity(url) in taken:
             yield each, REPEATED
         else:
             taken.add(_identity(url))
-            name = _clean(each.title or "", values.LONGEST_NAME) or _clean(urlsplit(url).netloc, values.LONGEST_NAME)
-            yield each, _Entry(name=names.new(name), url=url, category=_category(each.folders))
+            yield each, _Entry(name=name or names.new(_name(each, url)), url=url, category=_category(each.folders))
 
 
 def _names_in(path: Path) -> frozenset[str]:
-    """Return the names of the sources in a file that is replaced: they are free again."""
+    """Return the names of the sources in a file that is to be replaced, if there is one."""
     with suppress(ConfigError):
         tables = read_file(path).tables.get("source")
         return frozenset(str(table.get("name")) for table in tables or () if isinstance(table, dict))
@@ -218,6 +218,10 @@ def _identity(url: str) -> tuple[object, ...]:
     """Return what two addresses of one feed have in common."""
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme], parts.path or "/", parts.query
+
+
+def _name(subscription: Subscription, url: str) -> str:
+    return _clean(subscription.title or "", values.LONGEST_NAME) or _clean(urlsplit(url).netloc, values.LONGEST_NAME)
 
 
 def _category(folders: CategoryPath) -> CategoryPath:

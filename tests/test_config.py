@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
@@ -850,6 +850,7 @@ def test_certificates_are_looked_for_beside_the_file_that_names_them(tmp_path: P
         pytest.param("max_size = 15", 'max_size: 15 is not a size such as "15MiB"', id="size-without-unit"),
         pytest.param('max_size = "0B"', 'max_size: "0B" is not between "1B" and "1GiB"', id="no-size"),
         pytest.param('max_size = "2GiB"', 'max_size: "2GiB" is not between "1B" and "1GiB"', id="too-large"),
+        pytest.param('timeout = "301s"', 'timeout: "301s" is longer than "5m"', id="too-patient"),
         pytest.param('timeout = "0s"', 'timeout: "0s" is not longer than "0s"', id="no-time"),
         pytest.param(
             'allow_private = ["10.0.3.7/24"]',
@@ -986,6 +987,11 @@ def test_a_url_that_would_be_polled_too_often_is_a_warning() -> None:
         'config.toml: source "a": interval: a URL is polled every 10 minutes at most, unless min_interval is shorter',
     )
     assert loaded(SITE + FEED + 'interval = "1m"\nmin_interval = "1m"').warnings == ()
+
+
+def test_a_url_that_two_sources_have_is_a_warning() -> None:
+    config = loaded(SITE + FEED + FEED.replace('"a"', '"b"'))
+    assert config.warnings == ('config.toml: source "b": url: is that of source "a", too',)
 
 
 def test_defaults_that_are_for_other_kinds_of_sources_are_passed_over() -> None:
@@ -1207,6 +1213,31 @@ def test_fingerprints_are_the_same_in_every_run_and_version() -> None:
 def test_any_text_is_a_duration_or_refused_in_one_line(text: str) -> None:
     try:
         assert values.duration(text) >= timedelta()
+    except ValueError as error:
+        assert str(error).isprintable()  # noqa: PT017 - either way is right
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        values.auth,
+        values.cookies,
+        values.header_name,
+        values.header_value,
+        values.interval,
+        values.network,
+        values.page_selector,
+        values.proxy,
+        values.size,
+        values.source_url,
+        values.timeout,
+    ],
+)
+@given(text=st.text())
+@settings(deadline=None)
+def test_any_text_is_a_value_of_a_url_or_refused_in_one_line(read: Callable[[object], object], text: str) -> None:
+    try:
+        read(text)
     except ValueError as error:
         assert str(error).isprintable()  # noqa: PT017 - either way is right
 

@@ -169,6 +169,14 @@ def test_a_file_that_exists_is_left_alone_unless_it_is_forced() -> None:
     assert len(sources_of(settings)) == 4
 
 
+def test_a_source_that_is_replaced_keeps_its_name() -> None:
+    settings = configured()
+    opml.import_list(listed(outlines('text="News" xmlUrl="https://example.net/a"')), settings)
+    later = outlines('text="News" xmlUrl="https://example.net/b"', 'text="Old news" xmlUrl="https://example.net/a"')
+    done = opml.import_list(listed(later), config.load(settings.path), force=True)
+    assert done.added == ("News 2", "News")
+
+
 def test_a_file_that_is_not_toml_may_be_replaced() -> None:
     settings = configured(include="")
     Path("sources.d").mkdir()

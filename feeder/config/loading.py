@@ -349,9 +349,12 @@ def _compare(placed: Collection[_Placed], faults: _Faults) -> None:
 def _warnings(main: File, placed: Collection[_Placed]) -> Iterator[str]:
     if not any(each.source.enabled for each in placed):
         yield _line(main, "no source is enabled; there is nothing to read")
+    first: dict[str, str] = {}
     for each in placed:
         for doubt in _doubts(each.source) if each.source.enabled else ():
             yield _line(each.file, each.label, doubt)
+        if each.source.url and first.setdefault(each.source.url, each.label) != each.label:
+            yield _line(each.file, each.label, f"url: is that of {first[each.source.url]}, too")
 
 
 def _doubts(source: Source) -> Iterator[str]:

@@ -208,7 +208,7 @@ class DefaultsTable(Table):
     first: Count | None = None
     min_interval: Duration | None = None
     max_interval: PositiveDuration | None = None
-    timeout: PositiveDuration | None = None
+    timeout: Annotated[timedelta, PlainValidator(values.timeout)] | None = None
     max_size: Annotated[int, PlainValidator(values.size)] | None = None
     allow_private: Annotated[list[Annotated[str, PlainValidator(values.network)]], AfterValidator(_distinct)] | None = (
         None

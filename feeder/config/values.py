@@ -23,6 +23,7 @@ from feeder.model import UTC_ZONE, CategoryPath
 from feeder.urls import encoded
 
 LONGEST: Final = timedelta(days=3660)  # longer than any sensible setting, and dates can still bear it
+LONGEST_TIMEOUT: Final = timedelta(minutes=5)
 ALIKE: Final = 0.7  # so near must a word be to be suggested, 1 being the same
 LONGEST_NAME: Final = 100
 SHOWN: Final = 60  # characters of a faulty value that a message repeats
@@ -137,6 +138,14 @@ def positive_duration(value: object) -> timedelta:
 def interval(value: object) -> timedelta | Literal["auto"]:
     """Return a length of time of a second at least, or "auto": learned."""
     return "auto" if value == "auto" else positive_duration(value)
+
+
+def timeout(value: object) -> timedelta:
+    """Return a length of time that a poll may well wait for: other processes hold one for dead after twice as much."""
+    length = positive_duration(value)
+    if length > LONGEST_TIMEOUT:
+        raise ValueError(f'{shown(value)} is longer than "5m"')
+    return length
 
 
 def size(value: object) -> int:
