@@ -190,7 +190,7 @@ class App:
         state = self._state(polled.source)
         polled.before = state.error
         failures = state.failures + 1 if polled.error else 0
-        due = cadence.next_poll(source, now, failures=failures, jitter=jitter)
+        due = cadence.next_poll(source, now, failures=failures, jitter=jitter).at
         if polled.missing and not polled.error and source.cron is None:
             due = min(due, _confirmation(source, now))
         self.store.finish_poll(polled.source, now=now, next_poll=due, error=polled.error)
@@ -201,7 +201,10 @@ class App:
     def _recall(self, now: datetime) -> None:
         for state in self.store.sources():
             source = self.parts.sources.get(state.name)
-            if source and state.next_poll > cadence.next_poll(source, now, failures=state.failures, jitter=1.0):
+            if source is None:
+                continue
+            latest = cadence.next_poll(source, now, failures=state.failures, jitter=1.0).at
+            if state.next_poll > latest:
                 self.store.request_poll(state.name, now)
                 log.info("source_recalled", source=state.name, was_due=state.next_poll.isoformat())
 

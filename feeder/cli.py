@@ -33,7 +33,7 @@ TERMINATED: Final = 143  # 128 + SIGTERM
 
 # What `feeder --help` lists, in this order. A command that is not named here comes last.
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
-    "Set up": ("init", "check", "preview", "adopt"),
+    "Set up": ("init", "check", "preview", "opml", "adopt"),
     "Work": ("run", "once"),
     "Look": ("status", "explain"),
     "Steer": ("poll", "pause", "resume", "accept", "remove"),
@@ -255,6 +255,48 @@ def init(
     started = start(file, today=today, title=title, url=url, articles=articles, like=site, timezone=local_zone())
     notes = (f"  note: {note}" for note in started.notes)
     screen.show([f"{started.path}: written; `feeder check` says what it configures", *notes])
+
+
+@feeder.group()
+def opml() -> None:
+    """Take over the feeds of a subscription list (OPML), or write one."""
+
+
+@opml.command("import")
+@_common_options()
+@click.option("--force", is_flag=True, help="Replace the file that an import of a list of this name wrote.")
+@_json_option
+@click.argument("file_or_url", metavar="FILE|URL")
+@click.pass_obj
+def import_(obj: Options, file_or_url: str, *, force: bool, as_json: bool) -> None:
+    """Write the feeds of a list into a file of sources of its own, in sources.d/ beside the configuration.
+
+    Folders become categories. Feeds that are sources already are left out. Nothing is fetched but the list.
+    """
+    from dataclasses import asdict
+
+    from feeder import opml as lists
+    from feeder import screen
+
+    settings = _load(obj, level="warning", to_write=False)
+    done = lists.import_list(file_or_url, settings, force=force)
+    if as_json:
+        screen.show_json(asdict(done) | {"path": done.path and str(done.path)})
+    else:
+        screen.show(lists.report(done, settings))
+
+
+@opml.command()
+@_common_options()
+@click.pass_obj
+def export(obj: Options) -> None:
+    """Write the feeds that are sources to standard output, as OPML 2.0; their categories are folders."""
+    from feeder.opml import export_list
+
+    body, others = export_list(_load(obj, level="warning", to_write=False))
+    click.echo(body, nl=False)
+    if others:
+        _say(f"note: left out, as they are no feeds: {others} of the URLs")
 
 
 @feeder.command()

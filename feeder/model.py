@@ -263,6 +263,27 @@ class Source:
     first: int = 50  # entries that a new source brings, the newest
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """What the answers of a URL source tell of when to come again. The last ones; `published` is of all of them."""
+
+    has_validators: bool | None = None  # an ETag or a Last-Modified; None: nothing has been answered yet
+    fresh_for: timedelta | None = None  # as its server says
+    every: timedelta | None = None  # this and the next two: as the feed says, see `ForeignFeed`
+    skip_hours: frozenset[int] = frozenset()
+    skip_days: frozenset[int] = frozenset()
+    retry_after: timedelta | None = None  # only of the very last answer
+    published: tuple[datetime, ...] = ()  # of its newest articles, in any order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """When a source is polled next, and why not earlier, in a few words."""
+
+    at: datetime
+    why: str
+
+
 # ---------------------------------------------------------------- fetching and parsing
 
 

@@ -242,7 +242,9 @@ class Look:
 
 
 def look(source: Source) -> Look:
-    """Count the documents of *source*; nothing is read."""
+    """Count the documents of *source*; nothing is read, and no server is asked."""
+    if source.url:
+        return Look(source=source)
     count, unlisted = 0, []
     try:
         for found in fetcher_of(source).look(source):
@@ -276,16 +278,16 @@ def check(settings: Config, looks: Sequence[Look]) -> Iterator[Block]:
     )
     yield Table(
         title=many(len(looks), "source"),
-        columns=("source", "documents", "polled", "path"),
+        columns=("source", "documents", "polled", "path or url"),
         rows=tuple(map(_look, looks)),
     )
 
 
 def _look(look: Look) -> tuple[str, ...]:
     source = look.source
-    polled = source.cron or f"every {span(source.interval)}"
-    documents = str(look.documents) if look.documents or not look.problem else "?"
-    place = f"{source.path}" + (f" ({look.problem})" if look.problem else "")
+    polled = source.cron or ("as it publishes" if source.is_adaptive else f"every {span(source.interval)}")
+    documents = str(look.documents) if look.documents or not (look.problem or source.url) else "?"
+    place = f"{source.url or source.path}" + (f" ({look.problem})" if look.problem else "")
     return source.name, documents, polled if source.enabled else "no (enabled = false)", place
 
 
@@ -302,9 +304,10 @@ def check_values(settings: Config, looks: Sequence[Look]) -> dict[str, object]:
         "sources": [
             {
                 "name": each.source.name,
-                "path": str(each.source.path),
+                "path": None if each.source.path is None else str(each.source.path),
+                "url": each.source.url,
                 "enabled": each.source.enabled,
-                "documents": each.documents,
+                "documents": None if each.source.url else each.documents,
                 "problem": each.problem,
             }
             for each in looks

@@ -22,6 +22,7 @@ MEDIA_TYPES: Mapping[Format, str] = MappingProxyType(
     }
 )
 TOP = "categories"
+OWN_FILES = frozenset({"", PAGE, "feeds.json", "feeds.opml", *FILE_NAMES.values()})  # at the root of the output
 # What RFC 3986 lets stand in a URL; the brackets are left out, since only an IPv6 host may hold them.
 _ALLOWED = "%/:?#@!$&'()*+,;=~-._"
 _AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)")
@@ -52,6 +53,12 @@ def feed_urls(category: Category, site: Site, formats: Iterable[Format]) -> tupl
     """Return the URL of the feed of *category* in each of *formats*."""
     home = page_url(category, site)
     return tuple((made, home + FILE_NAMES[made]) for made in formats)
+
+
+def is_own(url: str, site: Site) -> bool:
+    """Tell whether *url* is one of the files that *site* publishes, or below its categories."""
+    below = url.partition("#")[0].removeprefix(site.url)
+    return below != url and (below in OWN_FILES or below.startswith(f"{TOP}/"))
 
 
 def encoded(url: str) -> str:

@@ -586,8 +586,24 @@ def test_check_warns_of_a_directory_that_is_not_there(desk: Desk) -> None:
     assert told.json["sources"][0] == {
         "name": "newsroom",
         "path": str(desk.folder / "newsroom"),
+        "url": None,
         "enabled": True,
         "documents": 1,
+        "problem": None,
+    }
+
+
+def test_check_shows_a_url_and_asks_no_server(desk: Desk) -> None:
+    url = "https://example.net/feed.xml"
+    desk.config.write_text(f'{desk.config.read_text()}\n[[source]]\nname = "far"\nurl = "{url}"\ninterval = "auto"\n')
+    [row] = [line.split() for line in desk.run("check").out.splitlines() if url in line]
+    assert row == ["far", "?", "as", "it", "publishes", url]
+    assert desk.run("check", "--json").json["sources"][-1] == {
+        "name": "far",
+        "path": None,
+        "url": url,
+        "enabled": True,
+        "documents": None,
         "problem": None,
     }
 

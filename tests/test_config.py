@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeder.config import Config, fingerprint, fingerprints, keys, load, render_fingerprint, values
+from feeder.config import Config, fingerprint, fingerprints, keys, load, render_fingerprint, scopes, values
 from feeder.errors import ConfigError
 from feeder.model import (
     CategorySettings,
@@ -23,14 +23,17 @@ from feeder.model import (
     Dialect,
     FeedSettings,
     Format,
+    Select,
     Site,
     Source,
+    SourceKind,
     Watch,
 )
 
 ROOT = Path(__file__).parent.parent
 SITE = 'site = { title = "News", url = "https://example.org/", id = "example.org,2026" }\n'
 SOURCE = '[[source]]\nname = "a"\npath = "articles"\n'
+FEED = '[[source]]\nname = "a"\nurl = "https://example.net/feed.xml"\n'
 
 
 @pytest.fixture(autouse=True)
@@ -312,7 +315,11 @@ def test_a_config_without_sources_is_a_warning() -> None:
         ),
         pytest.param("source = [3]", "source 1: 3 is not a table", id="source-number"),
         pytest.param("defaults.limit = -1", "defaults: limit: -1 is not 1 or more", id="defaults"),
-        pytest.param('defaults.name = "x"', 'defaults: unknown key "name"', id="no-default"),
+        pytest.param(
+            'defaults.name = "x"',
+            "defaults: name: is for one source alone; it may stand in [[source]] only",
+            id="no-default",
+        ),
         pytest.param(
             'defaults = { cron = "@daily", interval = "1h" }',
             "defaults: interval and cron exclude each other",
@@ -409,11 +416,15 @@ def test_fault_92_the_config_is_refused_in_plain_words(text: str, problem: str) 
             'base_url: "https://example.org:x/" is not an absolute URL such as "https://example.org/"',
             id="port",
         ),
+        pytest.param('alert_after = "1d"', "alert_after: this version sends no alerts", id="not-yet"),
+        pytest.param('url = "https://example.org/feed.xml"', "path and url exclude each other", id="url"),
         pytest.param(
-            'url = "https://example.org/feed.xml"',
-            "url: this version reads directories only; give a path in its place",
-            id="url",
+            'interval = "auto"', 'interval: "auto" is for URLs; this source is a directory', id="learned-interval"
         ),
+        pytest.param('timeout = "20s"', "timeout: is for URLs; this source is a directory", id="for-urls"),
+        pytest.param("keep_ids = true", "keep_ids: is for feeds; this source is a directory", id="for-feeds"),
+        pytest.param("first = 3", "first: is for feeds and pages; this source is a directory", id="for-windows"),
+        pytest.param('select = { item = "p" }', "select: is for pages; this source is a directory", id="for-pages"),
         pytest.param('watch = "on"', 'watch: "on" is not one of "auto", true, false', id="watch"),
         pytest.param('exlude = ["x"]', 'unknown key "exlude"; did you mean "exclude"?', id="key"),
         pytest.param('was = "a"', 'was: "a" is a source of its own in this config', id="was"),
@@ -472,9 +483,9 @@ def test_what_must_be_there_is_missed() -> None:
         "config.toml: site: title: is missing",
         "config.toml: site: url: is missing",
         "config.toml: site: id: is missing",
+        "config.toml: source 1: path or url is missing",
         "config.toml: source 1: name: is missing",
-        "config.toml: source 1: path: is missing",
-        'config.toml: source "b": path: is missing',
+        'config.toml: source "b": path or url is missing',
     )
 
 
@@ -731,6 +742,315 @@ def test_directories_without_permission_are_told_apart(tmp_path: Path) -> None:
     ], done.stderr
 
 
+# ---------------------------------------------------------------- URLs
+
+
+def problems_of(source: str) -> list[str]:
+    return [problem.removeprefix('config.toml: source "a": ') for problem in problems(SITE + source)]
+
+
+def test_the_least_source_with_a_url_has_every_default() -> None:
+    config = loaded(SITE + FEED)
+    assert config.sources == (Source(name="a", order=0, url="https://example.net/feed.xml"),)
+    assert config.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        pytest.param('kind = "archive"', {"kind": SourceKind.ARCHIVE}, id="kind"),
+        pytest.param('interval = "auto"', {"is_adaptive": True, "interval": timedelta(minutes=10)}, id="learned"),
+        pytest.param('min_interval = "0s"', {"min_interval": timedelta()}, id="no-minimum"),
+        pytest.param('max_interval = "7d"', {"max_interval": timedelta(days=7)}, id="maximum"),
+        pytest.param('timeout = "5s"', {"timeout": timedelta(seconds=5)}, id="timeout"),
+        pytest.param('max_size = "200KiB"', {"max_size": 200 << 10}, id="size"),
+        pytest.param('max_size = "1GiB"', {"max_size": 1 << 30}, id="largest-size"),
+        pytest.param("max_categories = 3", {"max_categories": 3}, id="categories"),
+        pytest.param("first = 3", {"first": 3}, id="first"),
+        pytest.param("keep_ids = true", {"keep_ids": True}, id="ids"),
+        pytest.param(
+            'allow_private = ["10.0.3.7", "fd00::/8"]',
+            {"allow_private": ("10.0.3.7/32", "fd00::/8")},
+            id="networks",
+        ),
+        pytest.param(
+            'headers = { X-Key = "env:KEY", Accept-Language = "zh-CN, en;q=0.5" }',
+            {"headers": (("Accept-Language", "zh-CN, en;q=0.5"), ("X-Key", "env:KEY"))},
+            id="headers",
+        ),
+        pytest.param('auth = "basic:env:PARTNER"', {"auth": "basic:env:PARTNER"}, id="basic"),
+        pytest.param('auth = "bearer:credential:a.b-c"', {"auth": "bearer:credential:a.b-c"}, id="bearer"),
+        pytest.param('cookies = "credential:jar"', {"cookies": "credential:jar"}, id="cookies"),
+        pytest.param('proxy = "http://proxy:3128"', {"proxy": "http://proxy:3128"}, id="proxy"),
+        pytest.param(
+            'select = { item = "li:has(a)", title = "h3:-soup-contains(a)" }',
+            {"select": Select(item="li:has(a)", title="h3:-soup-contains(a)")},
+            id="select",
+        ),
+        pytest.param('include = ["*.md"]', {"include": ("*.md",)}, id="what-an-archive-may-need"),
+    ],
+)
+def test_a_key_of_a_url_becomes_a_value(key: str, expected: Mapping[str, object]) -> None:
+    [source] = loaded(SITE + FEED + key).sources
+    assert {name: getattr(source, name) for name in expected} == expected
+
+
+def test_certificates_are_looked_for_beside_the_file_that_names_them(tmp_path: Path) -> None:
+    write(FEED + 'tls_ca = "ca.pem"', "more/one.toml")
+    config = loaded('include = ["more/*.toml"]\n' + SITE)
+    path = tmp_path / "more/ca.pem"
+    assert config.sources[0].tls_ca == path
+    assert config.warnings == (
+        f'more/one.toml: source "a": tls_ca: "{path}" is not a file now; the source fails until it is',
+    )
+    path.touch()
+    assert loaded('include = ["more/*.toml"]\n' + SITE).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        pytest.param('kind = "rss"', None, id="kind"),
+        pytest.param('kind = ["feed"]', None, id="kinds"),
+        pytest.param("watch = true", "watch: is for directories; this source is a URL", id="watch"),
+        pytest.param(
+            'kind = "feed"\nwithdraw_after = "1d"',
+            "withdraw_after: is for directories and archives; this source is a feed",
+            id="a-window",
+        ),
+        pytest.param(
+            'kind = "page"\nselect.item = "p"\ndialect = "hexo"',
+            "dialect: is for directories, archives and documents; this source is a page",
+            id="front-matter",
+        ),
+        pytest.param(
+            'kind = "archive"\nfirst = 3', "first: is for feeds and pages; this source is an archive", id="a-tree"
+        ),
+        pytest.param(
+            'kind = "feed"\nselect = { item = "p" }', "select: is for pages; this source is a feed", id="select"
+        ),
+        pytest.param(
+            'kind = "page"',
+            'select: is missing; a page is read by selectors, such as select.item = "article"',
+            id="no-select",
+        ),
+        pytest.param("select = 3", "select: 3 is not a table", id="select-is-a-number"),
+        pytest.param('select = { title = "p" }', "select.item: is missing", id="no-item"),
+        pytest.param(
+            'select = { item = "p", titel = "p" }',
+            'select: unknown key "titel"; did you mean "title"?',
+            id="unknown-selector",
+        ),
+        pytest.param(
+            'select = { item = "p >" }',
+            'select.item: "p >" is not a CSS selector such as "article h2": Invalid character \' \' position 1',
+            id="selector",
+        ),
+        pytest.param('max_size = "15MB"', 'max_size: "15MB" is not a size such as "15MiB"', id="size"),
+        pytest.param("max_size = 15", 'max_size: 15 is not a size such as "15MiB"', id="size-without-unit"),
+        pytest.param('max_size = "0B"', 'max_size: "0B" is not between "1B" and "1GiB"', id="no-size"),
+        pytest.param('max_size = "2GiB"', 'max_size: "2GiB" is not between "1B" and "1GiB"', id="too-large"),
+        pytest.param('timeout = "301s"', 'timeout: "301s" is longer than "5m"', id="too-patient"),
+        pytest.param('timeout = "0s"', 'timeout: "0s" is not longer than "0s"', id="no-time"),
+        pytest.param(
+            'allow_private = ["10.0.3.7/24"]',
+            'allow_private: "10.0.3.7/24" is not a network such as "10.0.3.7/32"; did you mean "10.0.3.0/24"?',
+            id="half-a-network",
+        ),
+        pytest.param(
+            'allow_private = ["intranet"]',
+            'allow_private: "intranet" is not a network such as "10.0.3.7/32"',
+            id="no-network",
+        ),
+        pytest.param(
+            'allow_private = ["10.0.3.7", "10.0.3.7/32"]',
+            'allow_private: "10.0.3.7/32" stands there twice',
+            id="network-twice",
+        ),
+        pytest.param('allow_private = "10.0.3.7"', 'allow_private: "10.0.3.7" is not a list', id="no-list"),
+        pytest.param(
+            'headers = { authorization = "x" }',
+            'headers.authorization: "authorization" is not for headers; '
+            'give it by auth = "bearer:env:NAME" or "basic:env:NAME"',
+            id="authorization",
+        ),
+        pytest.param(
+            'headers = { Cookie = "x" }',
+            'headers.Cookie: "Cookie" is not for headers; give it by cookies = "env:NAME"',
+            id="cookie-header",
+        ),
+        pytest.param(
+            'headers = { Proxy-Authorization = "x" }',
+            'headers.Proxy-Authorization: "Proxy-Authorization" is not for headers; '
+            "a proxy is reached without a password",
+            id="proxy-authorization",
+        ),
+        pytest.param(
+            'headers = { Host = "x" }',
+            'headers.Host: "Host" is not for headers; it is what the url says',
+            id="host",
+        ),
+        pytest.param(
+            'headers = { If-None-Match = "x" }',
+            'headers.If-None-Match: "If-None-Match" is for Feeder to say: it goes with how an answer is read',
+            id="validator",
+        ),
+        pytest.param(
+            'headers = { "X Y" = "x" }',
+            'headers.X Y: "X Y" is not the name of a header such as "Accept-Language"',
+            id="header-name",
+        ),
+        pytest.param(
+            'headers = { X = "a\\r\\nHost: b" }',
+            'headers.X: "a\\r\\nHost: b" is not a line of ASCII without blanks around it',
+            id="header-injection",
+        ),
+        pytest.param('headers = { X = "a", x = "b" }', 'headers: "x" stands there twice', id="header-twice"),
+        pytest.param(
+            'headers = { X = "env:A B" }',
+            'headers.X: "env:A B" is not the name of a secret such as "env:NAME" or "credential:NAME"',
+            id="header-secret",
+        ),
+        pytest.param("headers = 3", "headers: 3 is not a table", id="headers"),
+        pytest.param(
+            'proxy = "socks5://proxy"',
+            'proxy: "socks5://proxy" is not an absolute URL such as "https://example.org/"',
+            id="proxy",
+        ),
+        pytest.param(
+            'proxy = "http://proxy/path"',
+            'proxy: "http://proxy/path" holds more than scheme, host and port',
+            id="proxy-path",
+        ),
+        pytest.param(
+            'min_interval = "2d"', 'min_interval: is longer than max_interval, which is "1d"', id="above-the-default"
+        ),
+        pytest.param(
+            'min_interval = "2d"\nmax_interval = "1d"', "min_interval: is longer than max_interval", id="crossed"
+        ),
+        pytest.param(
+            'min_interval = "1h"\ninterval = "30m"', "interval: is shorter than min_interval", id="below-the-minimum"
+        ),
+    ],
+)
+def test_fault_92_a_url_is_refused_in_plain_words(key: str, problem: str | None) -> None:
+    kinds = 'is not one of "auto", "feed", "page", "document", "archive"'
+    expected = problem or f"kind: {key.removeprefix('kind = ')} {kinds}"
+    assert problems_of(FEED + key) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        pytest.param("url", "https://me:hunter2@example.net/", 'give them by auth = "basic:env:NAME"', id="url"),
+        pytest.param("url", "https://hunter2@example.net/", 'give them by auth = "basic:env:NAME"', id="name-in-url"),
+        pytest.param("url", "https://me:hunter2@exa mple/", 'give them by auth = "basic:env:NAME"', id="broken-url"),
+        pytest.param("url", "me:hunter2@example.net", 'give them by auth = "basic:env:NAME"', id="no-scheme"),
+        pytest.param("proxy", "http://me:hunter2@proxy/", "a proxy is reached without", id="proxy"),
+        pytest.param("auth", "basic:me:hunter2", "a secret itself does not belong here", id="basic"),
+        pytest.param("auth", "hunter2", "a secret itself does not belong here", id="auth"),
+        pytest.param("auth", "bearer:env:", "a secret itself does not belong here", id="no-name"),
+        pytest.param("auth", "bearer:credential:../hunter2", "a secret itself does not belong here", id="climbing"),
+        pytest.param("auth", "bearer:credential:..", "a secret itself does not belong here", id="above"),
+        pytest.param("cookies", "sid=hunter2", "cookies themselves do not belong here", id="cookies"),
+        pytest.param("cookies", ["hunter2"], "cookies themselves do not belong here", id="list-of-cookies"),
+    ],
+)
+def test_a_secret_in_clear_is_refused_and_not_repeated(key: str, value: object, expected: str) -> None:
+    first = "" if key == "url" else 'url = "https://example.net/"\n'
+    [problem] = problems_of(f'[[source]]\nname = "a"\n{first}{key} = {value!r}\n')
+    assert problem.startswith(f"{key}: ")
+    assert problem.endswith(expected)
+    assert "hunter2" not in problem
+
+
+def test_an_at_sign_in_a_path_is_no_password() -> None:
+    assert loaded(SITE + FEED.replace("feed.xml", "@me:x/feed")).sources[0].url == "https://example.net/@me:x/feed"
+
+
+@pytest.mark.parametrize("path", ["", "atom.xml", "feeds.json", "index.html", "categories/a/rss.xml", "feed.json#top"])
+def test_fault_96_what_this_site_publishes_is_no_source(path: str) -> None:
+    url = f"https://example.org/{path}"
+    assert problems_of(FEED.replace("https://example.net/feed.xml", url)) == [
+        f'url: "{url}" is what this site publishes; its feeds would be read as articles'
+    ]
+
+
+@pytest.mark.parametrize("url", ["https://example.org/blog/atom.xml", "https://example.org.example.net/atom.xml"])
+def test_what_else_lies_on_the_same_host_may_be_a_source(url: str) -> None:
+    assert loaded(SITE + FEED.replace("https://example.net/feed.xml", url)).sources[0].url == url
+
+
+def test_a_url_that_would_be_polled_too_often_is_a_warning() -> None:
+    config = loaded(SITE + FEED + 'interval = "1m"')
+    assert config.warnings == (
+        'config.toml: source "a": interval: a URL is polled every 10 minutes at most, unless min_interval is shorter',
+    )
+    assert loaded(SITE + FEED + 'interval = "1m"\nmin_interval = "1m"').warnings == ()
+
+
+def test_a_url_that_two_sources_have_is_a_warning() -> None:
+    config = loaded(SITE + FEED + FEED.replace('"a"', '"b"'))
+    assert config.warnings == ('config.toml: source "b": url: is that of source "a", too',)
+
+
+def test_defaults_that_are_for_other_kinds_of_sources_are_passed_over() -> None:
+    defaults = '[defaults]\ninterval = "auto"\nwatch = true\nfirst = 7\nkind = "feed"\nkeep_deleted = true\n'
+    config = loaded(SITE + defaults + SOURCE + FEED.replace('"a"', '"b"'))
+    directory, feed = config.sources
+    assert (directory.watch, directory.is_adaptive, directory.keep_deleted) == (Watch.ON, False, True)
+    assert directory.first == Source(name="a", order=0).first
+    assert (feed.first, feed.is_adaptive, feed.keep_deleted, feed.watch) == (7, True, False, Watch.AUTO)
+
+
+@pytest.mark.parametrize("key", ["url", "select", "headers", "auth", "cookies"])
+def test_what_is_sent_to_one_server_is_no_default(key: str) -> None:
+    assert problems(f'{SITE}[defaults]\n{key} = "x"') == (
+        f"config.toml: defaults: {key}: is for one source alone; it may stand in [[source]] only",
+    )
+
+
+def test_no_key_may_have_a_scope_that_is_not_a_key() -> None:
+    assert {f"source.{key}" for key in scopes.SCOPES} <= set(keys())
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param('kind = "feed"', id="kind"),
+        pytest.param('select.item = "p"', id="select"),
+        pytest.param("keep_ids = true", id="keep-ids"),
+        pytest.param("max_categories = 3", id="max-categories"),
+        pytest.param('headers = { Accept-Language = "de" }', id="headers"),
+        pytest.param('exclude = ["x"]', id="exclude"),
+        pytest.param('dialect = "hexo"', id="dialect"),
+    ],
+)
+def test_a_setting_that_reads_a_url_otherwise_moves_the_fingerprint(key: str) -> None:
+    assert reading(loaded(SITE + FEED + key)) != reading(loaded(SITE + FEED))
+
+
+def test_another_url_moves_the_fingerprint() -> None:
+    assert reading(loaded(SITE + FEED.replace("feed.xml", "atom.xml"))) != reading(loaded(SITE + FEED))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param('interval = "auto"', id="interval"),
+        pytest.param('timeout = "5s"', id="timeout"),
+        pytest.param('max_size = "1MiB"', id="size"),
+        pytest.param('auth = "basic:env:NAME"', id="auth"),
+        pytest.param('cookies = "env:NAME"', id="cookies"),
+        pytest.param('min_interval = "5m"', id="minimum"),
+        pytest.param("first = 3", id="first"),
+        pytest.param('allow_private = ["10.0.3.7/32"]', id="networks"),
+    ],
+)
+def test_how_a_url_is_fetched_does_not_move_the_fingerprint(key: str) -> None:
+    assert reading(loaded(SITE + FEED + key)) == reading(loaded(SITE + FEED))
+
+
 # ---------------------------------------------------------------- the file that comes with the program
 
 
@@ -752,7 +1072,7 @@ def test_the_config_that_comes_along_serves_the_examples() -> None:
 def test_the_config_that_comes_along_loads_with_every_option() -> None:
     text = (ROOT / "config.toml").read_text(encoding="utf-8")
     config = loaded(optional_lines_taken_in(text))
-    assert [source.name for source in config.sources] == ["examples", "nightly"]
+    assert [source.name for source in config.sources] == ["examples", "nightly", "partner", "notices"]
 
 
 @pytest.mark.parametrize("key", keys())
@@ -783,12 +1103,22 @@ def test_the_defaults_that_the_config_shows_are_the_defaults() -> None:
     assert (feeds.count("\n"), source.count("\n")) == (5, 14)
 
 
+def test_the_defaults_that_the_config_shows_for_a_url_are_the_defaults() -> None:
+    shown = defaults_shown(
+        '#url = "https://example.org/feed.xml"',
+        "# A web page without a feed: CSS selectors say where its articles are.",
+    )
+    assert loaded(SITE + FEED + shown) == loaded(SITE + FEED)
+    assert shown.count("\n") == 7
+
+
 # ---------------------------------------------------------------- fingerprints
 
 
 def test_every_setting_of_a_source_is_weighed() -> None:
     weighed = {
         *fingerprints.READ_OF_SOURCE,
+        *fingerprints.READ_OF_URL,
         *fingerprints.RENDER_OF_SOURCE,
         *fingerprints.NEITHER_OF_SOURCE,
     }
@@ -883,6 +1213,31 @@ def test_fingerprints_are_the_same_in_every_run_and_version() -> None:
 def test_any_text_is_a_duration_or_refused_in_one_line(text: str) -> None:
     try:
         assert values.duration(text) >= timedelta()
+    except ValueError as error:
+        assert str(error).isprintable()  # noqa: PT017 - either way is right
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        values.auth,
+        values.cookies,
+        values.header_name,
+        values.header_value,
+        values.interval,
+        values.network,
+        values.page_selector,
+        values.proxy,
+        values.size,
+        values.source_url,
+        values.timeout,
+    ],
+)
+@given(text=st.text())
+@settings(deadline=None)
+def test_any_text_is_a_value_of_a_url_or_refused_in_one_line(read: Callable[[object], object], text: str) -> None:
+    try:
+        read(text)
     except ValueError as error:
         assert str(error).isprintable()  # noqa: PT017 - either way is right
 

@@ -11,12 +11,12 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from feeder.config.loading import Config
-from feeder.model import CategorySettings, FeedSettings, Site, Source
+from feeder.model import CategorySettings, FeedSettings, Select, Site, Source
 
 READ_VERSION: Final = 1  # raise it when the same settings read the same document otherwise than before
 RENDER_VERSION: Final = 1  # raise it when the same settings render the same articles otherwise than before
 
-# Each setting stands in one of the three tables of its kind, or in the first two.
+# Each setting stands in a table of its kind: what is read and what is rendered may depend on the same.
 READ_OF_SOURCE: Final = (
     "dialect",
     "require_front_matter",
@@ -34,6 +34,16 @@ READ_OF_SOURCE: Final = (
     "remove",
     "dedup",
 )
+READ_OF_URL: Final = (  # as well, of a source that has one: an answer of before is of no use
+    "url",
+    "kind",
+    "select",
+    "include",
+    "exclude",
+    "keep_ids",
+    "max_categories",
+    "headers",
+)
 RENDER_OF_SOURCE: Final = (
     "language",
     "future",
@@ -50,7 +60,6 @@ NEITHER_OF_SOURCE: Final = (
     "name",
     "order",
     "path",
-    "url",
     "enabled",
     "interval",
     "cron",
@@ -61,6 +70,17 @@ NEITHER_OF_SOURCE: Final = (
     "withdraw_after",
     "on_remove",
     "was",
+    "is_adaptive",
+    "min_interval",
+    "max_interval",
+    "timeout",
+    "max_size",
+    "allow_private",
+    "auth",
+    "cookies",
+    "proxy",
+    "tls_ca",
+    "first",
 )
 READ_OF_SITE: Final = ("timezone", "zones", "never_merge")  # and of the categories what is the same as what
 RENDER_OF_SITE: Final = ("title", "url", "id", "author", "language", "timezone", "categories")
@@ -71,7 +91,8 @@ NEITHER_OF_FEEDS: Final = ("settle",)
 def fingerprint(source: Source, site: Site) -> str:
     """Return the hash of all that shapes how a document of *source* is read."""
     aliases = [(each.path, each.same_as) for each in site.categories if each.same_as]
-    return _hash(READ_VERSION, _picked(source, READ_OF_SOURCE), _picked(site, READ_OF_SITE), sorted(aliases))
+    of_url = [_picked(source, READ_OF_URL)] if source.url else []
+    return _hash(READ_VERSION, _picked(source, READ_OF_SOURCE), _picked(site, READ_OF_SITE), sorted(aliases), *of_url)
 
 
 def render_fingerprint(config: Config) -> str:
@@ -88,7 +109,7 @@ def _hash(*values: object) -> str:
     return sha256(json.dumps(values, default=_plain, sort_keys=True).encode()).hexdigest()
 
 
-def _plain(value: timedelta | ZoneInfo | CategorySettings) -> object:
+def _plain(value: timedelta | ZoneInfo | CategorySettings | Select) -> object:
     """Return what JSON has no word for, the same in every version of Python."""
     if isinstance(value, timedelta):
         return value.total_seconds()

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
+from feeder.cadence import MIN_INTERVAL
 from feeder.categories import join_path
-from feeder.config import naming, places, values
+from feeder.config import naming, places, scopes, values
 from feeder.config.files import File, included, read_file
 from feeder.config.schema import (
     INCLUDED_KEYS,
@@ -29,7 +30,8 @@ from feeder.config.schema import (
     unknown_key,
 )
 from feeder.errors import ConfigError
-from feeder.model import UTC_ZONE, CategorySettings, FeedSettings, Site, Source
+from feeder.model import UTC_ZONE, CategorySettings, FeedSettings, Select, Site, Source
+from feeder.urls import is_own
 
 _ReadPath: TypeAlias = Callable[[Path, str], Path]
 
@@ -102,7 +104,6 @@ class _Placed:
     """A source, and what to call it in a message."""
 
     source: Source
-    path: Path  # the source's
     file: File
     label: str
 
@@ -187,7 +188,8 @@ def _storage(main: File, placed: Iterable[_Placed], faults: _Faults, *, to_write
     state = _path(main, "state", table.state if table else None, places.state_file, faults)
     output = _path(main, "output", table.output if table else None, places.output_directory, faults)
     for each in placed:
-        for fault in places.faults_of_source(each.path, output) if output else ():
+        path = each.source.path
+        for fault in places.faults_of_source(path, output) if path and output else ():
             faults.add(each.file, each.label, fault)
     if state is None or output is None:
         return None
@@ -220,12 +222,13 @@ def _sources(main: File, site: Site | None, faults: _Faults) -> Iterator[_Placed
         for index, raw in enumerate(_tables_of_sources(file, faults), start=1):
             label = _source_label(raw, index)
             table, found = read(SourceTable, _merged(defaults, raw))
-            for fault in (*_contradictions(raw), *found, *_taken(raw, file, names)):
+            for fault in (*_contradictions(raw), *_misfits(raw, defaults), *found, *_taken(raw, file, names)):
                 faults.add(file, label, fault)
-            if table:
-                path = places.absolute(file.directory, table.path)
-                source = _source(table, path, order=next(order), zone=zone)
-                yield _Placed(source=source, path=path, file=file, label=label)
+            if isinstance(raw, dict) and table and (table.path is None) != (table.url is None):
+                source = _source(table, file, order=next(order), zone=zone)
+                for fault in _faults_of_url(source, raw, site):
+                    faults.add(file, label, fault)
+                yield _Placed(source=source, file=file, label=label)
 
 
 def _included(main: File, faults: _Faults) -> Iterator[File]:
@@ -280,17 +283,53 @@ def _contradictions(raw: object) -> Iterator[str]:
         yield "interval and cron exclude each other"
 
 
+def _misfits(raw: object, defaults: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with what a source is: both a path and a url, neither, or keys for something else."""
+    if not isinstance(raw, dict):
+        return
+    if "path" in raw and "url" in raw:
+        yield "path and url exclude each other"
+    elif "path" not in raw and "url" not in raw:
+        yield "path or url is missing"
+    yield from scopes.strangers(raw, defaults)
+
+
 def _merged(defaults: Mapping[str, Any], raw: object) -> object:
-    """Return *raw* with the defaults it does not override; interval and cron override one another."""
+    """Return *raw* with the defaults that it does not override; interval and cron override one another."""
     if not isinstance(raw, dict):
         return raw
     timed = "interval" in raw or "cron" in raw
-    return {key: value for key, value in defaults.items() if not (timed and key in {"interval", "cron"})} | raw
+    fitting = scopes.without_strangers(defaults, raw)
+    return {key: value for key, value in fitting.items() if not (timed and key in {"interval", "cron"})} | raw
 
 
-def _source(table: SourceTable, path: Path, *, order: int, zone: ZoneInfo) -> Source:
-    words = tuple(sorted((table.fields or {}).items()))
-    return Source(**{"timezone": zone} | table.given() | {"path": path, "fields": words, "order": order})
+def _source(table: SourceTable, file: File, *, order: int, zone: ZoneInfo) -> Source:
+    given: dict[str, Any] = {"timezone": zone, "order": order} | table.given()
+    if table.interval == scopes.LEARNED:
+        del given["interval"]
+        given["is_adaptive"] = True
+    for key in ("path", "tls_ca"):
+        if key in given:
+            given[key] = places.absolute(file.directory, given[key])
+    for key in ("fields", "headers"):
+        if key in given:
+            given[key] = tuple(sorted(given[key].items()))
+    if table.select:
+        given["select"] = Select(**table.select.given())
+    return Source(**given)
+
+
+def _faults_of_url(source: Source, raw: Mapping[str, Any], site: Site | None) -> Iterator[str]:
+    """Yield what is wrong with a URL's intervals, and with a URL of our own."""
+    if source.url and site and is_own(source.url, site):
+        yield f"url: {values.shown(source.url)} is what this site publishes; its feeds would be read as articles"
+    least = source.min_interval
+    if source.url is None or least is None:
+        return
+    if least > source.max_interval:
+        yield "min_interval: is longer than max_interval" + ("" if "max_interval" in raw else ', which is "1d"')
+    elif {"interval", "min_interval"} <= raw.keys() and source.interval < least and not source.is_adaptive:
+        yield "interval: is shorter than min_interval"
 
 
 def _compare(placed: Collection[_Placed], faults: _Faults) -> None:
@@ -310,7 +349,19 @@ def _compare(placed: Collection[_Placed], faults: _Faults) -> None:
 def _warnings(main: File, placed: Collection[_Placed]) -> Iterator[str]:
     if not any(each.source.enabled for each in placed):
         yield _line(main, "no source is enabled; there is nothing to read")
+    first: dict[str, str] = {}
     for each in placed:
-        doubt = places.doubt(each.path)
-        if doubt and each.source.enabled:
+        for doubt in _doubts(each.source) if each.source.enabled else ():
             yield _line(each.file, each.label, doubt)
+        if each.source.url and first.setdefault(each.source.url, each.label) != each.label:
+            yield _line(each.file, each.label, f"url: is that of {first[each.source.url]}, too")
+
+
+def _doubts(source: Source) -> Iterator[str]:
+    if source.path and (doubt := places.doubt(source.path)):
+        yield doubt
+    if source.tls_ca and not source.tls_ca.is_file():
+        yield f"tls_ca: {values.shown_path(source.tls_ca)} is not a file now; the source fails until it is"
+    is_timed = source.url and source.cron is None and not source.is_adaptive
+    if is_timed and source.min_interval is None and source.interval < MIN_INTERVAL:
+        yield "interval: a URL is polled every 10 minutes at most, unless min_interval is shorter"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Any, Final, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError
@@ -28,6 +28,7 @@ from feeder.model import (
     FuturePolicy,
     ImagePolicy,
     OnRemove,
+    SourceKind,
     Watch,
 )
 
@@ -49,7 +50,6 @@ FIELD_WORDS: Final = (
 
 NOT_YET: Final = MappingProxyType(
     {
-        "url": "this version reads directories only; give a path in its place",
         "alert_after": "this version sends no alerts",
     }
 )
@@ -76,6 +76,11 @@ def _distinct(items: list[Any]) -> list[Any]:
     return items
 
 
+def _distinct_headers(headers: dict[str, str]) -> dict[str, str]:
+    _distinct([name.lower() for name in headers])
+    return headers
+
+
 Line = Annotated[str, PlainValidator(values.line)]
 Name = Annotated[str, PlainValidator(values.name)]
 Duration = Annotated[timedelta, PlainValidator(values.duration)]
@@ -86,6 +91,7 @@ Language = Annotated[str, PlainValidator(values.language)]
 Url = Annotated[str, PlainValidator(values.url)]
 PathOfNames = Annotated[CategoryPath, PlainValidator(values.category)]
 Count = Annotated[int, Field(gt=0, le=MOST)]
+Selector = Annotated[str, PlainValidator(values.page_selector)]
 Lines: TypeAlias = list[Line]
 
 
@@ -166,7 +172,7 @@ class DefaultsTable(Table):
     """``[defaults]``, for the sources of its file."""
 
     enabled: bool | None = None
-    interval: PositiveDuration | None = None
+    interval: Annotated[timedelta | Literal["auto"], PlainValidator(values.interval)] | None = None
     cron: Annotated[str, PlainValidator(values.cron)] | None = None
     watch: Annotated[Watch, PlainValidator(_watch)] | None = None
     dialect: Annotated[Dialect, _one_of(Dialect)] | None = None
@@ -195,14 +201,53 @@ class DefaultsTable(Table):
     content: Annotated[ContentPolicy, _one_of(ContentPolicy)] | None = None
     rights: Line | None = None
     attribution: Line | None = None
+    # Of a URL:
+    kind: Annotated[SourceKind, _one_of(SourceKind)] | None = None
+    keep_ids: bool | None = None
+    max_categories: Count | None = None
+    first: Count | None = None
+    min_interval: Duration | None = None
+    max_interval: PositiveDuration | None = None
+    timeout: Annotated[timedelta, PlainValidator(values.timeout)] | None = None
+    max_size: Annotated[int, PlainValidator(values.size)] | None = None
+    allow_private: Annotated[list[Annotated[str, PlainValidator(values.network)]], AfterValidator(_distinct)] | None = (
+        None
+    )
+    proxy: Annotated[str, PlainValidator(values.proxy)] | None = None
+    tls_ca: Line | None = None
+
+
+class SelectTable(Table):
+    """``[source.select]``."""
+
+    item: Selector
+    title: Selector | None = None
+    link: Selector | None = None
+    date: Selector | None = None
+    body: Selector | None = None
+    image: Selector | None = None
+    category: Selector | None = None
 
 
 class SourceTable(DefaultsTable):
-    """``[[source]]``."""
+    """``[[source]]``. What is sent to one server only is not for defaults."""
 
     name: Name
-    path: Line
+    path: Line | None = None
+    url: Annotated[str, PlainValidator(values.source_url)] | None = None
     was: Name | None = None
+    select: SelectTable | None = None
+    headers: (
+        Annotated[
+            dict[
+                Annotated[str, PlainValidator(values.header_name)], Annotated[str, PlainValidator(values.header_value)]
+            ],
+            AfterValidator(_distinct_headers),
+        ]
+        | None
+    ) = None
+    auth: Annotated[str, PlainValidator(values.auth)] | None = None
+    cookies: Annotated[str, PlainValidator(values.cookies)] | None = None
 
 
 TABLES: Final[Mapping[str, type[Table]]] = MappingProxyType(
@@ -240,7 +285,7 @@ def read(kind: type[AnyTable], raw: object) -> tuple[AnyTable | None, tuple[str,
         rest = kind.model_validate(sound)
     except ValidationError:
         rest = None
-    return rest, tuple(_sentence(kind, fault) for fault in faults if not _is_beside_the_point(fault, raw))
+    return rest, tuple(_sentence(kind, fault) for fault in faults)
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
@@ -253,7 +298,8 @@ def keys() -> tuple[str, ...]:
     once = (f"{name}.{key}" for name, table in TABLES.items() if name != "defaults" for key in table.model_fields)
     category = (f"categories.*.{key}" for key in CategoryTable.model_fields)
     source = (f"source.{key}" for key in SourceTable.model_fields)
-    return ("include", *once, *category, "defaults", *source)
+    select = (f"source.select.{key}" for key in SelectTable.model_fields)
+    return ("include", *once, *category, "defaults", *source, *select)
 
 
 REASONS: Final[Mapping[str, str]] = MappingProxyType(
@@ -264,6 +310,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "less_than_equal": f"is more than {MOST}",
         "list_type": "is not a list",
         "dict_type": "is not a table",
+        "model_type": "is not a table",
         "too_short": "is empty",
     }
 )
@@ -275,8 +322,7 @@ def _sentence(kind: type[Table], fault: ErrorDetails) -> str:
         values.printable(str(part)) for part in fault["loc"] if not isinstance(part, int) and part != "[key]"
     )
     if fault["type"] == "extra_forbidden":
-        key = str(fault["loc"][-1])
-        return f"{key}: {NOT_YET[key]}" if key in NOT_YET else unknown_key(key, kind.model_fields)
+        return _unknown(kind, *map(str, fault["loc"]))
     if fault["type"] == "missing":
         return f"{where}: is missing"
     if fault["type"] == "value_error":
@@ -284,6 +330,10 @@ def _sentence(kind: type[Table], fault: ErrorDetails) -> str:
     return f"{where}: {values.shown(fault['input'])} {REASONS[fault['type']]}"
 
 
-def _is_beside_the_point(fault: ErrorDetails, raw: Mapping[str, object]) -> bool:
-    """Tell whether a missing path is only the other side of a URL."""
-    return fault["type"] == "missing" and fault["loc"] == ("path",) and "url" in raw
+def _unknown(kind: type[Table], *way: str) -> str:
+    *above, key = way
+    if above:
+        return f"{above[0]}: {unknown_key(key, SelectTable.model_fields)}"  # the one table inside a table
+    if kind is DefaultsTable and key in SourceTable.model_fields:
+        return f"{key}: is for one source alone; it may stand in [[source]] only"
+    return f"{key}: {NOT_YET[key]}" if key in NOT_YET else unknown_key(key, kind.model_fields)

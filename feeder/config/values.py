@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from datetime import date, timedelta
 from difflib import get_close_matches
+from ipaddress import ip_network
 from string import Formatter
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -22,11 +23,14 @@ from feeder.model import UTC_ZONE, CategoryPath
 from feeder.urls import encoded
 
 LONGEST: Final = timedelta(days=3660)  # longer than any sensible setting, and dates can still bear it
+LONGEST_TIMEOUT: Final = timedelta(minutes=5)
 ALIKE: Final = 0.7  # so near must a word be to be suggested, 1 being the same
 LONGEST_NAME: Final = 100
 SHOWN: Final = 60  # characters of a faulty value that a message repeats
 PLACEHOLDERS: Final = ("year", "month", "day", "slug", "title", "path", "page", "name", "category")
 LAST_PORT: Final = 65535
+MOST_BYTES: Final = 1 << 30  # of one answer, which is held in memory
+UNITS: Final = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 FIXED_ZONES: Final = frozenset({"GMT", "UT", "UTC", "Z"})
 
 _NO_LINE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufffe\uffff]")
@@ -40,6 +44,40 @@ _LANGUAGE: Final = re.compile(
 )
 _HOST_NAME: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
 _SITE_ID: Final = re.compile(rf"(?:[A-Za-z0-9._-]+@)?{_HOST_NAME},(\d{{4}})(?:-(\d\d))?(?:-(\d\d))?", re.ASCII)
+_SIZE: Final = re.compile(r"(\d{1,10})(B|KiB|MiB|GiB)", re.ASCII)
+_USERINFO: Final = re.compile(r"[^/?#]*//[^/?#]*@|[^/?#:]*:[^/?#]*@")
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_FIELD_VALUE: Final = re.compile(r"[!-~](?:[ -~\t]*[!-~])?")  # RFC 9110, 5.5, without what it calls obsolete
+_SECRET: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|credential:(?!\.\.?$)[A-Za-z0-9._-]{1,255}")
+_AUTH: Final = re.compile(rf"(?:basic|bearer):(?:{_SECRET.pattern})")
+_OF_THE_EXCHANGE: Final = "is for Feeder to say: it goes with how an answer is read"
+HEADERS_OF_OTHERS: Final = {
+    "authorization": 'is not for headers; give it by auth = "bearer:env:NAME" or "basic:env:NAME"',
+    "cookie": 'is not for headers; give it by cookies = "env:NAME"',
+    "proxy-authorization": "is not for headers; a proxy is reached without a password",
+    "host": "is not for headers; it is what the url says",
+    **dict.fromkeys(
+        (
+            "accept-encoding",
+            "connection",
+            "content-length",
+            "expect",
+            "if-match",
+            "if-modified-since",
+            "if-none-match",
+            "if-range",
+            "if-unmodified-since",
+            "keep-alive",
+            "range",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+        ),
+        _OF_THE_EXCHANGE,
+    ),
+}
+"""Names of headers, in small letters, that a source cannot set, and why."""
 
 
 def shown(value: object) -> str:
@@ -95,6 +133,30 @@ def positive_duration(value: object) -> timedelta:
     if not length:
         raise ValueError(f'{shown(value)} is not longer than "0s"')
     return length
+
+
+def interval(value: object) -> timedelta | Literal["auto"]:
+    """Return a length of time of a second at least, or "auto": learned."""
+    return "auto" if value == "auto" else positive_duration(value)
+
+
+def timeout(value: object) -> timedelta:
+    """Return a length of time that a poll may well wait for: other processes hold one for dead after twice as much."""
+    length = positive_duration(value)
+    if length > LONGEST_TIMEOUT:
+        raise ValueError(f'{shown(value)} is longer than "5m"')
+    return length
+
+
+def size(value: object) -> int:
+    """Return a number of bytes: "15MiB"."""
+    found = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        raise ValueError(f'{shown(value)} is not a size such as "15MiB"')
+    number = int(found[1]) * UNITS[found[2]]
+    if not 0 < number <= MOST_BYTES:
+        raise ValueError(f'{shown(value)} is not between "1B" and "1GiB"')
+    return number
 
 
 def signed_duration(value: object) -> timedelta:
@@ -159,6 +221,25 @@ def url(value: object) -> str:
     return encoded(text)
 
 
+def source_url(value: object) -> str:
+    """Return the URL of a source. A name and a password do not belong there, and are not repeated in the message."""
+    text = _text(value)
+    if _USERINFO.match(text):
+        raise ValueError('holds a name or a password, which logs would show; give them by auth = "basic:env:NAME"')
+    return url(text)
+
+
+def proxy(value: object) -> str:
+    """Return the URL of a proxy."""
+    text = _text(value)
+    if _USERINFO.match(text):
+        raise ValueError("holds a name or a password; a proxy is reached without")
+    found = url(text)
+    if urlsplit(found).path not in {"", "/"} or "?" in found or "#" in found:
+        raise ValueError(f"{shown(value)} holds more than scheme, host and port")
+    return found
+
+
 def root_url(value: object) -> str:
     """Return the URL of a directory: it ends with "/" and has neither query nor fragment."""
     text = url(value)
@@ -202,6 +283,69 @@ def selector(value: object) -> str:
     except ValueError:
         raise ValueError(f'{shown(value)} is not a CSS selector such as ".ad"') from None
     return text
+
+
+def page_selector(value: object) -> str:
+    """Return a CSS selector that the reader of web pages understands; it knows some that others do not."""
+    # Few configs have one, and the import takes longer than the rest of most commands.
+    import soupsieve  # noqa: PLC0415
+
+    text = line(value)
+    try:
+        soupsieve.compile(text)
+    except soupsieve.SelectorSyntaxError as error:
+        reason = printable(str(error).partition("\n")[0])
+        raise ValueError(f'{shown(value)} is not a CSS selector such as "article h2": {reason}') from None
+    return text
+
+
+def network(value: object) -> str:
+    """Return a network of addresses: "10.0.3.7/32"."""
+    text = _text(value)
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        nearest = f'; did you mean "{ip_network(text, strict=False)}"?' if _reads(_loose_network, text) else ""
+        raise ValueError(f'{shown(value)} is not a network such as "10.0.3.7/32"{nearest}') from None
+
+
+def header_name(value: object) -> str:
+    """Return the name of a header that a source may send."""
+    text = _text(value)
+    if not _TOKEN.fullmatch(text):
+        raise ValueError(f'{shown(value)} is not the name of a header such as "Accept-Language"')
+    if text.lower() in HEADERS_OF_OTHERS:
+        raise ValueError(f"{shown(value)} {HEADERS_OF_OTHERS[text.lower()]}")
+    return text
+
+
+def header_value(value: object) -> str:
+    """Return what a header says, or the name of the secret that it says: "env:NAME", "credential:NAME"."""
+    text = _text(value)
+    if not _FIELD_VALUE.fullmatch(text):
+        raise ValueError(f"{shown(value)} is not a line of ASCII without blanks around it")
+    if text.startswith(("env:", "credential:")) and not _SECRET.fullmatch(text):
+        raise ValueError(f'{shown(value)} is not the name of a secret such as "env:NAME" or "credential:NAME"')
+    return text
+
+
+def auth(value: object) -> str:
+    """Return how a source is entered and the name of the secret. What is none is not repeated: it may be the secret."""
+    if not isinstance(value, str) or not _AUTH.fullmatch(value):
+        raise ValueError(
+            'is not the name of a secret such as "basic:env:NAME" or "bearer:credential:NAME"; '
+            "a secret itself does not belong here"
+        )
+    return value
+
+
+def cookies(value: object) -> str:
+    """Return the name of the secret that holds cookies. What is none is not repeated: it may be the secret."""
+    if not isinstance(value, str) or not _SECRET.fullmatch(value):
+        raise ValueError(
+            'is not the name of a secret such as "env:NAME" or "credential:NAME"; cookies themselves do not belong here'
+        )
+    return value
 
 
 def glob(value: object) -> str:
@@ -272,6 +416,10 @@ def choice(words: Collection[str]) -> Callable[[object], str]:
         return str(value)
 
     return chosen
+
+
+def _loose_network(text: str) -> object:
+    return ip_network(text, strict=False)
 
 
 def _text(value: object) -> str:

@@ -1,12 +1,12 @@
-"""The index of all feeds to OPML 2.0, which feed readers import."""
+"""Feeds to OPML 2.0, which feed readers import: the index of those we publish, and the list of those we read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from lxml import etree
 
-from feeder.model import FeedRecord, Format, Node, Site
+from feeder.model import CategoryPath, FeedRecord, Format, Node, Site, Source
 
 
 def render_index(records: Sequence[FeedRecord], site: Site) -> bytes:
@@ -14,14 +14,40 @@ def render_index(records: Sequence[FeedRecord], site: Site) -> bytes:
 
     *records* hold parents before their children.
     """
-    root = etree.Element("opml", version="2.0")
-    etree.SubElement(etree.SubElement(root, "head"), "title").text = site.title
+    root, body = _begun(site)
     placed: dict[Node, etree._Element] = {}
-    body = etree.SubElement(root, "body")
     for record in records:
         parent = _nearest(placed, record.category.node, body)
         placed[record.category.node] = etree.SubElement(parent, "outline", _attributes(record, site))
+    return _written(root)
+
+
+def render_subscriptions(sources: Iterable[Source], site: Site) -> bytes:
+    """Return the list of those *sources* that have a URL, in folders as their categories are."""
+    root, body = _begun(site)
+    folders: dict[CategoryPath, etree._Element] = {(): body}
+    for source in sources:
+        if source.url:
+            named = {"text": source.name, "title": source.name, "type": "rss", "xmlUrl": source.url}
+            etree.SubElement(_folder(folders, source.category), "outline", named)
+    return _written(root)
+
+
+def _begun(site: Site) -> tuple[etree._Element, etree._Element]:
+    root = etree.Element("opml", version="2.0")
+    etree.SubElement(etree.SubElement(root, "head"), "title").text = site.title
+    return root, etree.SubElement(root, "body")
+
+
+def _written(root: etree._Element) -> bytes:
     return etree.tostring(root, encoding="UTF-8", pretty_print=True, xml_declaration=True)
+
+
+def _folder(folders: dict[CategoryPath, etree._Element], path: CategoryPath) -> etree._Element:
+    for depth in range(1, len(path) + 1):
+        if path[:depth] not in folders:
+            folders[path[:depth]] = etree.SubElement(folders[path[: depth - 1]], "outline", {"text": path[depth - 1]})
+    return folders[path]
 
 
 def _nearest(placed: dict[Node, etree._Element], node: Node, body: etree._Element) -> etree._Element:
