@@ -290,12 +290,12 @@ class Due:
 @sendable
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A document that a source holds now, and the stamp that moves when it may have changed."""
+    """A document that a source holds now, and the stamp that moves when it may have changed, if it lies in a file."""
 
     locator: str
-    size: int
-    mtime_ns: int
-    inode: int
+    size: int = 0
+    mtime_ns: int = 0
+    inode: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,9 @@ from typing import Protocol
 from feeder.dedup import Known, Missing, Reunion
 from feeder.model import (
     Body,
+    CategoryPath,
     Change,
+    Due,
     Memory,
     Node,
     Place,
@@ -46,6 +48,8 @@ class SourceState:
     last_poll: datetime | None = None
     last_success: datetime | None = None
     error: str | None = None
+    why: str | None = None  # it is polled no earlier than `next_poll`
+    memo: str | None = None  # what a URL's last answers told (see `feeder.memo`)
 
 
 @sendable
@@ -190,8 +194,11 @@ class Store(Protocol):
     def claim_due(self, now: datetime, *, limit: int, lease: timedelta) -> tuple[str, ...]:
         """Lease and return the names of sources whose poll is due and that nobody else holds."""
 
-    def finish_poll(self, name: str, *, now: datetime, next_poll: datetime, error: str | None) -> None:
+    def finish_poll(self, name: str, *, now: datetime, due: Due, error: str | None) -> None:
         """Give a lease back with the poll's outcome."""
+
+    def set_memo(self, name: str, memo: str) -> None:
+        """Keep what a source's answer told."""
 
     def set_fingerprint(self, name: str, fingerprint: str) -> None:
         """Note with which settings all documents of the source have been read."""
@@ -220,6 +227,24 @@ class Store(Protocol):
 
     def changed(self, name: str, *, everything: bool) -> Iterator[Seen]:
         """Yield the scan's places that are new or have another stamp, with what was last read there."""
+
+    def seen(self, name: str, locators: Collection[str]) -> Mapping[str, Seen]:
+        """Return what was last read at each of some locators where anything was."""
+
+    def save_documents(self, name: str, documents: Mapping[str, bytes]) -> None:
+        """Keep the bodies, by locator, of sightings that lie in no file."""
+
+    def documents(self, ids: Collection[str]) -> Mapping[str, bytes]:
+        """Return the body of each article whose winning sighting lies in no file."""
+
+    def prune_documents(self, before: datetime) -> None:
+        """Forget the bodies of sightings from before some time that are in no feed."""
+
+    def paths_of(self, name: str) -> frozenset[CategoryPath]:
+        """Return the category paths that the articles of a source have, as spelled."""
+
+    def newest_of(self, name: str, limit: int) -> tuple[datetime, ...]:
+        """Return when the newest articles of a source that say so were published."""
 
     def count_changed(self, name: str, *, everything: bool) -> int:
         """Return how many places `changed` yields."""

@@ -23,6 +23,7 @@ from feeder.model import (
     CategoryPath,
     Change,
     Dating,
+    Due,
     Memory,
     Node,
     Place,
@@ -147,10 +148,15 @@ class SqliteStore:
         self._write("lease", [(rows.seconds(now + lease), source) for source, _ in due])
         return tuple(name for _, name in due)
 
-    def finish_poll(self, name: str, *, now: datetime, next_poll: datetime, error: str | None) -> None:
+    def finish_poll(self, name: str, *, now: datetime, due: Due, error: str | None) -> None:
         """Give a lease back with the poll's outcome."""
-        values = {"name": name, "now": rows.seconds(now), "next": rows.seconds(next_poll), "error": error}
+        times = {"now": rows.seconds(now), "next": rows.seconds(due.at)}
+        values = times | {"name": name, "why": due.why, "error": error}
         self._db.execute(self._sql["poll_failed" if error else "poll_succeeded"], values)
+
+    def set_memo(self, name: str, memo: str) -> None:
+        """Keep what a source's answer told."""
+        self._run("set_memo", memo, name)
 
     def set_fingerprint(self, name: str, fingerprint: str) -> None:
         """Note with which settings all documents of the source have been read."""
@@ -203,6 +209,34 @@ class SqliteStore:
         for locator, size, mtime_ns, inode, digest, status, reason in self._stream("changed", values):
             place = Place(locator=locator, size=size, mtime_ns=mtime_ns, inode=inode)
             yield Seen(place=place, digest=digest, status=Status(status) if status else None, reason=reason)
+
+    def seen(self, name: str, locators: Collection[str]) -> Mapping[str, Seen]:
+        """Return what was last read at each of some locators where anything was."""
+        return {
+            locator: Seen(place=Place(locator=locator), digest=digest, status=Status(status), reason=reason)
+            for locator, digest, status, reason in self._each("seen_at", locators, self._source(name))
+        }
+
+    def save_documents(self, name: str, documents: Mapping[str, bytes]) -> None:
+        """Keep the bodies, by locator, of sightings that lie in no file."""
+        self._write("put_document", [(self._source(name), locator, body) for locator, body in documents.items()])
+
+    def documents(self, ids: Collection[str]) -> Mapping[str, bytes]:
+        """Return the body of each article whose winning sighting lies in no file."""
+        return {self._long(id_): body for id_, body in self._each("documents", map(self._short, ids))}
+
+    def prune_documents(self, before: datetime) -> None:
+        """Forget the bodies of sightings from before some time that are in no feed."""
+        self._db.execute(self._sql["prune_documents"], {"before": rows.seconds(before)})
+
+    def paths_of(self, name: str) -> frozenset[CategoryPath]:
+        """Return the category paths that the articles of a source have, as spelled."""
+        found = self._all("source_paths", self._source(name))
+        return frozenset(self._spelled(path) for (paths,) in found for path in rows.numbers_back(paths))
+
+    def newest_of(self, name: str, limit: int) -> tuple[datetime, ...]:
+        """Return when the newest articles of a source that say so were published."""
+        return tuple(rows.moment(published) for (published,) in self._all("newest_of", self._source(name), limit))
 
     def count_changed(self, name: str, *, everything: bool) -> int:
         """Return how many places `changed` yields."""
@@ -894,7 +928,7 @@ def _stamp_rows(source: int, change: Change | None) -> list[tuple[object, ...]]:
 
 
 def _source_state(row: Sequence[Any]) -> SourceState:
-    name, rank, next_poll, paused, accepted, failures, fingerprint, last_poll, last_success, error = row
+    name, rank, next_poll, paused, accepted, failures, fingerprint, last_poll, last_success, error, why, memo = row
     return SourceState(
         name=name,
         rank=rank,
@@ -906,6 +940,8 @@ def _source_state(row: Sequence[Any]) -> SourceState:
         last_poll=rows.moment_or_none(last_poll),
         last_success=rows.moment_or_none(last_success),
         error=error,
+        why=why,
+        memo=memo,
     )
 
 

@@ -20,7 +20,9 @@ CREATE TABLE sources (
     failures     INTEGER NOT NULL DEFAULT 0,
     last_poll    INTEGER,
     last_success INTEGER,
-    error        TEXT
+    error        TEXT,
+    why          TEXT,                        -- why it is polled no earlier than next_poll
+    memo         TEXT                         -- JSON: what a URL's last answers told
 );
 
 -- A path of labels as spelled in articles, and the nodes it passes through, the site included.
@@ -116,6 +118,18 @@ CREATE TABLE unlisted (
 
 CREATE INDEX sightings_of ON sightings (id) WHERE id IS NOT NULL;
 CREATE INDEX sightings_missing ON sightings (source, body_hash) WHERE missing_since IS NOT NULL;
+
+-- The body of a sighting that lies in no file: what was read from the web may not be had again.
+CREATE TABLE documents (
+    source  INTEGER NOT NULL REFERENCES sources,
+    locator TEXT NOT NULL,
+    body    BLOB NOT NULL,
+    UNIQUE (source, locator)
+);
+
+CREATE TRIGGER documents_go AFTER DELETE ON sightings BEGIN
+    DELETE FROM documents WHERE source = old.source AND locator = old.locator;
+END;
 
 -- The feed order of every node: published descending, then id.
 CREATE TABLE memberships (

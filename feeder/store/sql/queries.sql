@@ -7,7 +7,7 @@ INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET va
 SELECT value FROM meta WHERE name = ?;
 
 -- name: sources
-SELECT name, rank, next_poll, paused, accepted, failures, fingerprint, last_poll, last_success, error
+SELECT name, rank, next_poll, paused, accepted, failures, fingerprint, last_poll, last_success, error, why, memo
 FROM sources ORDER BY rank IS NULL, rank, name;
 
 -- name: source_ids
@@ -35,13 +35,17 @@ ORDER BY next_poll, rank LIMIT :limit;
 UPDATE sources SET leased_until = ? WHERE source = ?;
 
 -- name: poll_succeeded
-UPDATE sources SET leased_until = NULL, next_poll = :next, last_poll = :now, last_success = :now,
+UPDATE sources SET leased_until = NULL, next_poll = :next, why = :why, last_poll = :now, last_success = :now,
     failures = 0, error = NULL, accepted = 0
 WHERE name = :name;
 
 -- name: poll_failed
-UPDATE sources SET leased_until = NULL, next_poll = :next, last_poll = :now, failures = failures + 1, error = :error
+UPDATE sources SET leased_until = NULL, next_poll = :next, why = :why, last_poll = :now, failures = failures + 1,
+    error = :error
 WHERE name = :name;
+
+-- name: set_memo
+UPDATE sources SET memo = ? WHERE name = ?;
 
 -- name: set_fingerprint
 UPDATE sources SET fingerprint = ? WHERE name = ?;
@@ -180,6 +184,29 @@ ON CONFLICT (node) DO UPDATE SET seq = excluded.seq, retry_at = NULL;
 
 -- name: next_seq
 SELECT coalesce(max(seq), 0) + 1 FROM marks;
+
+-- name: seen_at
+SELECT locator, digest, status, reason FROM sightings WHERE source = ? AND locator IN (?*);
+
+-- name: put_document
+INSERT INTO documents (source, locator, body) VALUES (?, ?, ?)
+ON CONFLICT (source, locator) DO UPDATE SET body = excluded.body;
+
+-- name: documents
+SELECT articles.id, body FROM articles JOIN documents USING (source, locator) WHERE articles.id IN (?*);
+
+-- name: prune_documents
+DELETE FROM documents WHERE (source, locator) IN (
+    SELECT source, locator FROM sightings WHERE first_seen < :before
+        AND source IN (SELECT source FROM documents)
+        AND NOT EXISTS (SELECT 1 FROM feed_entries WHERE feed_entries.id = sightings.id)
+);
+
+-- name: source_paths
+SELECT DISTINCT paths FROM sightings WHERE source = ? AND id IS NOT NULL;
+
+-- name: newest_of
+SELECT published FROM sightings WHERE source = ? AND id IS NOT NULL AND dating <> 'none' ORDER BY published DESC LIMIT ?;
 
 -- name: missing
 SELECT locator, id, missing_since, missing_scans FROM sightings INDEXED BY sightings_missing
