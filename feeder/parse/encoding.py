@@ -112,7 +112,7 @@ def decode_sent(body: bytes, *, charset: str | None = None) -> tuple[str, tuple[
     if body.startswith(_MARKS) or b"\0" in body[:4]:
         return _decoded(body)
     labels = tuple(label for label in (_declared(body), _known(charset)) if label and _can_be(body, label))
-    if any(escape in body for escape in _ESCAPES) and _SHIFTED in labels:
+    if _SHIFTED in labels and any(escape in body for escape in _ESCAPES):
         return body.decode(_SHIFTED, "replace"), ()
     try:
         return body.decode("utf-8"), ()

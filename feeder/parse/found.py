@@ -39,6 +39,7 @@ _HTML_NAMES = (
     "span strike strong style sub summary sup svg table tbody td textarea th thead time tr tt u ul var video wbr"
 ).replace(" ", "|")
 _TAG = re.compile(rf"</?(?:{_HTML_NAMES})(?:[\s/][^<>]*)?>", re.IGNORECASE)
+_LINE = re.compile(r"[!-~]++(?: [!-~]++)*+")  # as most are
 _LINE_END = re.compile(r"\r\n?|\n")
 _PARAGRAPHS = re.compile(r"\n\s*\n")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:(?://|\S+$)", re.IGNORECASE)
@@ -99,7 +100,9 @@ def with_items(found: Found) -> ForeignFeed:
 
 def as_line(text: str | None) -> str | None:
     """Return *text* safe and in one line; None if nothing is left."""
-    return " ".join(safe_text(text).split()) or None if text else None
+    if not text or _LINE.fullmatch(text):
+        return text or None
+    return " ".join(safe_text(text).split()) or None
 
 
 def as_plain(markup: str | None) -> str | None:

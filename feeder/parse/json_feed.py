@@ -39,13 +39,13 @@ def read_json(text: str, url: str) -> Found:
         raise ParseError("JSON that is not a JSON Feed: it has no such version, or no items")
     origin = _origin(feed, url)
     language = as_line(_text(feed.get("language")))
-    found = [_entry(item, origin.home or url, language) for item in items if isinstance(item, dict)]
-    odd = len(items) - len(found)
+    objects = [item for item in items if isinstance(item, dict)]
+    odd = len(items) - len(objects)
     warnings = (f"{odd} items that are no objects are left out",) if odd else ()
     return Found(
         feed=ForeignFeed(origin=origin, items=(), hubs=_hubs(feed, url), warnings=warnings),
-        entries=found,
-        count=len(found),
+        entries=(_entry(item, origin.home or url, language) for item in objects),
+        count=len(objects),
     )
 
 
@@ -83,7 +83,9 @@ def _objects(value: object) -> Iterator[dict[str, Any]]:
 
 def _authors(parent: dict[str, Any]) -> tuple[str, ...]:
     """Return the names; version 1.0 has one author, 1.1 several."""
-    return unique(as_plain(_text(each.get("name"))) for each in _objects(parent.get("authors") or [parent.get("author")]))
+    return unique(
+        as_plain(_text(each.get("name"))) for each in _objects(parent.get("authors") or [parent.get("author")])
+    )
 
 
 def _hubs(feed: dict[str, Any], url: str) -> tuple[str, ...]:

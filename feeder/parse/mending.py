@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 from html.entities import html5
 from types import MappingProxyType
@@ -31,7 +31,7 @@ _KNOWN_PREFIXES: Final[Mapping[str, str]] = MappingProxyType(
 )
 _UNKNOWN: Final = "urn:x-unknown:"
 
-ROOT: Final = re.compile(r"<(?:rdf:RDF|rss|feed|channel)(?=[\s/>])", re.IGNORECASE)
+ROOT: Final = re.compile(r"<(?:[A-Za-z][\w-]{0,30}:)?(?:RDF|rss|feed|channel)(?=[\s/>])", re.IGNORECASE)
 _DECLARATION = re.compile(r"<\?xml\b[^<>]*>")
 _DOCTYPE = re.compile(
     r"<!DOCTYPE\b(?:[^\[\]<>\"']|\"[^\"]*\"|'[^']*')*+"
@@ -44,6 +44,7 @@ _ENDS: Final = {"<![CDATA[": "]]>", "<!--": "-->"}
 _REFERENCE = re.compile(r"&(?:#(?:([0-9]{1,7})|x([0-9A-Fa-f]{1,6}));|([A-Za-z][A-Za-z0-9]{1,40});)?")
 _OF_XML: Final = frozenset({"amp", "lt", "gt", "quot", "apos"})
 _TAG = re.compile(r"</?([A-Za-z_][\w.-]{0,60}):|\s([A-Za-z_][\w.-]{0,60}):[\w.-]{1,60}\s{0,9}=")
+_DECLARED = re.compile(r"\sxmlns:([\w.-]{1,60})\s*=")
 _ATTRIBUTE_ONLY: Final = frozenset({"xml", "xmlns"})
 
 
@@ -57,13 +58,13 @@ def mended(text: str) -> str:
     root = ROOT.search(text)
     if root is None:
         return text
-    text = _outside(text[root.start() : _end(text, root[0][1:])], _references)
-    return _with_prefixes(text)
+    pieces = _parts(text[root.start() : _end(text, root[0][1:])])
+    return _with_prefixes("".join(part if is_whole else _references(part) for part, is_whole in pieces))
 
 
 def has_doctype(text: str) -> bool:
     """Tell whether a document type stands before the root element."""
-    return "<!doctype" in text[:PROLOG].lower()
+    return text.find("<!DOCTYPE", 0, PROLOG) >= 0
 
 
 def _without_head(text: str) -> str:
@@ -85,15 +86,15 @@ def _end(text: str, name: str) -> int:
     return len(text) if found < 0 else found + len(closing)
 
 
-def _outside(text: str, mend: Callable[[str], str]) -> str:
-    """Return *text* mended but for what stands in comments and CDATA sections."""
-    parts, position = [], 0
+def _parts(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield *text* in pieces, and whether one is a comment or a CDATA section, in which nothing is as it looks."""
+    position = 0
     while whole := _WHOLE.search(text, position):
-        parts.append(mend(text[position : whole.start()]))
+        yield text[position : whole.start()], False
         end = text.find(_ENDS[whole[0]], whole.end())
         position = len(text) if end < 0 else end + len("-->")
-        parts.append(text[whole.start() : position])
-    return "".join(parts) + mend(text[position:])
+        yield text[whole.start() : position], True
+    yield text[position:], False
 
 
 def _references(text: str) -> str:
@@ -115,16 +116,10 @@ def _reference(match: re.Match[str]) -> str:
 
 def _with_prefixes(text: str) -> str:
     """Return *text* with a namespace for each prefix that has none."""
-    used: set[str] = set()
-
-    def note(outside: str) -> str:
-        used.update(tag or attribute for tag, attribute in _TAG.findall(outside))
-        return outside
-
-    _outside(text, note)
-    missing = sorted(
-        prefix for prefix in used - _ATTRIBUTE_ONLY if not re.search(rf"\sxmlns:{re.escape(prefix)}\s*=", text)
-    )
-    root = ROOT.match(text)
+    used = {
+        tag or attribute for part, is_whole in _parts(text) if not is_whole for tag, attribute in _TAG.findall(part)
+    }
+    missing = sorted(used - _ATTRIBUTE_ONLY - set(_DECLARED.findall(text)))
     declared = "".join(f' xmlns:{prefix}="{_KNOWN_PREFIXES.get(prefix, _UNKNOWN + prefix)}"' for prefix in missing)
+    root = ROOT.match(text)
     return text[: root.end()] + declared + text[root.end() :] if root else text

@@ -7,7 +7,6 @@ What it cannot tell as the strict reader does: the hours and days to be skipped;
 from __future__ import annotations
 
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -42,8 +41,6 @@ MEMORY: Final = 512 << 20  # bytes
 _READER: Final = Path(loose.__file__)
 _RUN_OUT: Final = frozenset({-signal.SIGXCPU, -signal.SIGKILL})
 _HTML_TYPES: Final = frozenset({"html", "xhtml", "text/html", "application/xhtml+xml"})
-_LAST_START = re.compile(r"<(?:item|entry)[\s>]", re.IGNORECASE)
-_LAST_END = re.compile(r"</(?:item|entry)\s*>", re.IGNORECASE)
 
 _Words = Mapping[str, Any]
 
@@ -68,9 +65,7 @@ def read_tolerantly(text: str, url: str, *, cpu: int = CPU, wall: float = WALL, 
     is_atom = version.startswith("atom")
     base = url if is_atom else origin.home or url
     make = _maker(url=url, base=base, is_atom=is_atom, language=as_line(head.get("language")))
-    return Found(
-        feed=_feed(head, origin, url, tuple(warnings)), entries=map(make, entries), count=read["count"]
-    )
+    return Found(feed=_feed(head, origin, url, tuple(warnings)), entries=map(make, entries), count=read["count"])
 
 
 def _read(text: str, url: str, *, cpu: int, wall: float, memory: int) -> dict[str, Any]:
@@ -96,8 +91,8 @@ def _read(text: str, url: str, *, cpu: int, wall: float, memory: int) -> dict[st
 
 
 def _breaks_off(text: str) -> bool:
-    starts = [match.start() for match in _LAST_START.finditer(text)]
-    return bool(starts) and _LAST_END.search(text, starts[-1]) is None
+    lower = text.lower()
+    return max(map(lower.rfind, ("<item", "<entry"))) > max(map(lower.rfind, ("</item", "</entry")))
 
 
 # ---------------------------------------------------------------- the feed
@@ -108,9 +103,7 @@ def _feed(head: _Words, origin: Origin, url: str, warnings: tuple[str, ...]) -> 
     return ForeignFeed(
         origin=origin,
         items=(),
-        every=pace(
-            ttl=head.get("ttl"), period=head.get("sy_updateperiod"), frequency=head.get("sy_updatefrequency")
-        ),
+        every=pace(ttl=head.get("ttl"), period=head.get("sy_updateperiod"), frequency=head.get("sy_updatefrequency")),
         moved_to=web_url(head.get("itunes_new-feed-url"), url),
         hubs=unique(web_url(link.get("href"), url) for link in _related(source, "hub")),
         warnings=warnings,

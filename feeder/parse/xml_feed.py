@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -34,12 +35,13 @@ from feeder.parse.found import (
 
 MAX_TAGS: Final = 300_000  # of one feed: every one costs some hundred bytes of memory
 MAX_ATTRIBUTES: Final = 600_000
+HARMLESS: Final = 1 << 20  # bytes, which even full of tags cost little
 
 _TOO_MUCH: Final = frozenset(
     {etree.ErrorTypes.ERR_NO_MEMORY, etree.ErrorTypes.ERR_RESOURCE_LIMIT, etree.ErrorTypes.ERR_NAME_TOO_LONG}
 )
 
-_Words: TypeAlias = Mapping[str, list[etree._Element]]
+_Words: TypeAlias = "Mapping[str, list[etree._Element]]"
 
 _XHTML: Final = "{http://www.w3.org/1999/xhtml}"
 _XML: Final = "{http://www.w3.org/XML/1998/namespace}"
@@ -80,6 +82,7 @@ _SUMMARIES: Final = (
     "itunes:subtitle",
 )  # fmt: skip
 _PEOPLE: Final = ("atom:author", "dc:creator", "itunes:author", "author", "managingeditor")
+_CATEGORIES: Final = ("category", "atom:category", "dc:subject")
 _RIGHTS: Final = ("atom:rights", "atom:copyright", "copyright", "dc:rights")
 _LANGUAGES: Final = ("language", "dc:language")
 _GROUPS: Final = frozenset({"media:group", "media:content"})  # what is in them is said of the entry
@@ -89,6 +92,8 @@ _HTML_TYPES: Final = frozenset({"html", "text/html"})
 _XHTML_TYPES: Final = frozenset({"xhtml", "application/xhtml+xml"})
 _TEXT_TYPES: Final = frozenset({"text", "text/plain"})
 _PAGES: Final = (None, "text/html", "application/xhtml+xml")  # the types of a link to a page
+_PREFIXED = re.compile(r"<[\w.-]+:")
+_EMPTY = re.compile(r"<(?!(?:area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr)\b)([\w.:-]++)([^<>]*)/>")
 _RELATIONS: Final = "http://www.iana.org/assignments/relation/"
 
 _INSTEAD: Final[Mapping[str, str]] = MappingProxyType(
@@ -127,6 +132,10 @@ class NotWellFormed(ParseError):
     """The document breaks the rules of XML; it may be mended."""
 
 
+def _is_a_bomb(body: bytes) -> bool:
+    return body.count(b"<") > MAX_TAGS or body.count(b'="') + body.count(b"='") > MAX_ATTRIBUTES
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Document:
     """What holds for a whole feed. `base` is what is relative to nothing else in its texts."""
@@ -140,7 +149,7 @@ class _Document:
 
 
 def _root(body: bytes, url: str) -> etree._Element:
-    if body.count(b"<") > MAX_TAGS or body.count(b'="') + body.count(b"='") > MAX_ATTRIBUTES:
+    if len(body) > HARMLESS and _is_a_bomb(body):
         raise ParseError(f"more than {MAX_TAGS} tags or {MAX_ATTRIBUTES} attributes: no feed needs them")
     parser = etree.XMLParser(
         encoding="utf-8",
@@ -154,8 +163,9 @@ def _root(body: bytes, url: str) -> etree._Element:
     try:
         root = etree.fromstring(body, parser, base_url=url)
     except etree.XMLSyntaxError as error:
-        kind = ParseError if error.code in _TOO_MUCH else NotWellFormed
-        raise kind(f"not valid XML: {error.msg.strip()}", line=error.lineno) from error
+        fault: Any = error
+        kind = ParseError if fault.code in _TOO_MUCH else NotWellFormed
+        raise kind(f"not valid XML: {str(error.msg).strip()}", line=error.lineno) from error
     docinfo: Any = root.getroottree().docinfo
     if docinfo.doctype:
         raise ParseError("it holds a document type, which no feed needs; take the <!DOCTYPE …> out")
@@ -168,10 +178,10 @@ def _found(root: etree._Element, kind: str, document: _Document) -> Found:
     origin = _origin(words, document)
     # RSS has no word for it: "an aggregator may … using the channel's link as the base" (RSS Advisory Board, profile).
     base = None if kind == "feed" else origin.home
-    inner = replace(document, base=base or document.url, language=_language(words, head, document))
+    inner = replace(document, base=base or document.url or None, language=_language(words, head, document))
     entries = [each for place in dict.fromkeys((head, root)) if place is not None for each in _entries(place, kind)]
     return Found(
-        feed=_feed(words, origin if origin.url else replace(origin, url=document.url), inner),
+        feed=_feed(words, origin if origin.url else replace(origin, url=document.url or None), inner),
         entries=(_entry(each, inner) for each in entries),
         count=len(entries),
     )
@@ -235,21 +245,25 @@ def _words(parent: etree._Element, document: _Document) -> _Words:
     return words
 
 
-def _elements(words: _Words, names: Iterable[str]) -> Iterator[etree._Element]:
-    return chain.from_iterable(words[name] for name in names if name in words)
-
-
 def _text(element: etree._Element) -> str | None:
     return "".join(map(str, element.itertext())) if len(element) else element.text
 
 
 def _first(words: _Words, *names: str) -> str | None:
     """Return the first text that is there, in one line."""
-    return next((text for element in _elements(words, names) if (text := as_line(_text(element)))), None)
+    for name in names:
+        for element in words.get(name, ()):
+            if text := as_line(_text(element)):
+                return text
+    return None
 
 
 def _first_plain(words: _Words, names: Iterable[str]) -> str | None:
-    return next((text for element in _elements(words, names) if (text := _plain(element))), None)
+    for name in names:
+        for element in words.get(name, ()):
+            if text := _plain(element):
+                return text
+    return None
 
 
 def _plain(element: etree._Element) -> str | None:
@@ -268,12 +282,12 @@ def _is_atom(element: etree._Element) -> bool:
 def _entry(element: etree._Element, document: _Document) -> FoundEntry:
     words = _words(element, document)
     links = _relations(words)
-    guids = [guid for guid in _elements(words, _GUIDS) if as_line(_text(guid))]
+    guid, may_be_link = _guid(words)
     body, summary, place = _bodies(words, document)
     enclosures = files(_enclosures(words, links, document))
     return FoundEntry(
-        guid=_text(guids[0]) if guids else element.get(_RDF_ABOUT),
-        guid_may_be_link=not guids or guids[0].get("isPermaLink", "true").strip().lower() != "false",
+        guid=guid or element.get(_RDF_ABOUT),
+        guid_may_be_link=may_be_link,
         link=_link(words, links, document),
         title=_first_plain(words, _TITLES),
         date=_first(words, *_DATES),
@@ -291,10 +305,19 @@ def _entry(element: etree._Element, document: _Document) -> FoundEntry:
     )
 
 
+def _guid(words: _Words) -> tuple[str | None, bool]:
+    """Return the guid, and whether it may be the link as well."""
+    for name in _GUIDS:
+        for element in words.get(name, ()):
+            if guid := as_line(_text(element)):
+                return guid, element.get("isPermaLink", "true").strip().lower() != "false"
+    return None, True
+
+
 def _base(element: etree._Element, document: _Document) -> str | None:
     """Return what addresses in *element* are relative to."""
     if document.has_bases and (stated := element.base) != document.url:
-        return web_url(stated, document.url)
+        return web_url(stated, document.url) or document.base
     return document.base
 
 
@@ -312,19 +335,22 @@ def _language(words: _Words, element: etree._Element | None, document: _Document
 
 def _people(words: _Words) -> tuple[str, ...]:
     for name in _PEOPLE:
-        if people := unique(map(_person, words.get(name, ()))):
+        if name in words and (people := unique(map(_person, words[name]))):
             return people
     return ()
 
 
 def _person(element: etree._Element) -> str | None:
-    name = next((each for part in ("name", "email") if (each := _child(element, part)) is not None and each.text), None)
-    return person(_text(element if name is None else name))
+    if not len(element):
+        return person(element.text)
+    parts = (_child(element, "name"), _child(element, "email"), element)
+    return next((name for part in parts if part is not None and (name := person(_text(part)))), None)
 
 
 def _categories(words: _Words) -> Iterator[str | None]:
-    for element in _elements(words, ("category", "atom:category", "dc:subject")):
-        yield category(element.get("label"), element.get("term") or _text(element))
+    for name in _CATEGORIES:
+        for element in words.get(name, ()):
+            yield category(element.get("label"), element.get("term") or _text(element))
     for element in words.get("itunes:category", ()):
         yield category(None, element.get("text"))
 
@@ -343,17 +369,18 @@ def _relations(words: _Words) -> Mapping[str, list[etree._Element]]:
 
 def _link(words: _Words, links: Mapping[str, list[etree._Element]], document: _Document) -> str | None:
     """Return the address of the page: as it was before it was counted by a service, HTML before other types."""
-    if original := _address(words, "feedburner:origlink", document):
-        return original
-    if written := _address(words, "link", document):
-        return written
+    for name in ("feedburner:origlink", "link"):
+        if written := _address(words, name, document):
+            return written
     ranked = sorted(links.get("alternate", ()), key=lambda link: link.get("type") not in _PAGES)
     return next((url for link in ranked if (url := _resolved(link, link.get("href"), document))), None)
 
 
 def _address(words: _Words, name: str, document: _Document) -> str | None:
-    found = (_resolved(each, as_line(_text(each)) or each.get("href"), document) for each in words.get(name, ()))
-    return next(filter(None, found), None)
+    for each in words.get(name, ()):
+        if url := _resolved(each, as_line(_text(each)) or each.get("href"), document):
+            return url
+    return None
 
 
 def _enclosures(
@@ -408,8 +435,6 @@ def _source(words: _Words, document: _Document) -> Origin | None:
 
 # ---------------------------------------------------------------- bodies
 
-_Body: TypeAlias = tuple[str, tuple[etree._Element, str | None] | None]
-
 
 def _bodies(words: _Words, document: _Document) -> tuple[str, str | None, tuple[etree._Element, str | None] | None]:
     """Return the body, a summary if that is something else, and where the body stands, with its base."""
@@ -420,7 +445,9 @@ def _bodies(words: _Words, document: _Document) -> tuple[str, str | None, tuple[
     return body, summary if summary and summary != body else None, place
 
 
-def _first_markup(words: _Words, names: Iterable[str], document: _Document) -> _Body:
+def _first_markup(
+    words: _Words, names: Iterable[str], document: _Document
+) -> tuple[str, tuple[etree._Element, str | None] | None]:
     for name in names:
         for element in words.get(name, ()):
             inner = element[0] if len(element) == 1 and element[0].tag == f"{_XHTML}div" else element
@@ -455,17 +482,24 @@ def _escaped(element: etree._Element) -> str:
 
 
 def _inner(element: etree._Element) -> str:
-    """Return the markup inside of *element*, which is empty then; a <div> around it all is not part of it."""
+    """Return the markup inside of *element* as HTML; a <div> around it all is not part of it."""
     if len(element) == 1 and element[0].tag == f"{_XHTML}div" and not (element.text or "").strip():
         element = element[0]
-    box = etree.Element("div")
-    box.text = element.text
-    box.extend(list(element))
-    for each in list(box.iter(f"{_XHTML}*")):
+    markup = _serialized(element)
+    return _serialized(_without_prefixes(element)) if _PREFIXED.search(markup) else markup
+
+
+def _serialized(element: etree._Element) -> str:
+    """Return the markup inside; it holds no ">" but those of tags, for the serializer escapes all others."""
+    markup = etree.tostring(element, encoding="unicode", with_tail=False)
+    return _EMPTY.sub(r"<\1\2></\1>", markup[markup.index(">") + 1 : markup.rfind("</")]).strip()
+
+
+def _without_prefixes(element: etree._Element) -> etree._Element:
+    for each in list(element.iter(f"{_XHTML}*")):
         each.tag = each.tag[len(_XHTML) :]
-    etree.cleanup_namespaces(box)
-    markup = etree.tostring(box, method="html", encoding="unicode")
-    return markup[len("<div>") : -len("</div>")].strip()
+    etree.cleanup_namespaces(element)
+    return element
 
 
 _ATOM_TYPES: Final[Mapping[str, Callable[[etree._Element], str]]] = MappingProxyType(
