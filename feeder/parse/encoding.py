@@ -134,6 +134,8 @@ def _sent_otherwise(body: bytes, labels: tuple[str, ...]) -> tuple[str, tuple[st
             return text, (f"not valid {label}",)
     text, warnings = _foreign(body)
     if LOST in text and not _is_mostly_sound(text):
+        if "\0" in text:
+            raise ParseError(_BINARY)
         raise ParseError("in another encoding than it says, and it cannot be told in which")
     return text, warnings
 

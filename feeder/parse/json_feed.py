@@ -62,10 +62,12 @@ def _json(text: str) -> dict[str, Any]:
 
 
 def _text(value: object) -> str | None:
-    """Return a text; a number is one too, for many ids are."""
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return value if isinstance(value, str) else None
+
+
+def _name(value: object) -> str | None:
+    """Return a text; a number is one too, as many ids are."""
+    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
 
 
 def _origin(feed: dict[str, Any], url: str) -> Origin:
@@ -98,7 +100,7 @@ def _entry(item: dict[str, Any], base: str, language: str | None) -> FoundEntry:
     summary = as_html(_text(item.get("summary")) or "")
     tags = item.get("tags")
     return FoundEntry(
-        guid=_text(item.get("id")),
+        guid=_name(item.get("id")),
         link=web_url(_text(item.get("url")), base) or web_url(_text(item.get("external_url")), base),
         title=as_plain(_text(item.get("title"))),
         date=_text(item.get("date_published")),
@@ -106,7 +108,7 @@ def _entry(item: dict[str, Any], base: str, language: str | None) -> FoundEntry:
         body=(html or summary).strip(),
         summary=summary if html and summary and summary != html else None,
         authors=_authors(item),
-        categories=unique(category(None, _text(tag)) for tag in tags) if isinstance(tags, list) else (),
+        categories=unique(category(None, _name(tag)) for tag in tags) if isinstance(tags, list) else (),
         image=picture((web_url(_text(item.get(name)), base) for name in ("image", "banner_image")), enclosures),
         enclosures=enclosures,
         language=as_line(_text(item.get("language"))) or language,
@@ -117,5 +119,5 @@ def _entry(item: dict[str, Any], base: str, language: str | None) -> FoundEntry:
 def _attachments(item: dict[str, Any], base: str) -> Iterator[Enclosure | None]:
     for each in _objects(item.get("attachments")):
         yield enclosure(
-            web_url(_text(each.get("url")), base), _text(each.get("mime_type")), _text(each.get("size_in_bytes"))
+            web_url(_text(each.get("url")), base), _text(each.get("mime_type")), _name(each.get("size_in_bytes"))
         )

@@ -16,7 +16,7 @@ from typing import Any
 MAX_ENTRIES = 5_000
 MAX_OUTPUT = 48 << 20  # bytes
 
-_ENTRY = ("id", "link", "feedburner_origlink", "published", "updated", "created", "rights", "language")
+_ENTRY = ("id", "link", "feedburner_origlink", "published", "updated", "created", "author", "rights", "language")
 _DETAIL = ("title_detail", "summary_detail")
 _LISTS = ("content", "tags", "links", "media_content", "media_thumbnail", "authors")
 _FEED = (
@@ -63,7 +63,11 @@ def _entry(entry: Any) -> dict[str, Any]:
 
 
 def _source(source: Any) -> dict[str, Any] | None:
-    return _taken(source, ("id", "title_detail", "href", "links", "authors", "rights")) if source else None
+    return (
+        _taken(source, ("id", "title", "title_detail", "href", "link", "links", "author", "authors", "rights"))
+        if source
+        else None
+    )
 
 
 def _taken(found: Any, names: Iterable[str]) -> dict[str, Any]:

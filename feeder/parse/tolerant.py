@@ -53,7 +53,7 @@ def read_tolerantly(text: str, url: str, *, cpu: int = CPU, wall: float = WALL, 
     """
     read = _read(text, url, cpu=cpu, wall=wall, memory=memory)
     version = read.get("version") or ""
-    if not version and not read.get("entries"):
+    if not read.get("entries"):
         raise ParseError("not valid XML, and no feed can be made out in it")
     entries = read["entries"]
     warnings = ["not valid XML: read as far as it can be made out"]
@@ -61,8 +61,8 @@ def read_tolerantly(text: str, url: str, *, cpu: int = CPU, wall: float = WALL, 
         entries = entries[:-1]
         warnings.append("it breaks off inside its last entry, which is left out")
     head: _Words = read["feed"]
-    origin = _origin(head["source"] or {}, url)
     is_atom = version.startswith("atom")
+    origin = _origin(head["source"] or {}, url, is_atom=is_atom)
     base = url if is_atom else origin.home or url
     make = _maker(url=url, base=base, is_atom=is_atom, language=as_line(head.get("language")))
     return Found(feed=_feed(head, origin, url, tuple(warnings)), entries=map(make, entries), count=read["count"])
@@ -114,14 +114,14 @@ def _related(words: _Words, rel: str) -> Iterator[_Words]:
     return (link for link in words.get("links", ()) if link.get("rel") == rel)
 
 
-def _origin(source: _Words, url: str | None) -> Origin:
+def _origin(source: _Words, url: str | None, *, is_atom: bool) -> Origin:
     own = (web_url(link.get("href"), url) for link in _related(source, "self"))
     return Origin(
         id=as_line(source.get("id")),
-        title=_title(source, is_atom=False),
+        title=_title(source, is_atom=is_atom),
         url=next(filter(None, own), None) or web_url(source.get("href"), url) or url,
         home=_page(source, url),
-        author=", ".join(_people(source)) or None,
+        author=", ".join(_people(source, is_atom=is_atom)) or None,
         rights=as_plain(source.get("rights")),
     )
 
@@ -144,11 +144,11 @@ def _maker(*, url: str, base: str, is_atom: bool, language: str | None) -> Calla
             updated=updated,
             body=body,
             summary=summary,
-            authors=_people(words),
+            authors=_people(words, is_atom=is_atom),
             categories=unique(category(tag.get("label"), tag.get("term")) for tag in words.get("tags", ())),
             image=picture(_pictures(words, base), enclosures),
             enclosures=enclosures,
-            origin=_origin(words["source"], None) if words.get("source") else None,
+            origin=_origin(words["source"], None, is_atom=is_atom) if words.get("source") else None,
             rights=as_plain(words.get("rights")),
             language=as_line(place.get("language")) or as_line(words.get("language")) or language,
             base=web_url(stated, base) if stated and stated != url else base,
@@ -160,7 +160,7 @@ def _maker(*, url: str, base: str, is_atom: bool, language: str | None) -> Calla
 def _title(words: _Words, *, is_atom: bool) -> str | None:
     detail = words.get("title_detail") or {}
     is_literal = is_atom and detail.get("type") not in _HTML_TYPES
-    return (as_line if is_literal else as_plain)(detail.get("value"))
+    return (as_line if is_literal else as_plain)(detail.get("value") or words.get("title"))
 
 
 def _dates(words: _Words, *, is_atom: bool) -> tuple[str | None, str | None]:
@@ -187,7 +187,10 @@ def _markup(detail: _Words) -> str:
     return text if detail.get("type") in _HTML_TYPES else as_html(text)
 
 
-def _people(words: _Words) -> tuple[str, ...]:
+def _people(words: _Words, *, is_atom: bool) -> tuple[str, ...]:
+    """Return the names; a single one of RSS as it is written, for feedparser takes addresses apart at the wrong place."""
+    if words.get("author") and len(words.get("authors", ())) == 1 and not is_atom:
+        return unique([person(words["author"])])
     return unique(person(each.get("name") or each.get("email")) for each in words.get("authors", ()))
 
 

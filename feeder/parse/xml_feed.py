@@ -33,15 +33,15 @@ from feeder.parse.found import (
     unique,
 )
 
-MAX_TAGS: Final = 300_000  # of one feed: every one costs some hundred bytes of memory
-MAX_ATTRIBUTES: Final = 600_000
+MAX_ELEMENTS: Final = 600_000  # of one feed: every one costs up to 240 bytes of memory
+MAX_ATTRIBUTES: Final = 400_000
 HARMLESS: Final = 1 << 20  # bytes, which even full of tags cost little
 
 _TOO_MUCH: Final = frozenset(
     {etree.ErrorTypes.ERR_NO_MEMORY, etree.ErrorTypes.ERR_RESOURCE_LIMIT, etree.ErrorTypes.ERR_NAME_TOO_LONG}
 )
 
-_Words: TypeAlias = "Mapping[str, list[etree._Element]]"
+_Words: TypeAlias = Mapping[str, list[etree._Element]]  # noqa: SLF001 - lxml has no other name for it
 
 _XHTML: Final = "{http://www.w3.org/1999/xhtml}"
 _XML: Final = "{http://www.w3.org/XML/1998/namespace}"
@@ -133,7 +133,9 @@ class NotWellFormed(ParseError):
 
 
 def _is_a_bomb(body: bytes) -> bool:
-    return body.count(b"<") > MAX_TAGS or body.count(b'="') + body.count(b"='") > MAX_ATTRIBUTES
+    return (
+        body.count(b"</") + body.count(b"/>") > MAX_ELEMENTS or body.count(b'="') + body.count(b"='") > MAX_ATTRIBUTES
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +152,7 @@ class _Document:
 
 def _root(body: bytes, url: str) -> etree._Element:
     if len(body) > HARMLESS and _is_a_bomb(body):
-        raise ParseError(f"more than {MAX_TAGS} tags or {MAX_ATTRIBUTES} attributes: no feed needs them")
+        raise ParseError(f"more than {MAX_ELEMENTS} elements or {MAX_ATTRIBUTES} attributes: no feed needs them")
     parser = etree.XMLParser(
         encoding="utf-8",
         resolve_entities=False,
@@ -165,7 +167,7 @@ def _root(body: bytes, url: str) -> etree._Element:
     except etree.XMLSyntaxError as error:
         fault: Any = error
         kind = ParseError if fault.code in _TOO_MUCH else NotWellFormed
-        raise kind(f"not valid XML: {str(error.msg).strip()}", line=error.lineno) from error
+        raise kind(f"not valid XML: {as_line(str(error.msg).split(chr(10), 1)[0])}", line=error.lineno) from error
     docinfo: Any = root.getroottree().docinfo
     if docinfo.doctype:
         raise ParseError("it holds a document type, which no feed needs; take the <!DOCTYPE …> out")
