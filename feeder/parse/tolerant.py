@@ -69,7 +69,7 @@ def read_tolerantly(text: str, url: str, *, cpu: int = CPU, wall: float = WALL, 
 
 
 def _read(text: str, url: str, *, cpu: int, wall: float, memory: int) -> dict[str, Any]:
-    command = [sys.executable, "-I", str(_READER), str(cpu), str(memory), url]
+    command = [sys.executable, "-P", "-W", "ignore", str(_READER), str(cpu), str(memory), url]
     try:
         done = subprocess.run(  # noqa: S603 - our own program; the address is an argument, and no option
             command,
