@@ -95,6 +95,11 @@ KINDS = {
         "<guid>urn:boat</guid><pubDate>2022-02-22T08:00:00Z</pubDate><author>Ann</author><category>Water</category>"
         "<description><p>It sails.</p></description></item></channel>"
     ),
+    "rss-in-a-namespace-of-its-own": (
+        '<rss xmlns="urn:x"><channel><title>Lake</title><link>https://lake.example/</link><item><title>A boat</title>'
+        "<link>/boat</link><guid>urn:boat</guid><pubDate>2022-02-22T08:00:00Z</pubDate><author>Ann</author>"
+        "<category>Water</category><description>&lt;p&gt;It sails.&lt;/p&gt;</description></item></channel></rss>"
+    ),
     "rss-1.0": rdf(
         '<item rdf:about="urn:boat"><title>A boat</title><link>https://lake.example/boat</link>'
         "<dc:date>2022-02-22T08:00:00Z</dc:date><dc:creator>Ann</dc:creator><dc:subject>Water</dc:subject>"
@@ -439,8 +444,8 @@ def test_what_a_feed_says_of_itself() -> None:
         ("<sy:updatePeriod>daily</sy:updatePeriod><ttl>5</ttl>", timedelta(days=1)),
         ("<sy:updatePeriod>never</sy:updatePeriod><ttl>soon</ttl>", None),
         ("<ttl>0</ttl>", None),
-        ("<ttl>999999999999999</ttl>", None),
-        ("<ttl>999999</ttl>", timedelta(days=366)),
+        ("<ttl>999999999999999</ttl>", timedelta(days=366)),
+        ("<ttl>9999999999999999</ttl>", None),
     ],
 )
 def test_how_often_a_feed_wants_to_be_asked(written: str, every: timedelta | None) -> None:

@@ -19,7 +19,7 @@ from feeder.model import Dialect, Enclosure, ForeignFeed, Origin, RawItem
 MAX_ENTRIES: Final = 5_000  # of one feed; more is an archive that went astray
 MAX_NAMES: Final = 200  # categories of an entry, files, authors
 MAX_LOCATOR: Final = 1_000  # characters, as of a guid; a longer one is a text that went astray
-LONGEST_WAIT: Final = timedelta(days=366)
+LONGEST_WAIT: Final = 366 * 24 * 60  # minutes
 MAX_WARNINGS: Final = 10  # of one kind
 MAX_SHOWN: Final = 200  # characters of a text from outside, in a warning
 HOURS: Final = 24
@@ -189,7 +189,7 @@ def pace(*, ttl: str | None, period: str | None = None, frequency: str | None = 
     minutes = number(ttl)
     span = _PERIODS.get((as_line(period) or "").lower())
     stated = (
-        min(timedelta(minutes=minutes), LONGEST_WAIT) if minutes and minutes < 1e6 else None,  # noqa: PLR2004 - two years
+        timedelta(minutes=min(minutes, LONGEST_WAIT)) if minutes else None,
         span / (number(frequency) or 1) if span else None,
     )
     return max(filter(None, stated), default=None)

@@ -7,6 +7,7 @@ What it cannot tell as the strict reader does: the hours and days to be skipped;
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -77,6 +78,7 @@ def _read(text: str, url: str, *, cpu: int, wall: float, memory: int) -> dict[st
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=wall,
+            env={name: value for name, value in os.environ.items() if name.startswith("PYTHON")},  # and no secrets
             check=False,
             start_new_session=True,  # Ctrl-C is for the daemon
         )

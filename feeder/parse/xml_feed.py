@@ -63,6 +63,7 @@ PREFIXES: Final[Mapping[str, str]] = MappingProxyType(
         "http://purl.org/dc/elements/1.1": "dc:",
         "http://purl.org/dc/terms": "dcterms:",
         "http://search.yahoo.com/mrss": "media:",
+        "http://www.rssboard.org/media-rss": "media:",
         "http://www.itunes.com/dtds/podcast-1.0.dtd": "itunes:",
         "http://rssnamespace.org/feedburner/ext/1.0": "feedburner:",
         "http://www.w3.org/1999/xhtml": "xhtml:",
@@ -121,6 +122,7 @@ def read_xml(body: bytes, url: str) -> Found:
     # Looking for what stands nowhere costs more than all the rest.
     document = _Document(
         url=url,
+        own=root.tag.rpartition("}")[0],
         bare="atom:" if kind == "feed" else "",
         has_bases=b"xml:base" in body,
         has_languages=b"xml:lang" in body,
@@ -143,7 +145,8 @@ class _Document:
     """What holds for a whole feed. `base` is what is relative to nothing else in its texts."""
 
     url: str
-    bare: str  # what elements without a namespace are taken for
+    own: str  # the namespace of its root, as in a tag: "{urn:x"
+    bare: str  # what elements in that or in none are taken for
     has_bases: bool
     has_languages: bool
     base: str | None = None
@@ -227,19 +230,23 @@ def _within(words: _Words, word: str) -> Iterator[str | None]:
 
 
 @lru_cache(maxsize=4096)
-def _word(tag: str, bare: str) -> str:
-    """Return an element's name as it is written in the tables here: in lower case, its namespace as a known prefix."""
+def _word(tag: str, own: str, bare: str) -> str:
+    """Return an element's name as it is written in the tables here: in lower case, its namespace as a known prefix.
+
+    What has the namespace of the root, `own`, or none is taken for the words of the feed's format, `bare`.
+    """
     namespace, _, name = tag.rpartition("}")
     known = namespace[1:].strip().lower().removesuffix("/").replace("https://", "http://", 1)
-    return (PREFIXES.get(known, f"{known} ") if namespace else bare) + name.lower()
+    prefix = bare if namespace == own or not namespace else f"{known} "
+    return PREFIXES.get(known, prefix) + name.lower()
 
 
 def _words(parent: etree._Element, document: _Document) -> _Words:
     """Return the children of *parent* by their words."""
     words: dict[str, list[etree._Element]] = {}
-    bare = document.bare
+    own, bare = document.own, document.bare
     for child in parent:
-        word = _word(child.tag, bare)
+        word = _word(child.tag, own, bare)
         words.setdefault(word, []).append(child)
         if word in _GROUPS and len(child):
             for inner, elements in _words(child, document).items():
@@ -275,7 +282,7 @@ def _plain(element: etree._Element) -> str | None:
 
 
 def _is_atom(element: etree._Element) -> bool:
-    return _word(element.tag, "").startswith("atom:")
+    return _word(element.tag, "", "").startswith("atom:")
 
 
 # ---------------------------------------------------------------- entries
