@@ -32,8 +32,13 @@ _WIDE = (
 _DECLARED = re.compile(rb"(?:charset|encoding)[ \t]{0,4}[:=][ \t]{0,4}[\"']?([A-Za-z0-9_:.-]{2,30})", re.IGNORECASE)
 _DECLARED_WITHIN = 4096  # bytes; HTML asks for the first 1,024, front matter may be longer
 
+_WESTERN = frozenset({"cp1252", "iso8859-15"})
+_RUN = re.compile(rb"[\x80-\xff]{4,}")  # as no Western word has
+_SHIFTED = "iso2022_jp_ext"  # seven bits: only its escapes tell it from ASCII
+_ESCAPES = (b"\x1b$", b"\x1b(J")
+
 # What may be declared, and how it is really read (as https://encoding.spec.whatwg.org has it): never an encoding in
-# which "<" can be written otherwise, as in UTF-7.
+# which "<" can be written with other letters, as in UTF-7.
 _READ_AS = {
     "gb2312": "gb18030",
     "gbk": "gb18030",
@@ -45,17 +50,20 @@ _READ_AS = {
     "shift_jis": "cp932",
     "cp932": "cp932",
     "euc_jp": "euc_jp",
+    "iso2022_jp": _SHIFTED,
     "euc_kr": "cp949",
     "cp949": "cp949",
     "latin_1": "cp1252",
     "iso8859-1": "cp1252",
     "iso8859-15": "iso8859-15",
-    "iso8859-2": "iso8859-2",
-    "iso8859-5": "iso8859-5",
-    "iso8859-7": "iso8859-7",
+    **{f"iso8859-{number}": f"iso8859-{number}" for number in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 16)},
     "iso8859-9": "cp1254",
     "koi8-r": "koi8-r",
     "koi8-u": "koi8-u",
+    "mac-cyrillic": "mac-cyrillic",
+    "cp866": "cp866",
+    "tis-620": "cp874",
+    "iso8859-11": "cp874",
     **{f"cp{number}": f"cp{number}" for number in (874, *range(1250, 1259))},
 }
 _DETECTED_AMONG = ["gb18030", "big5", "cp932", "euc_jp", "cp949", "cp1252", "cp1251", "koi8_r"]
@@ -90,6 +98,52 @@ def decode(body: bytes) -> tuple[str, tuple[str, ...]]:
         line = text.count("\n", 0, text.index(LOST)) + 1
         warnings = (*warnings, f"line {line}: holds U+FFFD, the mark of a lost character")
     return text, warnings
+
+
+def decode_sent(body: bytes, *, charset: str | None = None) -> tuple[str, tuple[str, ...]]:
+    """Return as text what a server sent, and what people should know about its encoding; line ends stay.
+
+    Servers say the wrong thing, documents rarely, bytes never: a byte order mark comes first, then good UTF-8, the
+    document's own declaration, and *charset* only then (RFC 7303, 3.2, but for its trust in servers).
+
+    Raises:
+        ParseError: It is not text, or so many characters would be lost that it is in another encoding than it says.
+    """
+    if body.startswith(_MARKS) or b"\0" in body[:4]:
+        return _decoded(body)
+    labels = tuple(label for label in (_declared(body), _known(charset)) if label and _can_be(body, label))
+    if _SHIFTED in labels and any(escape in body for escape in _ESCAPES):
+        return body.decode(_SHIFTED, "replace"), ()
+    try:
+        return body.decode("utf-8"), ()
+    except UnicodeDecodeError:
+        return _sent_otherwise(body, labels)
+
+
+def _can_be(body: bytes, label: str) -> bool:
+    """Tell whether *body* is not plainly Asian or Cyrillic behind a label that servers put on everything."""
+    return label not in _WESTERN or 2 * sum(map(len, _RUN.findall(body))) < len(_FOREIGN.findall(body))
+
+
+def _sent_otherwise(body: bytes, labels: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    for label in labels:
+        if (text := _strictly(body, label)) is not None:
+            return text, ()
+    for label in labels:  # a summary is often cut inside a character
+        if _is_mostly_sound(text := body.decode(label, "replace")):
+            return text, (f"not valid {label}",)
+    text, warnings = _foreign(body)
+    if LOST in text and not _is_mostly_sound(text):
+        if "\0" in text:
+            raise ParseError(_BINARY)
+        raise ParseError("in another encoding than it says, and it cannot be told in which")
+    return text, warnings
+
+
+def _is_mostly_sound(text: str) -> bool:
+    """Tell whether few of the characters beyond ASCII are lost."""
+    foreign = sum(character > "\x7f" for character in text)
+    return foreign > (_MEANT_AS_UTF8 + 1) * text.count(LOST)
 
 
 def _decoded(body: bytes) -> tuple[str, tuple[str, ...]]:
@@ -131,11 +185,13 @@ def _foreign(body: bytes) -> tuple[str, tuple[str, ...]]:
 
 def _declared(body: bytes) -> str | None:
     match = _DECLARED.search(body, 0, _DECLARED_WITHIN)
-    if match is None:
-        return None
+    return _known(match[1].decode("ascii")) if match else None
+
+
+def _known(label: str | None) -> str | None:
     try:
-        return _READ_AS.get(codecs.lookup(match[1].decode("ascii")).name)
-    except LookupError:
+        return _READ_AS.get(codecs.lookup(label).name) if label else None
+    except (LookupError, ValueError):  # a name with a NUL in it
         return None
 
 
