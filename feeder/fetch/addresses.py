@@ -1,0 +1,56 @@
+"""Addresses on the web: what may be asked for at all, and what belongs together."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import httpx
+
+from feeder.errors import FetchError
+
+SCHEMES: Final = ("http", "https")
+
+_USERINFO: Final = re.compile(r"//[^/]*@")
+
+
+def address_of(url: str) -> httpx.URL:
+    """Return *url* as an address.
+
+    Raises:
+        FetchError: It is none on the web; the text shows no password.
+    """
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise FetchError(_USERINFO.sub("//", url), f"is no URL: {error}") from error
+    if address.scheme not in SCHEMES or not address.host:
+        raise FetchError(shown(address), "only http://… and https://… can be fetched")
+    return address
+
+
+def redirected(address: httpx.URL, location: str) -> httpx.URL:
+    """Return where *location*, as a server at *address* sent it, leads; a password in it is dropped.
+
+    Raises:
+        ValueError: Nowhere on the web.
+    """
+    try:
+        target = address.join(location)
+    except httpx.InvalidURL as error:
+        raise ValueError("it leads to what is no URL") from error
+    if target.scheme not in SCHEMES or not target.host:
+        raise ValueError("it leads out of the web, to neither http://… nor https://…")
+    return target.copy_with(userinfo=b"", fragment=None)
+
+
+def shown(address: httpx.URL) -> str:
+    """Return *address* as logs and errors may show it."""
+    return str(address.copy_with(userinfo=b""))
+
+
+def is_same_site(one: httpx.URL, other: httpx.URL) -> bool:
+    """Say whether what is meant for *one* may be sent to *other*: the same origin, or its https side."""
+    if (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port):
+        return True
+    return (one.host, one.scheme, one.port, other.scheme, other.port) == (other.host, "http", None, "https", None)
