@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -20,7 +21,7 @@ class Asked:
 
     method: str
     target: str
-    headers: Mapping[str, str]  # names in lower case
+    headers: dict[str, str]  # names in lower case
     began: float
     ended: float | None = None
 
@@ -29,6 +30,7 @@ class Asked:
 class Server:
     """Answers at a port of this computer, one request a connection. Nothing it says is checked."""
 
+    tls: ssl.SSLContext | None = None
     port: int = 0
     log: list[Asked] = field(default_factory=list)
     speakers: dict[str, Speak] = field(default_factory=dict)
@@ -36,7 +38,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def say(self, path: str, *words: bytes) -> str:
         """Let *path* answer with exactly *words*, each sent by itself, and close; return its URL."""
@@ -96,9 +98,9 @@ def answer(body: bytes = b"", *, status: int = 200, **headers: str) -> bytes:
 
 
 @contextmanager
-def talking() -> Iterator[Server]:
+def talking(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
     """Run a server in a thread of its own."""
-    server = Server()
+    server = Server(tls)
     is_up, is_over = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_until_complete, args=(_run(server, is_up, is_over),))
@@ -120,7 +122,7 @@ async def _run(server: Server, is_up: threading.Event, is_over: asyncio.Event) -
         talks.add(talk)
         talk.add_done_callback(talks.discard)
 
-    listener = await asyncio.start_server(begin, "127.0.0.1", 0, limit=1 << 20)
+    listener = await asyncio.start_server(begin, "127.0.0.1", 0, limit=1 << 20, ssl=server.tls)
     server.port = listener.sockets[0].getsockname()[1]
     is_up.set()
     await is_over.wait()

@@ -11,6 +11,7 @@ from feeder.errors import FetchError
 
 SCHEMES: Final = ("http", "https")
 
+_HOST: Final = re.compile(rb"[0-9A-Za-z._:-]+")
 _USERINFO: Final = re.compile(r"//[^/]*@")
 
 
@@ -24,7 +25,7 @@ def address_of(url: str) -> httpx.URL:
         address = httpx.URL(url)
     except httpx.InvalidURL as error:
         raise FetchError(_USERINFO.sub("//", url), f"is no URL: {error}") from error
-    if address.scheme not in SCHEMES or not address.host:
+    if not _is_web(address):
         raise FetchError(shown(address), "only http://… and https://… can be fetched")
     return address
 
@@ -37,9 +38,9 @@ def redirected(address: httpx.URL, location: str) -> httpx.URL:
     """
     try:
         target = address.join(location)
-    except httpx.InvalidURL as error:
+    except (httpx.InvalidURL, ValueError) as error:
         raise ValueError("it leads to what is no URL") from error
-    if target.scheme not in SCHEMES or not target.host:
+    if not _is_web(target):
         raise ValueError("it leads out of the web, to neither http://… nor https://…")
     return target.copy_with(userinfo=b"", fragment=None)
 
@@ -54,3 +55,7 @@ def is_same_site(one: httpx.URL, other: httpx.URL) -> bool:
     if (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port):
         return True
     return (one.host, one.scheme, one.port, other.scheme, other.port) == (other.host, "http", None, "https", None)
+
+
+def _is_web(address: httpx.URL) -> bool:
+    return address.scheme in SCHEMES and _HOST.fullmatch(address.raw_host) is not None

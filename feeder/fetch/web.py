@@ -87,7 +87,7 @@ class _Question:
     source: Source
     credentials: Credentials
     headers: tuple[tuple[str, str], ...]
-    is_conditional: bool
+    validators: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +96,7 @@ class _Way:
 
     address: httpx.URL
     is_trusted: bool  # the credentials are for this place
+    is_conditional: bool = False  # validators are sent
     is_permanent: bool = True  # nothing but 301 and 308 yet
     moved_to: httpx.URL | None = None
     hops: int = 0
@@ -151,18 +152,21 @@ class Web:
         address = address_of(url or source.url or "")
         question = self._question(source, shown(address), etag, last_modified)
         home = address_of(source.url) if source.url else address
-        way = _Way(address=address.copy_with(userinfo=b"", fragment=None), is_trusted=is_same_site(home, address))
+        way = _Way(
+            address=address.copy_with(userinfo=b"", fragment=None),
+            is_trusted=is_same_site(home, address),
+            is_conditional=bool(question.validators),
+        )
         return await self._follow(await self._wire(source, question.where), question, way)
 
     def _question(self, source: Source, where: str, etag: str | None, last_modified: str | None) -> _Question:
         validators = {"If-None-Match": etag, "If-Modified-Since": last_modified}
-        sent = [(name, value) for name, value in validators.items() if value]
         return _Question(
             where=where,
             source=source,
             credentials=credentials_of(source, where=where),
-            headers=(("User-Agent", self._agent), ("Accept", _ACCEPT), ("Accept-Encoding", ACCEPTED), *sent),
-            is_conditional=bool(sent),
+            headers=(("User-Agent", self._agent), ("Accept", _ACCEPT), ("Accept-Encoding", ACCEPTED)),
+            validators=tuple((name, value) for name, value in validators.items() if value),
         )
 
     async def _wire(self, source: Source, where: str) -> Wire:
@@ -207,6 +211,9 @@ class Web:
             finally:
                 await response.aclose()
         except httpx.TransportError as error:
+            if isinstance(error, httpx.RemoteProtocolError) and way.is_conditional:
+                # Some servers send a body behind a 304, which has none: there, no condition is sent.
+                return replace(way, is_conditional=False)
             raise _failure(question, way, f"cannot be fetched: {error}") from error
         except Undecodable as error:
             raise _failure(question, way, str(error)) from error
@@ -217,7 +224,7 @@ class Web:
         status = response.status_code
         if status in _REDIRECTS:
             return _next(response, question, way)
-        if status == HTTPStatus.NOT_MODIFIED and question.is_conditional:
+        if status == HTTPStatus.NOT_MODIFIED and way.is_conditional:
             return _answer(response, way, b"")  # a body would be none; it is left on the wire
         if status != HTTPStatus.OK:
             raise _refusal(response, question, way)
@@ -261,9 +268,11 @@ class Web:
 
 
 def _request(question: _Question, way: _Way) -> httpx.Request:
+    credentials = question.credentials.headers if way.is_trusted else ()
+    validators = question.validators if way.is_conditional else ()
     headers = httpx.Headers()
-    for name, value in (*question.headers, *(question.credentials.headers if way.is_trusted else ())):
-        headers[name] = value
+    for name, value in (*question.headers, *validators, *credentials):
+        headers[name] = value  # what the source says itself comes last and counts
     return httpx.Request("GET", way.address, headers=headers)
 
 

@@ -127,10 +127,8 @@ def _translated() -> Iterator[None]:
 
 
 def _told(error: Exception) -> tuple[type[httpx.TransportError], str]:
-    for known, (kind, tell) in _TELLERS.items():
-        if isinstance(error, known):
-            return kind, tell(error)
-    return httpx.TransportError, type(error).__name__
+    kind, tell = next(told for known, told in _TELLERS.items() if isinstance(error, known))
+    return kind, tell(error)
 
 
 def _connector_reason(error: Any) -> str:
@@ -147,7 +145,7 @@ def _tls_reason(error: Any) -> str:
 
 def _message(error: Any) -> str:
     """Return the first line of what the parser says: the next ones quote what came."""
-    return f"the answer is no proper HTTP: {_line(error.message)}"
+    return f"the answer is no proper HTTP: {_line(error.message).rstrip(':')}"
 
 
 def _payload_reason(error: Exception) -> str:
@@ -174,11 +172,12 @@ _TELLERS: Final[Mapping[type[Exception], tuple[type[httpx.TransportError], Calla
         aiohttp.ClientConnectorError: (httpx.ConnectError, _connector_reason),
         aiohttp.InvalidURL: (httpx.UnsupportedProtocol, lambda _: "its host is no proper name or address"),
         aiohttp.ServerDisconnectedError: (
-            httpx.RemoteProtocolError,
+            httpx.ReadError,
             lambda _: "the server closed the connection before it had answered",
         ),
         aiohttp.ClientPayloadError: (httpx.ReadError, _payload_reason),
         aiohttp.ClientResponseError: (httpx.RemoteProtocolError, _message),
         OSError: (httpx.ReadError, lambda error: _line(error.strerror or str(error) or type(error).__name__)),
+        Exception: (httpx.TransportError, lambda error: type(error).__name__),
     }
 )
