@@ -110,9 +110,10 @@ class _Brotli:
 
     def feed(self, part: bytes) -> Iterator[bytes]:
         try:
-            yield self._stream.process(part, output_buffer_limit=_STEP)
-            while not self._stream.can_accept_more_data():
-                yield self._stream.process(b"", output_buffer_limit=_STEP)
+            piece = self._stream.process(part, output_buffer_limit=_STEP)
+            while piece:  # only an empty one says that there is no more: https://github.com/google/brotli/pull/1234
+                yield piece
+                piece = self._stream.process(b"", output_buffer_limit=_STEP)
         except brotli.error as error:
             raise Undecodable("is no valid br") from error
 
