@@ -9,7 +9,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 import zlib
 from collections.abc import Iterator
 from datetime import timedelta
@@ -396,17 +395,17 @@ def test_large_bodies_wait_for_each_other_and_not_for_their_deadline(server: Ser
         await asyncio.sleep(0.5)
         writer.write(body[-10:])
 
-    names = [f"{number}.test" for number in range(10)]
+    names = [f"{number}.test" for number in range(20)]
 
     async def all_of_them() -> list[int]:
         async with Web(spacing=0, look_up=local(*names)) as web:
             wanted = [
-                web.get(source(f"http://{name}:{server.port}/f", timeout=timedelta(seconds=1.4))) for name in names
+                web.get(source(f"http://{name}:{server.port}/f", timeout=timedelta(seconds=2.2))) for name in names
             ]
             return [len(found.body) for found in await asyncio.gather(*wanted)]
 
     server.let("/f", slow)
-    assert asyncio.run(all_of_them()) == [len(body)] * 10
+    assert asyncio.run(all_of_them()) == [len(body)] * 20  # four at a time, half a second each
 
 
 # ---------------------------------------------------------------- time
@@ -442,7 +441,7 @@ def test_redirects_share_the_deadline(server: Server) -> None:
 
     error = failure(server.let("/f", slowly), timeout=timedelta(seconds=0.6))
     assert error.reason.startswith("did not answer in full within 0.6 s (at ")
-    assert 2 <= len(server.log) <= 3
+    assert len(server.log) <= 3
 
 
 def test_a_host_that_hangs_keeps_nobody_else_waiting(server: Server) -> None:
@@ -450,31 +449,30 @@ def test_a_host_that_hangs_keeps_nobody_else_waiting(server: Server) -> None:
     server.put("/good", BODY)
     names = [f"{number}.test" for number in range(50)]
 
-    async def poll() -> tuple[bytes, list[str]]:
+    async def poll() -> bytes:
         async with Web(spacing=0, look_up=local(*names, "good.test")) as web:
-            brief = timedelta(seconds=1)
-            slow = [
-                asyncio.create_task(web.get(source(f"http://{name}:{server.port}/slow", timeout=brief)))
-                for name in names
-            ]
+            wanted = (web.get(source(f"http://{name}:{server.port}/slow")) for name in names)
+            slow = [asyncio.create_task(task) for task in wanted]
             await asyncio.sleep(0)
             good = await web.get(source(f"http://good.test:{server.port}/good"))
             assert not any(task.done() for task in slow)
-            return good.body, [str(error) for error in await asyncio.gather(*slow, return_exceptions=True)]
+            for task in slow:
+                task.cancel()
+            await asyncio.wait(slow)
+            return good.body
 
-    body, errors = asyncio.run(poll())
-    assert body == BODY
-    assert all(error.endswith(": did not answer in full within 1 s") for error in errors)
+    assert asyncio.run(poll()) == BODY
 
 
 def test_a_look_up_that_hangs_is_within_the_deadline_and_bounded(server: Server) -> None:
     calls: list[str] = []
+    is_over = threading.Event()
 
     def hang(host: str, port: int, **options: Any) -> list[Any]:
         calls.append(host)
         if host == "good.test":
             return socket.getaddrinfo("127.0.0.1", port, **options)
-        time.sleep(1)
+        is_over.wait()
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     server.put("/f", BODY)
@@ -485,6 +483,7 @@ def test_a_look_up_that_hangs_is_within_the_deadline_and_bounded(server: Server)
             wanted = [web.get(source(f"http://{number}.test/", timeout=brief)) for number in range(200)]
             errors = [str(error) for error in await asyncio.gather(*wanted, return_exceptions=True)]
             hung = len(calls)
+            is_over.set()
             good = await web.get(source(f"http://good.test:{server.port}/f"))
             return errors, good.body, hung
 
@@ -829,19 +828,17 @@ def test_a_proxy_that_is_not_there_is_told() -> None:
 
 
 def test_a_host_is_asked_one_thing_at_a_time_with_a_rest_between(server: Server) -> None:
-    spacing, names = 0.2, ("a.test", "b.test", "c.test")
+    spacing, names = 0.4, ("a.test", "b.test", "c.test")
 
     async def slow(_: Asked, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.05)
         writer.write(answer(BODY))
 
     async def poll() -> None:
         async with Web(spacing=spacing, look_up=local(*names)) as web:
-            wanted = [web.get(source(f"http://{name}:{server.port}/f")) for name in names * 3]
-            # Their turns are no part of their time: the last of a host begins after more than half a second.
-            wanted = [
-                web.get(source(f"http://{name}:{server.port}/f", timeout=timedelta(seconds=0.5))) for name in names
-            ] + wanted
+            # Their turns are no part of their time: the last of a host begins later than that.
+            brief = timedelta(seconds=1)
+            wanted = [web.get(source(f"http://{name}:{server.port}/f", timeout=brief)) for name in names * 4]
             await asyncio.gather(*wanted)
             assert web._turns._hosts
             await asyncio.sleep(2 * spacing)
@@ -881,12 +878,12 @@ def test_a_redirect_within_a_host_waits_for_its_turn(server: Server) -> None:
     server.put("/g", BODY)
 
     async def ask() -> None:
-        async with Web(spacing=0.2) as web:
-            await web.get(source(server.url + "/f", timeout=timedelta(seconds=0.15)))
+        async with Web(spacing=1) as web:
+            await web.get(source(server.url + "/f", timeout=timedelta(seconds=0.9)))
 
     asyncio.run(ask())
     first, second = server.log
-    assert second.began - (first.ended or 0) >= 0.2
+    assert second.began - (first.ended or 0) >= 1
 
 
 @pytest.mark.parametrize("url", [None, "", "ftp://example.org/f", "http://", "http://exa mple:x/"])

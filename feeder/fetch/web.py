@@ -173,9 +173,9 @@ class Web:
         proxy = revealed(source.proxy, where=where) if source.proxy else None
         key = (source.allow_private, proxy, source.tls_ca)
         async with self._wiring:
-            if key not in self._wires:
-                self._wires[key] = await self._new_wire(source, where, proxy)
-        return self._wires[key]
+            wire = self._wires.get(key) or await self._new_wire(source, where, proxy)
+            self._wires[key] = wire
+        return wire
 
     async def _new_wire(self, source: Source, where: str, proxy: str | None) -> Wire:
         try:
