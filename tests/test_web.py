@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import os
 import socket
@@ -492,6 +493,26 @@ def test_a_look_up_that_hangs_is_within_the_deadline_and_bounded(server: Server)
     assert (hung, body) == (64, BODY)
 
 
+def test_a_look_up_without_a_thread_is_a_failure(server: Server) -> None:
+    url = server.put("/f", BODY).replace("127.0.0.1", "a.test")
+    usual = threading.stack_size()
+
+    async def ask() -> bytes:
+        async with Web(spacing=0, look_up=local("a.test")) as web:
+            await web.get(source(server.url + "/f"))  # so that no other thread is still to be started
+            threading.stack_size(1 << 46)  # as much as no computer has
+            for _ in range(100):  # more often than there are threads
+                with pytest.raises(FetchError, match="the system has no thread for a look-up"):
+                    await web.get(source(url))
+            threading.stack_size(usual)
+            return (await web.get(source(url))).body
+
+    try:
+        assert asyncio.run(ask()) == BODY
+    finally:
+        threading.stack_size(usual)
+
+
 def test_a_fetch_that_is_called_off_ends_at_once(server: Server) -> None:
     is_asked = threading.Event()
 
@@ -702,6 +723,8 @@ def test_credentials_are_sent_and_never_shown(server: Server, tmp_path: Path, mo
         ({"headers": (("X-A", "env:LINES"),)}, 'the header "X-A" holds a line break'),
         ({"headers": (("X A\n", "a"),)}, "'X A\\n' is no name of a header"),
         ({"headers": (("X-A", "a\ud800"),)}, 'the header "X-A" holds a line break or another character'),
+        ({"proxy": "http://me:sesame@far.test:x"}, "the proxy is no http://… or https://… address"),
+        ({"proxy": "socks5://far.test"}, "the proxy is no http://… or https://… address"),
         ({"proxy": "env:NOBODY"}, 'the secret "env:NOBODY" is not in the environment'),
     ],
 )
@@ -808,7 +831,44 @@ def test_a_proxy_is_asked_in_place_of_the_host(server: Server, monkeypatch: pyte
     assert failure("https://far.test/f", proxy=server.url).reason == "cannot be fetched: the proxy answers 404"
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "2130706433", "127.1", "169.254.169.254"])
+def test_https_goes_through_a_proxy_unseen(tmp_path: Path) -> None:
+    key, known = certificate(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(known, key)
+    asked: list[bytes] = []
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while part := await reader.read(1 << 16):
+                writer.write(part)
+        writer.close()
+        await asyncio.sleep(0)
+
+    async def ask(server: Server) -> Answer:
+        async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.append(await reader.readuntil(b"\r\n\r\n"))
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+            await asyncio.gather(pass_on(reader, far_writer), pass_on(far_reader, writer))
+            is_over.set()
+
+        is_over = asyncio.Event()
+        async with await asyncio.start_server(tunnel, "127.0.0.1", 0) as proxy, Web(spacing=0) as web:
+            address = f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+            url = f"https://feeds.test:{server.port}/f"
+            found = await web.get(source(url, proxy=address, tls_ca=known, auth="bearer:sesame", allow_private=()))
+            await is_over.wait()
+            return found
+
+    with talking(tls) as server:
+        server.put("/f", BODY)
+        assert asyncio.run(ask(server)).body == BODY
+        assert server.log[0].headers["authorization"] == "Bearer sesame"
+    assert asked[0].startswith(f"CONNECT feeds.test:{server.port} ".encode())
+    assert b"sesame" not in asked[0]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "2130706433", "127.1", "169.254.169.254"])
 def test_no_proxy_leads_around_the_guard(server: Server, host: str) -> None:
     error = failure(f"http://{host}/f", proxy=server.url, allow_private=())
     assert error.reason.endswith("is not a public address")

@@ -42,12 +42,17 @@ def redirected(address: httpx.URL, location: str) -> httpx.URL:
         raise ValueError("it leads to what is no URL") from error
     if not _is_web(target):
         raise ValueError("it leads out of the web, to neither http://… nor https://…")
-    return target.copy_with(userinfo=b"", fragment=None)
+    return bare(target)
 
 
 def shown(address: httpx.URL) -> str:
     """Return *address* as logs and errors may show it."""
-    return str(address.copy_with(userinfo=b""))
+    return str(address.copy_with(userinfo=b"") if address.userinfo else address)
+
+
+def bare(address: httpx.URL) -> httpx.URL:
+    """Return *address* as it is asked for: without a password or a fragment."""
+    return address.copy_with(userinfo=b"", fragment=None) if address.userinfo or address.fragment else address
 
 
 def is_same_site(one: httpx.URL, other: httpx.URL) -> bool:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+import httpx
+
 from feeder.errors import FetchError
-from feeder.fetch.addresses import address_of
 from feeder.fetch.secrets import revealed
 from feeder.model import Source
 
@@ -24,30 +25,29 @@ class Credentials:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
-def credentials_of(source: Source, *, where: str) -> Credentials:
-    """Return what *source* sends, its secrets read now.
+def credentials_of(source: Source, home: httpx.URL, *, where: str) -> Credentials:
+    """Return what *source*, whose address is *home*, sends; its secrets are read now.
 
     Raises:
         FetchError: A secret is missing, or a header cannot be sent.
     """
-    return Credentials(headers=tuple(_headers(source, where)))
+    return Credentials(headers=tuple(_headers(source, home, where)))
 
 
-def _headers(source: Source, where: str) -> Iterator[tuple[str, str]]:
+def _headers(source: Source, home: httpx.URL, where: str) -> Iterator[tuple[str, str]]:
     for name, value in source.headers:
         if not _NAME.fullmatch(name):
             raise FetchError(where, f"{name!a} is no name of a header")
         yield name, _sendable(revealed(value, where=where), f'the header "{name}"', where)
     if source.cookies:
         yield "Cookie", _sendable(revealed(source.cookies, where=where), "cookies", where)
-    if authorization := _authorization(source, where):
+    if authorization := _authorization(source, home, where):
         yield "Authorization", _sendable(authorization, "auth", where)
 
 
-def _authorization(source: Source, where: str) -> str | None:
+def _authorization(source: Source, home: httpx.URL, where: str) -> str | None:
     if not source.auth:
-        address = address_of(source.url) if source.url else None
-        return _basic(f"{address.username}:{address.password}") if address and address.userinfo else None
+        return _basic(f"{home.username}:{home.password}") if home.userinfo else None
     scheme, _, secret = source.auth.partition(":")
     if scheme not in _SCHEMES:
         raise FetchError(where, 'auth must begin with "basic:" or "bearer:"')

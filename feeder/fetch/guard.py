@@ -60,21 +60,14 @@ class Guard:
     def check(self, address: Address) -> None:
         """Raise ForbiddenAddress if *address* may not be reached."""
         inner = _inner(address)
-        if not any(_holds(network, inner) or _holds(network, address) for network in self.opened) and not _is_public(
-            inner
-        ):
+        is_opened = any(_holds(network, inner) or _holds(network, address) for network in self.opened)
+        if not (is_opened or _is_public(inner)):
             raise ForbiddenAddress(f"{address} is not a public address")
 
     def check_host(self, host: str) -> None:
-        """Check *host* if it is an address, in any spelling that a system takes for one; a name passes."""
-        try:
-            address: Address = ip_address(host.strip("[]"))
-        except ValueError:
-            try:
-                address = IPv4Address(socket.inet_aton(host.rstrip(".")))
-            except (OSError, ValueError):
-                return
-        self.check(address)
+        """Check *host* if it is an address, in any spelling that a system takes for one; other names pass."""
+        if address := _address_in(host.strip("[]").rstrip(".").lower()):
+            self.check(address)
 
 
 @lru_cache(maxsize=1024)
@@ -93,6 +86,19 @@ def _networks(texts: Iterable[str]) -> Iterable[Network]:
             yield ip_network(text, strict=False)
         except ValueError as error:
             raise ConfigError(f'allow_private: "{text}" is no network of addresses') from error
+
+
+def _address_in(host: str) -> Address | None:
+    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, 6.3
+        return IPv4Address("127.0.0.1")
+    try:
+        return ip_address(host)
+    except ValueError:
+        pass
+    try:
+        return IPv4Address(socket.inet_aton(host))
+    except OSError:
+        return None
 
 
 def _inner(address: Address) -> Address:

@@ -34,7 +34,12 @@ class Names:
         found: asyncio.Future[list[AddressInfo]] = loop.create_future()
         await self._threads.acquire()
         # A daemon: an end of the process does not wait for it, as it would for an executor's.
-        threading.Thread(target=self._find, args=(host, port, found), name=f"look-up of {host}", daemon=True).start()
+        thread = threading.Thread(target=self._find, args=(host, port, found), name=f"look-up of {host}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._threads.release()
+            raise OSError("the system has no thread for a look-up") from error
         return await found
 
     def _find(self, host: str, port: int, found: asyncio.Future[list[AddressInfo]]) -> None:

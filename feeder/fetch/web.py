@@ -17,7 +17,7 @@ from typing import Final, Self
 import httpx
 
 from feeder.errors import ConfigError, FetchError, Gone, ToldToWait
-from feeder.fetch.addresses import address_of, is_same_site, redirected, shown
+from feeder.fetch.addresses import address_of, bare, is_same_site, redirected, shown
 from feeder.fetch.credentials import Credentials, credentials_of
 from feeder.fetch.decoding import ACCEPTED, Undecodable, decoder_of
 from feeder.fetch.guard import ANYWHERE, guard_of
@@ -149,28 +149,30 @@ class Web:
             ToldToWait: The server is to be left alone for a while.
             FetchError: Anything else that is no whole document; the text holds no secret.
         """
-        address = address_of(url or source.url or "")
-        question = self._question(source, shown(address), etag, last_modified)
-        home = address_of(source.url) if source.url else address
+        home = address_of(source.url or url or "")
+        address = address_of(url) if url else home
+        question = self._question(source, home, shown(address), etag, last_modified)
         way = _Way(
-            address=address.copy_with(userinfo=b"", fragment=None),
+            address=bare(address),
             is_trusted=is_same_site(home, address),
             is_conditional=bool(question.validators),
         )
         return await self._follow(await self._wire(source, question.where), question, way)
 
-    def _question(self, source: Source, where: str, etag: str | None, last_modified: str | None) -> _Question:
+    def _question(
+        self, source: Source, home: httpx.URL, where: str, etag: str | None, last_modified: str | None
+    ) -> _Question:
         validators = {"If-None-Match": etag, "If-Modified-Since": last_modified}
         return _Question(
             where=where,
             source=source,
-            credentials=credentials_of(source, where=where),
+            credentials=credentials_of(source, home, where=where),
             headers=(("User-Agent", self._agent), ("Accept", _ACCEPT), ("Accept-Encoding", ACCEPTED)),
             validators=tuple((name, value) for name, value in validators.items() if value),
         )
 
     async def _wire(self, source: Source, where: str) -> Wire:
-        proxy = revealed(source.proxy, where=where) if source.proxy else None
+        proxy = _proxy(source.proxy, where) if source.proxy else None
         key = (source.allow_private, proxy, source.tls_ca)
         async with self._wiring:
             wire = self._wires.get(key) or await self._new_wire(source, where, proxy)
@@ -265,6 +267,15 @@ class Web:
         async with self._large:
             limit.reschedule(loop.time() + left)
             yield
+
+
+def _proxy(text: str, where: str) -> str:
+    proxy = revealed(text, where=where)
+    try:
+        return str(address_of(proxy))
+    except FetchError:
+        # What is wrong with it could show its password.
+        raise FetchError(where, "the proxy is no http://… or https://… address") from None
 
 
 def _request(question: _Question, way: _Way) -> httpx.Request:
