@@ -16,7 +16,7 @@ from feeder import dedup
 from feeder.app import Progress, opened, rehearsed
 from feeder.config import Config
 from feeder.errors import FetchError, InvalidItem, ParseError
-from feeder.fetch.http import Download, download
+from feeder.fetch.web import Download, download
 from feeder.html import safe_text
 from feeder.model import Memory, Problem, Sighting, Site
 from feeder.normalize import title_key

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 
 class FeederError(Exception):
     """The root of all errors of ours; its text is one line for people."""
@@ -38,6 +40,18 @@ class Unsettled(FetchError):
 
 class Oversized(FetchError):
     """A document is larger than any that is read; it is not read before it changes."""
+
+
+class Gone(FetchError):
+    """A server says that there is nothing at an address any more, and never will be."""
+
+
+class ToldToWait(FetchError):
+    """A server asks to be left alone for `retry_after`; None: it does not say for how long."""
+
+    def __init__(self, where: str, reason: str, *, retry_after: timedelta | None) -> None:
+        super().__init__(where, reason)
+        self.retry_after = retry_after
 
 
 class ParseError(FeederError):
