@@ -72,13 +72,17 @@ _CHARACTERS_A_CONTROL = 20  # a slip leaves one or two in a text; of random byte
 _MEANT_AS_UTF8 = 8  # this many good characters for every broken one
 
 
-def decode(body: bytes) -> tuple[str, tuple[str, ...]]:
+def decode(body: bytes, *, charset: str | None = None) -> tuple[str, tuple[str, ...]]:
     r"""Return *body* as text whose lines end in ``\n``, and what people should know about its encoding.
+
+    Args:
+        body: The document.
+        charset: What its server says of it; believed where the bytes and the document itself say nothing.
 
     Raises:
         ParseError: It is not text.
     """
-    text, warnings = _decoded(body)
+    text, warnings = _decoded(body, charset)
     if "\0" in text:
         if len(_CONTROLS.findall(text)) > max(1, len(text) // _CHARACTERS_A_CONTROL):
             raise ParseError(_BINARY)
@@ -92,7 +96,7 @@ def decode(body: bytes) -> tuple[str, tuple[str, ...]]:
     return text, warnings
 
 
-def _decoded(body: bytes) -> tuple[str, tuple[str, ...]]:
+def _decoded(body: bytes, charset: str | None) -> tuple[str, tuple[str, ...]]:
     if body.startswith(_MARKS):
         return _marked(body), ()
     if b"\0" in body[:4]:
@@ -100,7 +104,7 @@ def _decoded(body: bytes) -> tuple[str, tuple[str, ...]]:
     try:
         return body.decode("utf-8"), ()
     except UnicodeDecodeError:
-        return _foreign(body)
+        return _foreign(body, charset)
 
 
 def _marked(body: bytes) -> str:
@@ -115,11 +119,11 @@ def _wide(body: bytes) -> str:
     raise ParseError(_BINARY)
 
 
-def _foreign(body: bytes) -> tuple[str, tuple[str, ...]]:
+def _foreign(body: bytes, charset: str | None) -> tuple[str, tuple[str, ...]]:
     """Return the text of a document that is not (all) UTF-8."""
-    declared = _declared(body)
-    if declared is not None and (text := _strictly(body, declared)) is not None:
-        return text, ()
+    for declared in filter(None, (_declared(body), _read_as(charset))):
+        if (text := _strictly(body, declared)) is not None:
+            return text, ()
     lossy = body.decode("utf-8", "replace")
     start = next(_FOREIGN.finditer(body)).start()  # of what tells encodings apart, in bytes as in characters
     if not _is_mostly_utf8(lossy[start : start + _DETECTED_WITHIN]):
@@ -131,11 +135,13 @@ def _foreign(body: bytes) -> tuple[str, tuple[str, ...]]:
 
 def _declared(body: bytes) -> str | None:
     match = _DECLARED.search(body, 0, _DECLARED_WITHIN)
-    if match is None:
-        return None
+    return _read_as(match[1].decode("ascii")) if match else None
+
+
+def _read_as(charset: str | None) -> str | None:
     try:
-        return _READ_AS.get(codecs.lookup(match[1].decode("ascii")).name)
-    except LookupError:
+        return _READ_AS.get(codecs.lookup(charset or "").name)
+    except (LookupError, ValueError):  # an unknown name, or a NUL in it
         return None
 
 
