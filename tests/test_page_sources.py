@@ -242,7 +242,7 @@ def test_what_is_no_selector_is_told(selector: str) -> None:
 
 
 def test_a_binary_file_is_no_page() -> None:
-    with pytest.raises(ParseError, match="binary"):
+    with pytest.raises(ParseError):
         page(b"\x89PNG\r\n\0\0\0\rIHDR\0\0")
 
 

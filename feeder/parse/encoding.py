@@ -72,17 +72,13 @@ _CHARACTERS_A_CONTROL = 20  # a slip leaves one or two in a text; of random byte
 _MEANT_AS_UTF8 = 8  # this many good characters for every broken one
 
 
-def decode(body: bytes, *, charset: str | None = None) -> tuple[str, tuple[str, ...]]:
+def decode(body: bytes) -> tuple[str, tuple[str, ...]]:
     r"""Return *body* as text whose lines end in ``\n``, and what people should know about its encoding.
-
-    Args:
-        body: The document.
-        charset: What its server says of it; believed where the bytes and the document itself say nothing.
 
     Raises:
         ParseError: It is not text.
     """
-    text, warnings = _decoded(body, charset)
+    text, warnings = _decoded(body, None)
     if "\0" in text:
         if len(_CONTROLS.findall(text)) > max(1, len(text) // _CHARACTERS_A_CONTROL):
             raise ParseError(_BINARY)
@@ -94,6 +90,17 @@ def decode(body: bytes, *, charset: str | None = None) -> tuple[str, tuple[str, 
         line = text.count("\n", 0, text.index(LOST)) + 1
         warnings = (*warnings, f"line {line}: holds U+FFFD, the mark of a lost character")
     return text, warnings
+
+
+def decode_sent(body: bytes, *, charset: str | None = None) -> tuple[str, tuple[str, ...]]:
+    """Return as text what a server sent, and what people should know about its encoding; line ends stay.
+
+    *charset*, which the server says, is believed where the bytes and the document itself say nothing.
+
+    Raises:
+        ParseError: It is not text.
+    """
+    return _decoded(body, charset)
 
 
 def _decoded(body: bytes, charset: str | None) -> tuple[str, tuple[str, ...]]:

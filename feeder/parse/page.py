@@ -19,7 +19,7 @@ from feeder.html import unescaped
 from feeder.links import picture_url, srcset_url, web_url
 from feeder.markup import bearable_page
 from feeder.model import Dialect, ForeignFeed, Origin, RawItem, Select
-from feeder.parse.encoding import decode
+from feeder.parse.encoding import decode_sent
 
 MAX_ITEMS: Final = 1000  # of one page
 MAX_CATEGORIES: Final = 50  # of one item
@@ -119,7 +119,8 @@ class _Page:
 
     @classmethod
     def of(cls, body: bytes, url: str, charset: str | None, *, only: SoupStrainer | None = None) -> _Page:
-        text, warnings = decode(body, charset=charset)
+        sent, warnings = decode_sent(body, charset=charset)
+        text = sent.replace("\0", "")
         markup, is_whole = bearable_page(text)
         # The comment keeps bs4 from taking a page without a tag for the name of a file.
         root = BeautifulSoup(f"<!---->{markup}", "lxml", parse_only=only)
