@@ -16,6 +16,8 @@ from markdown_it.rules_block import StateBlock, table
 
 LONGEST_BODY = 500_000  # characters; what follows is cut off
 MOST_OPEN = 100  # elements inside one another
+LONGEST_PAGE = 2_000_000  # characters of a page that is searched for articles, without scripts and styles
+MOST_TAGS = 40_000  # of such a page
 _LONGEST_MARKDOWN = 100_000  # characters; its time grows faster than its length, and longer ones are shown as text
 # Below these a parser can come to no harm.
 _FEW_TAGS = 512
@@ -105,6 +107,19 @@ def bearable(markup: str) -> str:
     if len(markup) > LONGEST_BODY:
         markup = _INLINE_PICTURE.sub("data:,", markup)[:LONGEST_BODY]
     return "".join(_rewritten(markup))
+
+
+def bearable_page(markup: str) -> tuple[str, bool]:
+    """Return a whole page written anew within limits, and whether it is whole: what exceeds them is cut off."""
+    kept: list[str] = []
+    length = tags = 0
+    for piece in _rewritten(_INLINE_PICTURE.sub("data:,", markup)):
+        length += len(piece)
+        tags += piece.startswith("<") and piece[1] != "/"
+        if length > LONGEST_PAGE or tags > MOST_TAGS:
+            return "".join(kept), False
+        kept.append(piece)
+    return "".join(kept), True
 
 
 def _from_markdown(text: str) -> str:

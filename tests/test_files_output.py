@@ -19,17 +19,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import without_privileges
 
+from feeder.durable import FLUSH_ALL, flush_around
 from feeder.errors import OutputError
 from feeder.model import FeedFile
 from feeder.output import Output
 from feeder.output.files import (
-    _SYNCFS,
     BATCH_BYTES,
     BATCH_DIRECTORIES,
     BATCH_FILES,
-    FLUSH_ALL,
     FileOutput,
-    _flush_file_system,
 )
 
 STRAY = ".feeder-0123456789abcdef.tmp"
@@ -395,9 +393,8 @@ def test_what_may_not_be_read_is_an_error_not_absent(forbidden: Path, path: str)
 
 
 def test_an_error_of_the_flush_is_told() -> None:
-    assert _SYNCFS is not None
     with pytest.raises(OSError, match="Bad file descriptor"):
-        _flush_file_system(_SYNCFS, -1)
+        flush_around(-1)
 
 
 def test_a_root_that_cannot_be_made_is_told(tmp_path: Path) -> None:
@@ -425,6 +422,7 @@ def test_a_directory_in_place_of_a_file_is_told_and_nothing_stays_beside_it(root
 ON_A_SMALL_DISK = """
 import json, os, resource, subprocess, sys
 from pathlib import Path
+from feeder.durable import FLUSH_ALL, flush_around
 from feeder.errors import OutputError
 from feeder.model import FeedFile
 from feeder.output.files import FileOutput

@@ -111,6 +111,11 @@ def path_of(root: Path, locator: str) -> Path:
     return root / _below(locator)
 
 
+def chooser(source: Source) -> Callable[[str], bool]:
+    """Return what tells, of a path below *source*, whether `DirectoryFetcher.look` would list a regular file there."""
+    return _Walk(source).would_list
+
+
 def directories(source: Source, locator: str = "") -> Iterator[str]:
     """Yield the locators of the directories that `DirectoryFetcher.look` enters, at and below *locator*; "" is the root.
 
@@ -193,6 +198,13 @@ class _Walk:
         except OSError as error:
             yield Unlisted(locator=f"{_escape(above)}/" if above else "", reason=_reason(error))
 
+    def would_list(self, below: str) -> bool:
+        """Tell whether a regular file at *below* is wanted, by its name."""
+        *above, name = below.split("/")
+        if name[0] == "." or not self._is_wanted(below):
+            return False
+        return not any(self._is_left_out("/".join(above[: depth + 1])) for depth in range(len(above)))
+
     def _at(self, below: str) -> Iterator[Place]:
         *above, name = below.split("/")
         if not all(self._is_entered("/".join(above[: depth + 1])) for depth in range(len(above))):
@@ -206,10 +218,11 @@ class _Walk:
                 yield _place(_escape(below), status)
 
     def _is_entered(self, below: str) -> bool:
+        return not self._is_left_out(below) and S_ISDIR(os.lstat(f"{self.root}/{below}").st_mode)
+
+    def _is_left_out(self, below: str) -> bool:
         name = below.rpartition("/")[2]
-        if name[0] == "." or name == LEFT_OUT or self._is_pruned(below):
-            return False
-        return S_ISDIR(os.lstat(f"{self.root}/{below}").st_mode)
+        return name[0] == "." or name == LEFT_OUT or bool(self._is_pruned(below))
 
     def _enter(self, below: str) -> Iterator[Place]:
         """Yield the places right in one directory, and put off the directories in it."""

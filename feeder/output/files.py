@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from types import TracebackType
 from typing import Any, Final, NoReturn, Self, TypeAlias
 from xml.parsers import expat
 
+from feeder.durable import flush
 from feeder.errors import OutputError
 from feeder.model import FeedFile
 
@@ -24,10 +24,6 @@ from feeder.model import FeedFile
 BATCH_FILES: Final = 128
 BATCH_DIRECTORIES: Final = 128
 BATCH_BYTES: Final = 32 * 1024 * 1024  # what it may take on the disk beside the files it replaces
-
-# Flushing the whole file system takes a third of the time of flushing 64 files one by one. But it waits for all
-# that others have written there, too: a handful of files is flushed by itself.
-FLUSH_ALL: Final = 8
 
 NAME_MAX: Final = 255  # bytes of a name on the usual file systems
 FILE_MODE: Final = 0o644  # less the umask, as for directories
@@ -42,9 +38,6 @@ _ROOT: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _DIRECTORY: Final = _ROOT | os.O_NOFOLLOW
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-
-_LIBC: Final = ctypes.CDLL(None, use_errno=True)
-_SYNCFS: Final = getattr(_LIBC, "syncfs", None)  # not in `os`; `os.sync` waits for every disk and tells no error
 
 _Parts: TypeAlias = tuple[str, ...]
 
@@ -87,7 +80,7 @@ class FileOutput:
                 for path in wanted[start : start + BATCH_FILES]:
                     with _told(path):
                         removed += [path] * tree.remove(_parts(path))
-                _flush(tree.changed)
+                flush(tree.changed)
         return tuple(removed)
 
     def stamp(self, path: str) -> str | None:
@@ -245,22 +238,6 @@ def _read(directory: int, name: str) -> bytes:
         return file.read()
 
 
-def _flush(opened: Collection[int]) -> None:
-    """Wait until what was written to files or directories would survive a loss of power."""
-    if _SYNCFS is None or len(opened) <= FLUSH_ALL:
-        for one in opened:
-            os.fsync(one)
-        return
-    for one in {os.fstat(one).st_dev: one for one in opened}.values():
-        _flush_file_system(_SYNCFS, one)
-
-
-def _flush_file_system(syncfs: Callable[[int], int], opened: int) -> None:
-    if syncfs(opened):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-
-
 # ---------------------------------------------------------------- batches
 
 
@@ -333,13 +310,13 @@ class _Batch:
     def commit(self) -> list[str]:
         """Put every file in its place; return their paths."""
         with _told(self._root):
-            _flush([file.opened for file in self._waiting])
+            flush([file.opened for file in self._waiting])
         for file in self._waiting:
             with _told(file.path):
                 os.replace(file.temp, file.name, src_dir_fd=file.directory, dst_dir_fd=file.directory)
             self._tree.changed.add(file.directory)
         with _told(self._root):
-            _flush(self._tree.changed)
+            flush(self._tree.changed)
         return [file.path for file in self._waiting]
 
 

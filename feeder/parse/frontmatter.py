@@ -62,6 +62,11 @@ def read_body(snapshot: Snapshot, source: Source) -> str:
     return text if syntax is None else syntax.split(text)[1]
 
 
+def begins_document(text: str) -> bool:
+    """Tell whether *text* begins like a document with front matter, in any of its ways."""
+    return detect_format(text, _SYNTAXES) is not None
+
+
 def _text(snapshot: Snapshot) -> tuple[str, tuple[str, ...]]:
     if len(snapshot.body) > MAX_DOCUMENT:
         raise ParseError(f"larger than {MAX_DOCUMENT // 1024**2} MiB")
