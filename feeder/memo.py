@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
-from feeder.model import Answer, ForeignFeed, Pace
+from feeder.model import Answer, ForeignFeed, Pace, SourceKind
 
 SIGHTINGS: Final = 2  # of one permanent redirect, before the new address is asked at once
-PATIENCE: Final = 3  # failures at an address that we were led to, before the source's own is asked again
+PATIENCE: Final = 3  # failures, before a source is found out anew: its own address is asked, and it may be of any kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,7 @@ class Memo:
     """
 
     url: str | None = None
+    kind: SourceKind = SourceKind.AUTO  # what was found there
     etag: str | None = None
     last_modified: str | None = None
     digest: str | None = None  # of the last body, hexadecimal
@@ -40,7 +41,7 @@ def load(text: str | None) -> Memo:
         pace[name] = None if pace[name] is None else timedelta(seconds=pace[name])
     for name in ("skip_hours", "skip_days"):
         pace[name] = frozenset(pace[name])
-    return Memo(**known, pace=Pace(**pace, published=()))
+    return Memo(**known | {"kind": SourceKind(known["kind"])}, pace=Pace(**pace))
 
 
 def dump(memo: Memo) -> str:
@@ -74,17 +75,20 @@ def answered(memo: Memo, answer: Answer, *, digest: str | None) -> Memo:
     )
 
 
-def understood(memo: Memo, feed: ForeignFeed) -> Memo:
-    """Return what is remembered of how often the author of *feed* wants it to be read."""
-    return replace(
-        memo,
-        pace=replace(memo.pace, every=feed.every, skip_hours=feed.skip_hours, skip_days=feed.skip_days),
-    )
+def understood(memo: Memo, kind: SourceKind, feed: ForeignFeed | None, *, url: str | None = None) -> Memo:
+    """Return what is remembered once an answer was read: what it is, and how often its author wants it to be read.
+
+    *url*: where the feed is that its page announced.
+    """
+    pace = memo.pace
+    if feed:
+        pace = replace(pace, every=feed.every, skip_hours=feed.skip_hours, skip_days=feed.skip_days)
+    return replace(memo, kind=kind, url=url or memo.url, pace=pace)
 
 
 def failed(memo: Memo, *, failures: int, is_gone: bool = False, retry_after: timedelta | None = None) -> Memo:
-    """Return what is remembered after the *failures*-th failure in a row; an address we were led to may be the fault."""
-    kept = Memo(pace=memo.pace) if memo.url and failures >= PATIENCE else memo
+    """Return what is remembered after the *failures*-th failure in a row."""
+    kept = Memo(pace=memo.pace) if failures >= PATIENCE else memo
     return replace(kept, is_gone=is_gone, pace=replace(kept.pace, retry_after=retry_after))
 
 

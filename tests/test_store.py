@@ -18,6 +18,7 @@ from feeder.model import (
     Body,
     CategoryPath,
     Dating,
+    Due,
     Memory,
     Node,
     OnRemove,

@@ -68,6 +68,7 @@ class EntryJob:
     digest: bytes
     body: bytes | None = None  # packed
     spare: bytes | None = None  # packed
+    document: bytes | None = None  # packed, of an article that lies in no file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
