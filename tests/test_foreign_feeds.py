@@ -194,6 +194,7 @@ def test_a_title_of_atom_is_what_it_says(written: str, title: str) -> None:
         ("<guid>https://x.example/g</guid>", "https://x.example/g"),
         ('<guid isPermaLink="true">https://x.example/g</guid><link/>', "https://x.example/g"),
         ('<guid isPermaLink="false">https://x.example/g</guid>', None),
+        ('<guid isPermalink="False">https://x.example/g</guid>', None),
         ("<guid>77</guid>", None),
         ("<guid/><atom:id>https://x.example/g</atom:id>", "https://x.example/g"),
         ("<link>/a</link><feedburner:origLink>/o</feedburner:origLink>", "https://lake.example/o"),
@@ -336,10 +337,8 @@ def test_every_category_is_kept_once_by_its_label() -> None:
         '<category term="a" label="A"/><category term="b"/><category term="http://x.example/c"/><category term="b"/>'
     )
     assert only(atom(f"<entry><title>T</title>{atoms}</entry>")).categories == ("A", "b")
-    items = (
-        "<category domain='x'>R&amp;amp;D</category><dc:subject>S</dc:subject><itunes:category text='P'/><category/>"
-    )
-    assert only(rss(f"<item><title>T</title>{items}</item>")).categories == ("R&D", "S", "P")
+    items = "<category domain='x'>R&amp;amp;D</category><category>Re:Zero</category><dc:subject>S</dc:subject><itunes:category text='P'/><category/>"
+    assert only(rss(f"<item><title>T</title>{items}</item>")).categories == ("R&D", "Re:Zero", "S", "P")
     assert only(json_feed({"title": "T", "tags": ["a", 7, None, {}]})).categories == ("a", "7")
     assert only(json_feed({"title": "T", "tags": "a"})).categories is None
 
@@ -710,6 +709,25 @@ def test_fault_5_an_inclusion_is_inert() -> None:
     include = '<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="file:///etc/passwd" parse="text"/>'
     item = only(rss(f"<item><title>T</title><description>{include}</description></item>"))
     assert "root:" not in item.body
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        pytest.param("<author>" + "a@" * 500_000 + "</author>", id="addresses"),
+        pytest.param("<dc:creator>" + "a " * 500_000 + "@</dc:creator>", id="blanks"),
+        pytest.param("<title>" + "&lt;a " * 200_000 + "</title>", id="tags"),
+        pytest.param("<description>" + "\n \n" * 200_000 + "</description>", id="lines"),
+        pytest.param("<category>" + "a:" * 500_000 + "</category>", id="schemes"),
+        pytest.param("<media:group>" * 200 + "<media:title/>" * 100_000 + "</media:group>" * 200, id="groups"),
+        pytest.param("".join(f"<{'x' * 40_000}{n}/>" for n in range(100)), id="names"),
+        pytest.param("&#1;" + "<!--" * 200_000, id="comments"),
+        pytest.param("&#1;<![CDATA[" + "]]>&" * 200_000, id="sections"),
+        pytest.param("&#1;" + "".join(f"<p{n}:x/>" for n in range(50_000)), id="prefixes"),
+    ],
+)
+def test_nothing_takes_more_than_its_length_in_time(inside: str) -> None:
+    assert read(rss(f"<item><link>/a</link></item><item>{inside}</item>")).items[0].link == "https://lake.example/a"
 
 
 def test_fault_8_many_attributes_are_no_load() -> None:

@@ -35,6 +35,7 @@ from feeder.parse.found import (
 
 MAX_ELEMENTS: Final = 600_000  # of one feed: every one costs up to 240 bytes of memory
 MAX_ATTRIBUTES: Final = 400_000
+LONGEST_NAME: Final = 200  # characters of an element's name that may mean something
 HARMLESS: Final = 1 << 20  # bytes, which even full of tags cost little
 
 _TOO_MUCH: Final = frozenset(
@@ -241,15 +242,15 @@ def _word(tag: str, own: str, bare: str) -> str:
     return PREFIXES.get(known, prefix) + name.lower()
 
 
-def _words(parent: etree._Element, document: _Document) -> _Words:
-    """Return the children of *parent* by their words."""
+def _words(parent: etree._Element, document: _Document, *, levels: int = 2) -> _Words:
+    """Return the children of *parent* by their words, and so many *levels* of those that are in groups."""
     words: dict[str, list[etree._Element]] = {}
     own, bare = document.own, document.bare
     for child in parent:
-        word = _word(child.tag, own, bare)
+        word = _word(child.tag, own, bare) if len(child.tag) < LONGEST_NAME else ""
         words.setdefault(word, []).append(child)
-        if word in _GROUPS and len(child):
-            for inner, elements in _words(child, document).items():
+        if word in _GROUPS and levels and len(child):
+            for inner, elements in _words(child, document, levels=levels - 1).items():
                 words.setdefault(inner, []).extend(elements)
     return words
 
@@ -319,8 +320,13 @@ def _guid(words: _Words) -> tuple[str | None, bool]:
     for name in _GUIDS:
         for element in words.get(name, ()):
             if guid := as_line(_text(element)):
-                return guid, element.get("isPermaLink", "true").strip().lower() != "false"
+                return guid, ("ispermalink", "false") not in _folded(element)
     return None, True
+
+
+def _folded(element: etree._Element) -> set[tuple[str, str]]:
+    """Return the attributes in lower case, for this one is spelt in every way."""
+    return {(str(name).lower(), str(value).strip().lower()) for name, value in element.items()}
 
 
 def _base(element: etree._Element, document: _Document) -> str | None:
