@@ -738,6 +738,12 @@ def test_fault_8_many_attributes_are_no_load() -> None:
 # ---------------------------------------------------------------- read tolerantly
 
 BROKEN = {
+    "open-links": rss(
+        "<item><title>A boat</title><link>/boat</link><enclosure url='/a.mp3'></item>", head="<atom:link rel='self' href='/f'>"
+    ),
+    "two-roots": "<feed/>" + atom("<entry><title>A boat</title><link href='/boat'/></entry>"),
+    "bare-signs": rss("<item><title>A boat</title><link>/boat</link><description>1 < 2</description></item>"),
+    "open-section": rss("<item><title>A boat</title><description><![CDATA[It sails</description></item>"),
     "unclosed-tags": rss("<item><title>A boat</title><description>It <b>sails</description></item>"),
     "crossed-tags": rss("<item><title>A boat</title><description><i><b>x</i></b></description></item>"),
     "bare-quotes": rss("<item x=1><title>A boat</title><guid isPermaLink=false>g</guid></item>"),
@@ -796,7 +802,7 @@ RICH = rss(
     "<item><title>二</title><link>/2?a=1&amp;b=2</link><feedburner:origLink>/3</feedburner:origLink><author>x@y.example (X)"
     "</author><pubDate>22 Feb</pubDate><description>&lt;i>only&lt;/i> &amp;lt;</description><itunes:summary>s</itunes:summary>"
     "<media:content url='/v.mp4' fileSize='3' type='video/mp4'/><media:content url='/p' medium='image'/></item>"
-    "<item><title>no more</title></item>",
+    "<item><title>no more</title><guid>urn:no-more</guid></item><item><title>relative</title><guid>9</guid></item>",
     head="<link>https://lake.example/</link><atom:link rel='self' href='/f'/><atom:link rel='hub' href='https://hub.example/'/>"
     "<ttl>30</ttl><language>de</language><copyright>C</copyright><managingEditor>e@lake.example (Ed)</managingEditor>"
     "<itunes:new-feed-url>https://new.example/f</itunes:new-feed-url>",
@@ -922,6 +928,7 @@ def test_no_text_inside_of_a_feed_does_harm(text: str) -> None:
 BOMBS = {
     "tags": "b'<feed>' + b'<a/>' * 4_000_000",
     "attributes": "b'<feed ' + b' '.join(b'a%d=\"\"' % n for n in range(1_500_000)) + b'/>'",
+    "attributes-with-blanks": "b'<feed ' + b' '.join(b'a%d = \"\"' % n for n in range(1_200_000)) + b'/>'",
     "json": "b'[' + b'{},' * 5_000_000",
     "laughs": f"({BOMB!r}).join(('<!DOCTYPE rss [', ']><rss><channel>&l11;</channel></rss>')).encode()",
     "text": "b'<rss><channel><title>' + b'x' * 15_000_000 + b'</title></channel></rss>'",
