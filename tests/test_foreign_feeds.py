@@ -19,7 +19,7 @@ from feeder.errors import ParseError
 from feeder.model import Enclosure, ForeignFeed, Origin, RawItem
 from feeder.parse import loose
 from feeder.parse.feed import read_feed
-from feeder.parse.found import DAYS, MAX_ENTRIES, as_html, with_items
+from feeder.parse.found import DAYS, MAX_ENTRIES, MAX_NAMES, as_html, with_items
 from feeder.parse.tolerant import read_tolerantly
 from feeder.parse.xml_feed import read_xml
 
@@ -341,6 +341,11 @@ def test_every_category_is_kept_once_by_its_label() -> None:
     assert only(rss(f"<item><title>T</title>{items}</item>")).categories == ("R&D", "Re:Zero", "S", "P")
     assert only(json_feed({"title": "T", "tags": ["a", 7, None, {}]})).categories == ("a", "7")
     assert only(json_feed({"title": "T", "tags": "a"})).categories is None
+
+
+def test_a_heap_of_categories_is_cut() -> None:
+    heap = "".join(f"<category>{number}</category>" for number in range(2_000))
+    assert only(rss(f"<item><title>T</title>{heap}</item>")).categories == tuple(map(str, range(MAX_NAMES)))
 
 
 @pytest.mark.parametrize(
