@@ -119,6 +119,10 @@ class App:
         _log_poll(polled, time.monotonic() - started)
         return polled
 
+    def is_remote(self, name: str) -> bool:
+        """Tell whether the web is to be asked for a source, with `question` and `take` in place of `poll`."""
+        return self._source(name).url is not None
+
     def question(self, name: str) -> Question:
         """Return what to ask the web for a source with a URL."""
         return receiving.question(self._source(name), self._state(name), self.parts)

@@ -595,7 +595,12 @@ def test_a_second_signal_gives_up_what_is_in_hand(tmp_path: Path) -> None:
         time.sleep(0.3)  # two signals at once would be taken for one
 
     with place.opened() as app, capture_logs() as logs:
-        endless = Endless(config=app.config, parts=app.parts, archives=app.archives, progress=lambda _what, done, _all: told.append(done))
+        endless = Endless(
+            config=app.config,
+            parts=app.parts,
+            archives=app.archives,
+            progress=lambda _what, done, _all: told.append(done),
+        )
         run(endless, during)
     assert {"event": "given_up", "work": "poll s0", "log_level": "warning"} in logs
     assert told == list(range(len(told)))
@@ -668,7 +673,10 @@ def test_fault_90_a_source_that_raises_does_not_keep_others_from_their_turn(
             return App.poll(self, name, now, jitter=jitter)
 
     with place.opened() as app, capture_logs() as logs:
-        run(Faulty(config=app.config, parts=app.parts, archives=app.archives), lambda _: until(lambda: "Good" in place.feed()))
+        run(
+            Faulty(config=app.config, parts=app.parts, archives=app.archives),
+            lambda _: until(lambda: "Good" in place.feed()),
+        )
     failed = [(line["work"], line["error"]) for line in logs if line["event"] == "work_failed"]
     assert failed == [("poll s0", str(error) or "MemoryError")]
 
