@@ -236,15 +236,16 @@ class _Daemon:
 
     async def _take(self, name: str, heard: Heard) -> Polled | None:
         """Take an answer; as long as the state cannot, try again: it is not to be asked for twice."""
+        take = partial(self._take_now, name, heard)
         while not self._stopping.is_set():
-            jitter = random.random()  # noqa: S311 - as below
-            polled = await self._do(
-                f"poll {name}", lambda: self._app.take(name, heard, self._clock(), jitter=jitter)
-            )
+            polled = await self._do(f"poll {name}", take)
             if polled:
                 return polled
             await asyncio.sleep(TICK.total_seconds())
         return None
+
+    def _take_now(self, name: str, heard: Heard) -> Polled:
+        return self._app.take(name, heard, self._clock(), jitter=random.random())  # noqa: S311 - as below
 
     async def _look_at(self, name: str, locators: frozenset[str] | None) -> frozenset[str]:
         """Poll documents that have just changed; return those that are to be looked at again.
