@@ -96,7 +96,7 @@ def _watch(answer: aiohttp.ClientResponse) -> None:
     aiohttp closes the connection at a chunk that is none, and leaves whoever reads the body waiting.
     """
     protocol = answer.connection.protocol if answer.connection else None
-    if protocol and (closed := protocol.closed):  # otherwise all is here
+    if protocol is not None and (closed := protocol.closed) is not None:  # otherwise all is here
         closed.add_done_callback(lambda ended: _end(answer.content, ended))
 
 
