@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from feeder import dedup
 from feeder.app import Progress, opened, rehearsed
+from feeder.asking import poll_all
 from feeder.config import Config
 from feeder.errors import FetchError, InvalidItem, ParseError
 from feeder.fetch.web import Download, download
@@ -287,7 +288,7 @@ def _matches(waiting: Sequence[_Waiting], settings: Config, now: datetime, progr
     """Poll all sources on a copy of the state, and return which articles the entries would be."""
     with rehearsed(settings, is_fresh=True, progress=progress) as app:
         app.prepare(now)
-        polls = [app.poll(source.name, now) for source in settings.sources if source.enabled]
+        polls = poll_all(app, [source.name for source in settings.sources if source.enabled], now)
         copies = app.store.copies([each.memory.id for each in waiting])
         listed = tuple(islice(app.store.newest(()), settings.feeds.entries))
     last = next((number for number, each in enumerate(listed) if copies.get(each.id)), len(listed))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +20,8 @@ from feeder import memo as memory
 from feeder.config import Config
 from feeder.errors import ConfigError, FetchError, OutputError, StateInUse, StoreError
 from feeder.fetch.archive import as_directory, sweep
-from feeder.model import Due, Source, SourceKind
+from feeder.memo import Memo
+from feeder.model import Due, FeedSettings, Site, Source, SourceKind
 from feeder.output import Output
 from feeder.output.files import FileOutput
 from feeder.output.rehearsal import Rehearsal
@@ -76,8 +78,15 @@ class App:
             self._restand_all(now)
         self._keep_takedowns()
         sweep(self.archives, (source for source in self.config.sources if source.url))
-        self._find_archives()
+        self.find_archives()
         publishing.check(self.parts)
+
+    def find_archives(self) -> None:
+        """Have the trees read that archives were last unpacked into."""
+        kinds = {state.name: memory.load(state.memo).kind for state in self.store.sources()}
+        for source in self.config.sources:
+            if source.url and SourceKind.ARCHIVE in {source.kind, kinds.get(source.name)}:
+                self._locate(source)
 
     def recall(self, now: datetime) -> None:
         """Make those sources due whose next poll is further away than their settings can have put it.
@@ -218,6 +227,7 @@ class App:
             polled, memo = receiving.take(source, state, heard, self.parts, now=now)
             self.store.set_memo(name, memory.dump(memo))
             self._give_back(polled, now, jitter)
+        _log_whereabouts(name, memory.load(state.memo), memo)
         self._keep_takedowns()
         return polled
 
@@ -250,13 +260,6 @@ class App:
     def _source(self, name: str) -> Source:
         """Return a source as the config has it; an archive is a directory to all others."""
         return next(source for source in self.config.sources if source.name == name)
-
-    def _find_archives(self) -> None:
-        """Have the trees read that archives were last unpacked into."""
-        kinds = {state.name: memory.load(state.memo).kind for state in self.store.sources()}
-        for source in self.config.sources:
-            if source.url and SourceKind.ARCHIVE in {source.kind, kinds.get(source.name)}:
-                self._locate(source)
 
     def _locate(self, source: Source) -> None:
         self.parts.sources[source.name] = replace(as_directory(source, below=self.archives), url=None)
@@ -343,6 +346,8 @@ def rehearsed(
             _check_not_lost(settings, output)
         if has_state(settings):
             copy_state(settings.state, state)
+        with suppress(OSError):  # there are none, or one is being replaced; what is stored of its articles serves
+            shutil.copytree(settings.state.parent / ARCHIVES, Path(folder) / ARCHIVES, symlinks=True)
         store = open_store(state, site_id=settings.site.id, called=settings.state)
         app = App(
             config=settings,
@@ -352,6 +357,31 @@ def rehearsed(
             is_rehearsal=True,
         )
         try:
+            yield app
+        finally:
+            app.close()
+
+
+@contextmanager
+def blank(site: Site, sources: tuple[Source, ...]) -> Iterator[App]:
+    """Yield the whole with a state that is empty and nowhere to publish: to see what *sources* would bring."""
+    with TemporaryDirectory(prefix="feeder-") as folder:
+        place = Path(folder)
+        settings = Config(
+            path=place / "config.toml",
+            site=site,
+            feeds=FeedSettings(),
+            state=place / "state.db",
+            output=place / "public",
+            listen=None,
+            sources=sources,
+        )
+        store = open_store(settings.state, site_id=site.id)
+        parts = _parts(settings, store, FileOutput(settings.output), None)
+        app = App(config=settings, parts=parts, archives=place / ARCHIVES, is_rehearsal=True)
+        try:
+            with store.transaction():
+                store.sync_sources(sources)
             yield app
         finally:
             app.close()
@@ -369,6 +399,7 @@ def beside(settings: Config) -> Iterator[App]:
     store = open_existing(settings.state, site_id=settings.site.id)
     app = App(config=settings, parts=_parts(settings, store, output, 1), archives=settings.state.parent / ARCHIVES)
     try:
+        app.find_archives()
         yield app
     finally:
         app.close()
@@ -395,6 +426,7 @@ def opened(
             progress=progress,
         )
         try:
+            app.find_archives()
             yield app
         finally:
             app.close()
@@ -468,6 +500,14 @@ def _lock(file: int, path: Path) -> None:
 def _confirmation(source: Source, now: datetime) -> datetime:
     """Return when files that are missing now will have been away for long enough; the state counts whole seconds."""
     return now + source.withdraw_after + timedelta(seconds=1)
+
+
+def _log_whereabouts(name: str, before: Memo, memo: Memo) -> None:
+    """Log that a source has moved for good, or is gone for good."""
+    if memo.has_moved and memo.url != before.url:
+        log.info("source_moved", source=name, url=memo.url)
+    if memo.is_gone and not before.is_gone:
+        log.warning("source_gone", source=name)
 
 
 def _log_poll(polled: Polled, seconds: float) -> None:

@@ -102,6 +102,13 @@ async def asker(app: App) -> AsyncIterator[Asker]:
         yield Asker(app, web)
 
 
+def poll_all(app: App, names: Collection[str], now: datetime) -> tuple[Polled, ...]:
+    """Poll the sources *names*: directories in their order, then all URLs at once."""
+    remote = frozenset(source.name for source in app.config.sources if source.url)
+    here = tuple(app.poll(name, now) for name in names if name not in remote)
+    return here + poll(app, [name for name in names if name in remote], now)
+
+
 def poll(app: App, names: Collection[str], now: datetime) -> tuple[Polled, ...]:
     """Ask for all of the sources *names*, at once as far as that is polite, and take each answer as it comes."""
     if not names:

@@ -21,8 +21,8 @@ from feeder.errors import ConfigError, FeederError, StateInUse, UnknownName
 if TYPE_CHECKING:
     from feeder.app import App
     from feeder.config import Config
-    from feeder.pipeline.polling import Polled
     from feeder.pipeline.publishing import Published
+    from feeder.preview import SourcePreview, Subject
     from feeder.report import Summary
     from feeder.store import Store
 
@@ -369,22 +369,14 @@ def once(context: click.Context, *, everything: bool, fresh: bool, dry_run: bool
 
 
 def _run_once(app: App, *, everything: bool) -> Summary:
-    from feeder import report
+    from feeder import asking, report
 
     now = _now()
     app.prepare(now)
-    polls = _polls(app, _wanted(app, now, everything=everything), now)
+    polls = asking.poll_all(app, _wanted(app, now, everything=everything), now)
     published = _published(app)
     counts, problems = app.store.counts(), app.store.problems()
     return report.Summary(polls=polls, published=published, counts=counts, problems=problems)
-
-
-def _polls(app: App, names: tuple[str, ...], now: datetime) -> tuple[Polled, ...]:
-    from feeder import asking
-
-    remote = frozenset(source.name for source in app.config.sources if source.url)
-    here = tuple(app.poll(name, now) for name in names if name not in remote)
-    return here + asking.poll(app, [name for name in names if name in remote], now)
 
 
 def _published(app: App) -> Published:
@@ -400,13 +392,13 @@ def _wanted(app: App, now: datetime, *, everything: bool) -> tuple[str, ...]:
 
 
 def _rehearse(app: App, *, everything: bool) -> Summary:
-    from feeder import report
+    from feeder import asking, report
 
     now = _now()
     other = app.reread()
     before = report.census(app.store) if other or app.rerender() else None
     app.prepare(now)
-    polls = _polls(app, _wanted(app, now, everything=everything), now)
+    polls = asking.poll_all(app, _wanted(app, now, everything=everything), now)
     published = _published(app)
     return report.Summary(
         polls=polls,
@@ -460,22 +452,23 @@ def check(obj: Options, *, as_json: bool) -> None:
 @feeder.command()
 @_common_options()
 @_json_option
-@click.argument("source_or_file", metavar="SOURCE|FILE")
+@click.argument("what", metavar="SOURCE|FILE|URL")
 @click.pass_obj
-def preview(obj: Options, source_or_file: str, *, as_json: bool) -> None:
-    """Show what would be read of a source, a file or a directory; nothing is stored.
+def preview(obj: Options, what: str, *, as_json: bool) -> None:
+    """Show what would be read of a source, a file, a directory or a URL; nothing is stored.
 
     A file need not lie in a source, and there need not be a configuration yet: then the settings of the first source,
-    or the defaults, are used.
+    or the defaults, are used. Any URL is asked once, by the same rules as when it is polled; that of no source with
+    the defaults.
     """
     from feeder import preview as reading
     from feeder import screen
 
-    chosen = reading.subject(source_or_file, _load_if_any(obj))
+    chosen = reading.subject(what, _load_if_any(obj))
     if chosen.note:
         _say(f"note: {chosen.note}")
     if chosen.locator is None:
-        source = reading.of_source(chosen, now=_now())
+        source = _previewed(chosen)
         blocks, values = reading.source_blocks(source, chosen), reading.source_values(source, chosen)
     else:
         document = reading.of_document(chosen)
@@ -484,6 +477,16 @@ def preview(obj: Options, source_or_file: str, *, as_json: bool) -> None:
         screen.show_json(values)
     else:
         screen.show(blocks)
+
+
+def _previewed(chosen: Subject) -> SourcePreview:
+    if chosen.source.url:
+        from feeder.preview_web import of_url
+
+        return of_url(chosen, now=_now())
+    from feeder.preview import of_source
+
+    return of_source(chosen, now=_now())
 
 
 # ---------------------------------------------------------------- look
@@ -501,6 +504,7 @@ def status(obj: Options, *, merges: bool, as_json: bool) -> None:
     A source is
       ok       polled without a fault
       failing  not to be read now; its articles stay, and it is tried again ever more rarely
+      ended    gone for good, as its server says (410); its articles stay
       paused   by `feeder pause`
       off      enabled = false
       new      not polled yet
@@ -685,8 +689,8 @@ def _load_if_any(obj: Options) -> Config | None:
     from feeder import log
 
     if obj.path or any(path.exists() for path in DEFAULT_CONFIGS):
-        return _load(obj, level="warning", to_write=False)
-    log.configure(obj.log_level or "warning")
+        return _load(obj, level="error", to_write=False)  # what is wrong with documents is shown, not logged
+    log.configure(obj.log_level or "error")
     return None
 
 

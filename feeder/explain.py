@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from feeder import categories, dedup, normalize, takedowns, urls
+from feeder import categories, dedup, memo, normalize, takedowns, urls
 from feeder.app import App
 from feeder.errors import FeederError, FetchError, ParseError, UnknownName
 from feeder.fetch import fetcher_of
@@ -28,7 +28,7 @@ from feeder.model import (
     Verdict,
 )
 from feeder.parse import parser_of
-from feeder.pipeline import publishing, tree, work
+from feeder.pipeline import publishing, receiving, tree, work
 from feeder.report import apart, local, many, named, span, stamp
 from feeder.screen import Block, Table
 from feeder.store import Event, FaultKind, Row
@@ -55,6 +55,7 @@ class Document:
     row: Row
     role: str
     source: Source | None  # None: it has left the config
+    url: str | None = None  # where it came from, if it lies in no file
     raw: RawItem | None = None
     doubt: str | None = None  # about what `raw` says of the reading
 
@@ -152,17 +153,23 @@ def _below(path: Path, app: App) -> Iterator[tuple[Source, str]]:
 def _why_unknown(word: str, app: App) -> str:
     path = Path(word)
     source, locator = next(_below(Path(os.path.abspath(path)), app), (None, ""))  # noqa: PTH100 - as above
-    if path.is_dir():
+    if os.path.isdir(word):  # noqa: PTH112 - a name may be too long for pathlib
         return f"{word}: is a directory; name a document"
-    if source is None and path.exists():
+    if source is None and os.path.exists(word):  # noqa: PTH110 - likewise
         return f"{word}: lies in no source; `feeder preview` shows how it would be read"
     if source is None:
-        return f"{word}: no article has this id or link, and there is no such file"
+        return f"{word}: no article has this id or link, and there is no such file{_elsewhere(word, app)}"
     if not path.exists():
         return f"{word}: there is no such file, and source {source.name} had none when it was polled"
     if not source.enabled:
         return f"{word}: source {source.name} is turned off (enabled = false)"
     return f"{word}: {_why_not_polled(locator, source)}.{_failing(source.name, app)}".rstrip(".")
+
+
+def _elsewhere(word: str, app: App) -> str:
+    """Return what else *word* is."""
+    named_so = next((source.name for source in app.config.sources if word in {source.name, source.url}), None)
+    return f"; it is a source: `feeder preview {named_so}` shows what it holds" if named_so else ""
 
 
 def _why_not_polled(locator: str, source: Source) -> str:
@@ -224,6 +231,8 @@ def _failing(name: str, app: App) -> str:
 
 
 def _unread(row: Row) -> str:
+    if row.reason == receiving.OLDER:
+        return f"Left out: it is {row.reason} (`first`)."
     reasons = {
         Status.LEFT_OUT: f"Left out, as its author says: {row.reason}.",
         Status.BROKEN: f"Rejected: {row.reason}. It is read again when it changes.",
@@ -239,6 +248,8 @@ def _document(row: Row, role: str, app: App) -> Document:
     source = app.parts.sources.get(row.source)
     if source is None:
         return Document(row=row, role=role, source=None, doubt="its source has left the config")
+    if source.path is None:
+        return Document(row=row, role=role, source=source, url=_asked(source, app))
     try:
         snapshot = fetcher_of(source).read(source, row.place.locator)
         is_same = work.digest_of(snapshot) == row.digest
@@ -252,6 +263,12 @@ def _document(row: Row, role: str, app: App) -> Document:
         told = normalize.warnings(raw, row.sighting.article, source, app.config.site)
         raw = replace(raw, warnings=(*raw.warnings, *told))
     return Document(row=row, role=role, source=source, raw=raw, doubt=doubt)
+
+
+def _asked(source: Source, app: App) -> str | None:
+    """Return the address that is asked for *source*: its own, or where that led to."""
+    state = next((state for state in app.store.sources() if state.name == source.name), None)
+    return (memo.load(state.memo).url if state else None) or source.url
 
 
 def _role(row: Row, found: Found, shown: Shown | None, app: App) -> str:
@@ -442,6 +459,11 @@ def _reading(document: Document, app: App) -> Iterator[tuple[str, str]]:
     if document.doubt:
         yield "  but", document.doubt
     raw, sighting = document.raw, document.row.sighting
+    if document.url:
+        yield "  from", document.url
+    if sighting:
+        written = (("guid", sighting.article.guid), ("link", sighting.article.link)) if document.url else ()
+        yield from ((f"  {name} as read", text) for name, text in written if text)
     if raw:
         yield "  title as written", raw.title or "-"
     if sighting:
@@ -509,6 +531,9 @@ def _document_values(document: Document) -> dict[str, object]:
         "reason": row.reason,
         "role": document.role,
         "doubt": document.doubt,
+        "url": document.url,
+        "guid": sighting.article.guid if sighting else None,
+        "link": sighting.article.link if sighting else None,
         "missing_since": stamp(row.missing_since),
         "raw_title": raw.title if raw else None,
         "raw_date": raw.date if raw else None,

@@ -21,6 +21,7 @@ class Memo:
     """
 
     url: str | None = None
+    has_moved: bool = False  # to `url`; else its page announced that feed
     kind: SourceKind = SourceKind.AUTO  # what was found there
     etag: str | None = None
     last_modified: str | None = None
@@ -65,6 +66,7 @@ def answered(memo: Memo, answer: Answer, *, digest: str | None) -> Memo:
     return replace(
         memo,
         url=answer.moved_to if has_moved else memo.url,
+        has_moved=memo.has_moved or has_moved,
         etag=answer.etag if validators or digest else memo.etag,
         last_modified=answer.last_modified if validators or digest else memo.last_modified,
         digest=digest or memo.digest,
@@ -83,7 +85,7 @@ def understood(memo: Memo, kind: SourceKind, feed: ForeignFeed | None, *, url: s
     pace = memo.pace
     if feed:
         pace = replace(pace, every=feed.every, skip_hours=feed.skip_hours, skip_days=feed.skip_days)
-    return replace(memo, kind=kind, url=url or memo.url, pace=pace)
+    return replace(memo, kind=kind, url=url or memo.url, has_moved=memo.has_moved and url is None, pace=pace)
 
 
 def failed(memo: Memo, *, failures: int, is_gone: bool = False, retry_after: timedelta | None = None) -> Memo:

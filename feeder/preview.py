@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from feeder import categories, dedup, html, normalize
-from feeder.config import Config
-from feeder.config.values import suggestion
+from feeder.config import Config, values
 from feeder.errors import FeederError, ParseError, UnknownName
 from feeder.explain import DATINGS, keys
 from feeder.fetch import fetcher_of
 from feeder.fetch.directory import locator_of
-from feeder.model import Article, Body, Node, Place, RawItem, RawTree, Reading, Site, Source, Status, Verdict
+from feeder.model import (
+    Article,
+    Body,
+    Node,
+    Place,
+    RawItem,
+    RawTree,
+    Reading,
+    Site,
+    Source,
+    SourceKind,
+    Status,
+    Verdict,
+)
 from feeder.parse import parser_of
 from feeder.pipeline import work
-from feeder.report import FEW, MANY, REJECTED, local, many, named, stamp
+from feeder.report import FEW, MANY, REJECTED, apart, local, many, named, stamp
 from feeder.screen import Block, Table
 from feeder.store import Seen
 from feeder.workers import Workers
@@ -28,6 +42,18 @@ NEWEST: Final = 10  # articles that are shown of a source
 JOB: Final = 64  # documents in one job of a worker
 ENOUGH: Final = 512  # documents that are worth starting processes for
 BEGINNING: Final = 500  # characters of a body that are shown
+NOUNS: Final = {
+    SourceKind.FEED: ("entry", "entries"),
+    SourceKind.PAGE: ("item",),
+    SourceKind.DOCUMENT: ("document",),
+    SourceKind.ARCHIVE: ("document",),
+}
+KINDS: Final = {
+    SourceKind.FEED: "a feed",
+    SourceKind.PAGE: "a page, read by its selectors",
+    SourceKind.DOCUMENT: "a document with front matter",
+    SourceKind.ARCHIVE: "an archive of a tree",
+}
 DEFAULT_SITE: Final = Site(title="Preview", url="http://localhost/", id="localhost,2000", author="Preview")
 
 
@@ -55,6 +81,25 @@ class SourcePreview:
     lenient: tuple[tuple[str, str], ...]
     feeds: tuple[Node, ...]
     unlisted: tuple[str, ...] = ()
+    web: WebFinding | None = None  # of a URL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebFinding:
+    """What a URL was found to be, and when it would be asked again."""
+
+    kind: SourceKind
+    url: str  # that was read, after all redirects
+    is_announced: bool  # by the page that the source's own URL is
+    moved_to: str | None
+    title: str | None
+    home: str | None
+    asked: datetime
+    next_poll: datetime
+    why: str | None
+    older: int  # than the newest that a new source brings
+    over: int  # categories that are too many
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,26 +116,42 @@ class DocumentPreview:
 
 
 def subject(word: str, settings: Config | None) -> Subject:
-    """Return what *word* names: a source of the config, a file or a directory.
+    """Return what *word* names: a source of the config, a URL, a file or a directory.
 
     A file in a source is read as the source has it; any other with the settings of the first source, or the defaults.
+    A URL of no source is asked for with the defaults: the secrets of a source are for nobody else.
 
     Raises:
-        UnknownName: There is neither such a source nor such a file.
+        UnknownName: There is neither such a source nor such a file, and it is no URL.
     """
     sources = settings.sources if settings else ()
     site = settings.site if settings else DEFAULT_SITE
     named_so = next((source for source in sources if source.name == word), None)
     if named_so:
         return Subject(source=named_so, site=site)
+    if "://" in word:
+        return _remote(word, sources, site)
     path = Path(word).absolute()
-    if not path.exists():
-        near = suggestion(word, [source.name for source in sources])
+    if not os.path.exists(path):  # noqa: PTH110 - a name may be too long for pathlib
+        near = values.suggestion(word, [source.name for source in sources])
         raise UnknownName(f"{word}: there is neither a source nor a file of this name{near}")
     for source in sources:
         if source.path and not path.is_dir() and path.resolve().is_relative_to(source.path.resolve()):
             return Subject(source=source, site=site, locator=locator_of(source.path.resolve(), path.resolve()))
     return _stranger(path.resolve(), sources, site)
+
+
+def _remote(word: str, sources: Sequence[Source], site: Site) -> Subject:
+    try:
+        url = values.source_url(word)
+    except ValueError as error:
+        raise UnknownName(f"url: {error}") from error
+    known = next((source for source in sources if source.url == url), None)
+    if known:
+        return Subject(source=known, site=site)
+    note = f"{url} is the url of no source; the settings used are the defaults"
+    source = Source(name=urlsplit(url).netloc, order=0, url=url, timezone=site.timezone)
+    return Subject(source=source, site=site, note=note)
 
 
 def _stranger(path: Path, sources: Sequence[Source], site: Site) -> Subject:
@@ -116,20 +177,34 @@ def of_source(chosen: Subject, *, now: datetime) -> SourcePreview:
     places = sorted((each for each in found if isinstance(each, Place)), key=lambda place: place.locator)
     readings = _readings(places, chosen, now)
     articles = [reading.article for reading in readings if reading.article]
-    nodes = {node for a in articles for path in a.categories for node in categories.lineage(categories.node(path))}
-    newest = sorted(articles, key=lambda a: (_moment(a, now), a.title_key), reverse=True)
     return SourcePreview(
         name=source.name,
         documents=len(places),
-        articles=tuple(newest),
+        articles=newest_first(articles, now),
         merged=_merged(readings, chosen, now),
         statuses=Counter(reading.status for reading in readings),
         rejected=_reasons(reading for reading in readings if reading.status in REJECTED),
         left_out=_reasons(reading for reading in readings if reading.status is Status.LEFT_OUT),
-        lenient=tuple((reading.place.locator, warning) for reading in readings for warning in reading.warnings),
-        feeds=tuple(sorted(nodes | {()})),
+        lenient=leniently(readings),
+        feeds=feeds_of(articles),
         unlisted=tuple(f"{each.locator}: {each.reason}" for each in found if not isinstance(each, Place)),
     )
+
+
+def newest_first(articles: Iterable[Article], now: datetime) -> tuple[Article, ...]:
+    """Return *articles* in the order of feeds; those without a date are dated now."""
+    return tuple(sorted(articles, key=lambda each: (each.published or now, each.title_key), reverse=True))
+
+
+def feeds_of(articles: Iterable[Article]) -> tuple[Node, ...]:
+    """Return the categories that would have a feed because of *articles*."""
+    nodes = (categories.node(path) for article in articles for path in article.categories)
+    return tuple(sorted({each for node in nodes for each in categories.lineage(node)} | {()}))
+
+
+def leniently(readings: Iterable[Reading]) -> tuple[tuple[str, str], ...]:
+    """Return what should be looked at, with its locator."""
+    return tuple((reading.place.locator, warning) for reading in readings for warning in reading.warnings)
 
 
 def _readings(places: Sequence[Place], chosen: Subject, now: datetime) -> list[Reading]:
@@ -165,10 +240,6 @@ def _merged(readings: Iterable[Reading], chosen: Subject, now: datetime) -> int:
     return sum(1 for change in decision.changes if change.verdict is Verdict.MERGED)
 
 
-def _moment(article: Article, now: datetime) -> datetime:
-    return article.published or now
-
-
 def _reasons(readings: Iterable[Reading]) -> tuple[tuple[str, str], ...]:
     return tuple((reading.place.locator, reading.reason or "") for reading in readings)
 
@@ -176,19 +247,38 @@ def _reasons(readings: Iterable[Reading]) -> tuple[tuple[str, str], ...]:
 def source_blocks(seen: SourcePreview, chosen: Subject) -> Iterator[Block]:
     """Yield *seen* as people read it."""
     copies = f" ({many(seen.merged, 'of them a copy', 'of them copies')})" if seen.merged else ""
+    documents = many(seen.documents, *(NOUNS[seen.web.kind] if seen.web else ("document",)))
     yield (
-        f"{seen.name}: {many(seen.documents, 'document')}: {many(len(seen.articles), 'article')}{copies}, "
+        f"{seen.name}: {documents}: {many(len(seen.articles), 'article')}{copies}, "
         f"{len(seen.left_out)} left out, {len(seen.rejected)} rejected; {len(seen.lenient)} read leniently"
     )
     deepest = ", ".join(named(node) for node in seen.feeds[:FEW]) + (", …" if len(seen.feeds) > FEW else "")
     yield f"It would make {many(len(seen.feeds), 'feed')}: {deepest}"
     yield from (f"cannot be listed: {each}" for each in seen.unlisted)
+    if seen.web:
+        yield Table(title="On the web", rows=tuple(_web_rows(seen.web, chosen.source)))
     rows = tuple(_article_row(article, chosen.site) for article in seen.articles[:NEWEST])
     yield Table(title=f"The newest {len(rows)}", columns=("date", "title", "categories"), rows=rows)
     for title, found in (("Rejected", seen.rejected), ("Left out", seen.left_out), ("Read leniently", seen.lenient)):
         yield Table(title=title, columns=("document", "reason"), rows=found[:MANY])
         if len(found) > MANY:
             yield f"… and {len(found) - MANY} more; --json lists all"
+
+
+def _web_rows(web: WebFinding, source: Source) -> Iterator[tuple[str, str]]:
+    yield "is", "a page that announces a feed" if web.is_announced else KINDS[web.kind]
+    yield "read from", web.url
+    if web.moved_to:
+        yield "has moved", f"for good to {web.moved_to}; its url may be changed to that"
+    yield from ((name, text) for name, text in (("title", web.title), ("site", web.home)) if text)
+    if web.older:
+        older = many(web.older, "older entry is", "older entries are")
+        yield "left behind", f"{older} not for a new source: it brings the newest {source.first} (first)"
+    if web.over:
+        over = many(web.over, "category is", "categories are")
+        yield "too many", f"{over} left out: it may bring {source.max_categories} (max_categories)"
+    yield from (("warning", warning) for warning in web.warnings)
+    yield "next poll", f"{apart(web.next_poll, web.asked)}: {web.why}"
 
 
 def _article_row(article: Article, site: Site) -> tuple[str, ...]:
@@ -209,6 +299,23 @@ def source_values(seen: SourcePreview, chosen: Subject) -> dict[str, object]:
         "left_out": _pairs(seen.left_out),
         "lenient": _pairs(seen.lenient),
         "unlisted": list(seen.unlisted),
+        "web": _web_values(seen.web) if seen.web else None,
+    }
+
+
+def _web_values(web: WebFinding) -> dict[str, object]:
+    return {
+        "kind": web.kind.value,
+        "url": web.url,
+        "is_announced": web.is_announced,
+        "moved_to": web.moved_to,
+        "title": web.title,
+        "home": web.home,
+        "next_poll": stamp(web.next_poll),
+        "why": web.why,
+        "older": web.older,
+        "categories_over": web.over,
+        "warnings": list(web.warnings),
     }
 
 

@@ -8,11 +8,24 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from feeder import memo as memory
 from feeder.categories import parse_path
 from feeder.config import Config
 from feeder.errors import FetchError
 from feeder.fetch import fetcher_of
-from feeder.model import PATH_MARK, Node, Place, Problem, Sighting, Source, Status, Unlisted, Verdict
+from feeder.memo import Memo
+from feeder.model import (
+    PATH_MARK,
+    Node,
+    Place,
+    Problem,
+    Sighting,
+    Source,
+    SourceKind,
+    Status,
+    Unlisted,
+    Verdict,
+)
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
 from feeder.screen import Block, Table
@@ -321,14 +334,24 @@ def check_values(settings: Config, looks: Sequence[Look]) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceStatus:
-    """How a source stands. `state` is ok, failing, paused, off, new (never polled) or gone (left the config)."""
+    """How a source stands.
+
+    `state` is ok, failing, ended (gone for good, as its server says), paused, off, new (never polled) or gone (left the
+    config).
+    """
 
     name: str
     state: str
+    url: str | None = None
+    asked: str | None = None  # in place of the url
+    has_moved: bool = False  # to there, for good; else the page there announces it
+    kind: str | None = None  # what the URL was found to be
     sightings: int = 0
     missing: int = 0
     last_success: datetime | None = None
     next_poll: datetime | None = None
+    why: str | None = None  # it is polled no earlier
+    failures: int = 0  # in a row
     error: str | None = None
 
 
@@ -361,27 +384,36 @@ def standing(settings: Config, store: Store | None, *, merges: bool) -> Standing
 
 
 def _new(source: Source) -> SourceStatus:
-    return SourceStatus(name=source.name, state="new" if source.enabled else "off")
+    return SourceStatus(name=source.name, state="new" if source.enabled else "off", url=source.url)
 
 
 def _status(state: SourceState, source: Source | None, store: Store) -> SourceStatus:
-    said = _state(state, source)
+    memo = memory.load(state.memo)
+    said = _state(state, source, memo)
+    is_due = said in {"ok", "failing", "new"}
     return SourceStatus(
         name=state.name,
         state=said,
+        url=source.url if source else None,
+        asked=memo.url,
+        has_moved=memo.has_moved,
+        kind=None if memo.kind is SourceKind.AUTO else memo.kind.value,
         sightings=store.count(state.name),
         missing=sum(1 for gone in store.missing(state.name) if gone.id),
         last_success=state.last_success,
-        next_poll=state.next_poll if said in {"ok", "failing", "new"} else None,
+        next_poll=state.next_poll if is_due else None,
+        why=state.why if is_due else None,
+        failures=state.failures,
         error=state.error,
     )
 
 
-def _state(state: SourceState, source: Source | None) -> str:
+def _state(state: SourceState, source: Source | None, memo: Memo) -> str:
     claims = (
         ("gone", source is None),
         ("off", source is not None and not source.enabled),
         ("paused", state.is_paused),
+        ("ended", memo.is_gone),
         ("failing", state.error is not None),
         ("new", state.last_poll is None),
     )
@@ -390,8 +422,9 @@ def _state(state: SourceState, source: Source | None) -> str:
 
 def status(stands: Standing, now: datetime) -> Iterator[Block]:
     """Yield how everything stands."""
-    columns = ("source", "state", "sightings", "last success", "next poll", "error")
+    columns = ("source", "state", "sightings", "last success", "next poll", "why", "error")
     yield Table(title="Sources", columns=columns, rows=tuple(_source_row(each, now) for each in stands.sources))
+    yield Table(title="Notes", rows=tuple(note for each in stands.sources for note in _notes(each)))
     counts = tuple((words, str(stands.counts.get(name, 0))) for name, words in COUNTED.items())
     yield Table(title="Counts", columns=("what", "how many"), rows=counts)
     rejected = tuple((problem.where, problem.reason) for problem in stands.problems)
@@ -409,7 +442,18 @@ def status(stands: Standing, now: datetime) -> Iterator[Block]:
 def _source_row(each: SourceStatus, now: datetime) -> tuple[str, ...]:
     sightings = f"{each.sightings}" + (f" ({each.missing} missing)" if each.missing else "")
     due = "-" if each.next_poll is None else "due" if each.next_poll <= now else apart(each.next_poll, now)
-    return each.name, each.state, sightings, apart(each.last_success, now), due, each.error or "-"
+    why = (each.why or "-") if each.next_poll and each.next_poll > now else "-"
+    return each.name, each.state, sightings, apart(each.last_success, now), due, why, each.error or "-"
+
+
+def _notes(each: SourceStatus) -> Iterator[tuple[str, str]]:
+    """Yield what an operator may want to do about a source."""
+    if each.asked and each.has_moved:
+        yield each.name, f"has moved for good to {each.asked}, which is asked since; its url may be changed to that"
+    elif each.asked:
+        yield each.name, f"is a page that announces the feed that is read: {each.asked}"
+    if each.state == "ended":
+        yield each.name, f"is gone for good, as its server says; `feeder poll {each.name}` asks once more"
 
 
 def _faulty(fault: Fault) -> str:
@@ -455,10 +499,16 @@ def _source_values(each: SourceStatus) -> dict[str, object]:
     return {
         "name": each.name,
         "state": each.state,
+        "url": each.url,
+        "asked": each.asked,
+        "has_moved": each.has_moved,
+        "kind": each.kind,
         "sightings": each.sightings,
         "missing": each.missing,
         "last_success": stamp(each.last_success),
         "next_poll": stamp(each.next_poll),
+        "why": each.why,
+        "failures": each.failures,
         "error": each.error,
     }
 

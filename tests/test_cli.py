@@ -628,7 +628,7 @@ def test_status_before_the_first_poll(desk: Desk) -> None:
     desk.settle("newsroom", "closed\nenabled = false")
     told = desk.run("status")
     assert told.code == 0
-    assert ["newsroom", "new", "0", "never", "-", "-"] in [line.split() for line in told.out.splitlines()]
+    assert ["newsroom", "new", "0", "never", "-", "-", "-"] in [line.split() for line in told.out.splitlines()]
     assert [each["state"] for each in desk.run("status", "--json").json["sources"]] == ["new", "off"]
     assert not (desk.folder / "var").exists()
 
@@ -705,7 +705,7 @@ def test_sightings_and_articles_are_told_apart(desk: Desk) -> None:
     desk.write("newsroom/copy.md")
     assert desk.run("once").out.startswith("1 source polled: 1 new, 1 merged as copies\n")
     told = [" ".join(line.split()) for line in desk.run("status").out.splitlines()]
-    assert "SOURCE STATE SIGHTINGS LAST SUCCESS NEXT POLL ERROR" in told
+    assert "SOURCE STATE SIGHTINGS LAST SUCCESS NEXT POLL WHY ERROR" in told
     assert {"articles 1", "sightings of them 2", "articles with several sightings 1"} <= set(told)
     assert desk.run("status", "--json").json["sources"][0]["sightings"] == 2
 

@@ -633,15 +633,27 @@ def test_five_redirects_are_followed_and_no_sixth(server: Server) -> None:
         ("http://[", "cannot be fetched: it leads "),
         ("http://a%00b/", "cannot be fetched: it leads out of the web"),
         ("http://a:b:c/", "cannot be fetched: it leads to what is no URL"),
-        ("http://10.0.3.7/", "cannot be fetched: 10.0.3.7 is not a public address (at http://10.0.3.7/)"),
-        ("http://169.254.169.254/latest", "cannot be fetched: 169.254.169.254 is not a public address (at "),
-        ("http://[::1]/", "cannot be fetched: ::1 is not a public address (at "),
-        ("http://[::ffff:10.0.3.7]/", "cannot be fetched: ::ffff:a00:307 is not a public address (at "),
+        (
+            "http://10.0.3.7/",
+            "cannot be fetched: 10.0.3.7 is not a public address, and allow_private does not open it (at http://10.0.3.7/)",
+        ),
+        (
+            "http://169.254.169.254/latest",
+            "cannot be fetched: 169.254.169.254 is not a public address, and allow_private does not open it (at ",
+        ),
+        ("http://[::1]/", "cannot be fetched: ::1 is not a public address, and allow_private does not open it (at "),
+        (
+            "http://[::ffff:10.0.3.7]/",
+            "cannot be fetched: ::ffff:a00:307 is not a public address, and allow_private does not open it (at ",
+        ),
         ("http://2130706433/", "cannot be fetched: its host is no proper name or address (at "),
         ("http://0177.0.0.1/", "cannot be fetched: it leads to what is no URL"),
         ("http://127.1/", "cannot be fetched: its host is no proper name or address (at "),
         ("http://0x7f.1/", "cannot be fetched: "),
-        ("http://inside.test/", "cannot be fetched: 10.0.3.7 is not a public address (at "),
+        (
+            "http://inside.test/",
+            "cannot be fetched: 10.0.3.7 is not a public address, and allow_private does not open it (at ",
+        ),
     ],
 )
 def test_a_redirect_to_where_it_must_not_lead_is_refused(server: Server, location: str, reason: str) -> None:
@@ -670,10 +682,13 @@ def test_no_location_and_one_that_is_no_text_are_failures(server: Server) -> Non
 
 def test_this_computer_is_closed_by_default(server: Server) -> None:
     url = server.put("/f", BODY)
-    assert failure(url, allow_private=()).reason == "cannot be fetched: 127.0.0.1 is not a public address"
+    assert (
+        failure(url, allow_private=()).reason
+        == "cannot be fetched: 127.0.0.1 is not a public address, and allow_private does not open it"
+    )
     named = url.replace("127.0.0.1", "localhost")
     assert "is not a public address" in failure(named, allow_private=()).reason
-    assert failure(url, allow_private=("127.0.0.2/32",)).reason.endswith("is not a public address")
+    assert failure(url, allow_private=("127.0.0.2/32",)).reason.endswith("allow_private does not open it")
     assert (server.log, server.connections) == ([], 0)
 
 
@@ -695,7 +710,11 @@ def test_the_address_that_is_used_is_the_one_that_is_checked(server: Server) -> 
                     told.append(error.reason)
             return told
 
-    assert asyncio.run(ask()) == [200, "cannot be fetched: 10.0.3.7 is not a public address", 200]
+    assert asyncio.run(ask()) == [
+        200,
+        "cannot be fetched: 10.0.3.7 is not a public address, and allow_private does not open it",
+        200,
+    ]
 
 
 def test_the_next_address_is_tried(server: Server) -> None:
@@ -927,7 +946,7 @@ def test_https_goes_through_a_proxy_unseen(tmp_path: Path) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "2130706433", "127.1", "169.254.169.254"])
 def test_no_proxy_leads_around_the_guard(server: Server, host: str) -> None:
     error = failure(f"http://{host}/f", proxy=server.url, allow_private=())
-    assert error.reason.endswith("is not a public address")
+    assert error.reason.endswith("allow_private does not open it")
     assert server.log == []
 
 

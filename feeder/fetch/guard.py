@@ -62,7 +62,7 @@ class Guard:
         inner = _inner(address)
         is_opened = any(_holds(network, inner) or _holds(network, address) for network in self.opened)
         if not (is_opened or _is_public(inner)):
-            raise ForbiddenAddress(f"{address} is not a public address")
+            raise ForbiddenAddress(f"{address} is not a public address, and allow_private does not open it")
 
     def check_host(self, host: str) -> None:
         """Check *host* if it is an address, in any spelling that a system takes for one; other names pass."""
