@@ -55,7 +55,7 @@ class Document:
     row: Row
     role: str
     source: Source | None  # None: it has left the config
-    url: str | None = None  # where it came from, if it lies in no file
+    url: str | None = None  # that was asked for it
     raw: RawItem | None = None
     doubt: str | None = None  # about what `raw` says of the reading
 
@@ -248,27 +248,29 @@ def _document(row: Row, role: str, app: App) -> Document:
     source = app.parts.sources.get(row.source)
     if source is None:
         return Document(row=row, role=role, source=None, doubt="its source has left the config")
+    url = _asked(row.source, app)
     if source.path is None:
-        return Document(row=row, role=role, source=source, url=_asked(source, app))
+        return Document(row=row, role=role, source=source, url=url)
     try:
         snapshot = fetcher_of(source).read(source, row.place.locator)
         is_same = work.digest_of(snapshot) == row.digest
         raw = parser_of(source).parse(snapshot, source)
     except FetchError as error:
-        return Document(row=row, role=role, source=source, doubt=error.reason)
+        return Document(row=row, role=role, source=source, url=url, doubt=error.reason)
     except ParseError as error:
-        return Document(row=row, role=role, source=source, doubt=str(error))
+        return Document(row=row, role=role, source=source, url=url, doubt=str(error))
     doubt = None if is_same else "it has changed since it was polled"
     if row.sighting and is_same:
         told = normalize.warnings(raw, row.sighting.article, source, app.config.site)
         raw = replace(raw, warnings=(*raw.warnings, *told))
-    return Document(row=row, role=role, source=source, raw=raw, doubt=doubt)
+    return Document(row=row, role=role, source=source, url=url, raw=raw, doubt=doubt)
 
 
-def _asked(source: Source, app: App) -> str | None:
-    """Return the address that is asked for *source*: its own, or where that led to."""
-    state = next((state for state in app.store.sources() if state.name == source.name), None)
-    return (memo.load(state.memo).url if state else None) or source.url
+def _asked(name: str, app: App) -> str | None:
+    """Return the address that is asked for a source, its own or where that led to; a directory has none."""
+    source = next(source for source in app.config.sources if source.name == name)
+    state = next(state for state in app.store.sources() if state.name == name)
+    return source.url and (memo.load(state.memo).url or source.url)
 
 
 def _role(row: Row, found: Found, shown: Shown | None, app: App) -> str:
