@@ -43,6 +43,7 @@ EPILOG: Final = """\b
 Examples:
   feeder check                        is the config right, and what does it find?
   feeder preview newsroom             what would be read, before anything is published
+  feeder preview https://example.org/ is there a feed, and what would it bring?
   feeder once --dry-run               which files would change
   feeder run                          the daemon
   feeder explain posts/rates.md       why is this article (not) in its feeds?

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from itertools import dropwhile, islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,12 @@ class Result:
     @property
     def json(self) -> Any:
         return json.loads(self.out)
+
+    def rows(self, title: str) -> dict[str, str]:
+        """Return what a table of names and values says."""
+        lines = dropwhile(lambda line: line != title, self.out.splitlines())
+        table = takewhile(lambda line: line.startswith("  "), islice(lines, 1, None))
+        return {name: value.strip() for name, _, value in (line.strip().partition("  ") for line in table)}
 
 
 @dataclass(frozen=True, slots=True)

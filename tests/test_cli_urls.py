@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from desk import CONFIG, Desk, Result
+from foreign import DOCUMENT, item, rss, tree
 from servers import Server, talking
 
-ENTRY = (
-    "<item><title>{title}</title><guid isPermaLink='false'>{guid}</guid><link>https://harbour.example/{guid}</link>"
-    "<pubDate>{date}</pubDate><category>{category}</category><description>{body}</description></item>"
-)
-DOCUMENT = "---\ntitle: {title}\ndate: 2026-03-10T12:00:00Z\ncategories: [City, Roads]\n---\nThe {title} is open.\n"
 LIST = """<!doctype html><html><head><title>Notices</title></head><body><ul class="notices">
 <li><h3><a href="/n/1">Water is off</a></h3><time datetime="2026-03-09T08:00:00Z">Monday</time></li>
 <li><h3><a href="/n/2">Bins are late</a></h3><time datetime="2026-03-08T08:00:00Z">Sunday</time></li>
 </ul></body></html>"""
-
-
-def item(number: int, *, category: str = "Sea", title: str | None = None, body: str = "It sails.") -> str:
-    day = 1 + number % 28
-    return ENTRY.format(
-        title=title or f"Ferry {number}",
-        guid=f"ferry-{number}",
-        date=f"{day:02} Mar 2026 12:00:00 GMT",
-        category=category,
-        body=body,
-    )
-
-
-def rss(*items: str) -> bytes:
-    channel = "<title>Harbour</title><link>https://harbour.example/</link>"
-    return f'<?xml version="1.0"?><rss version="2.0"><channel>{channel}{"".join(items)}</channel></rss>'.encode()
-
-
-def tree(**files: str) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for name, text in files.items():
-            member = tarfile.TarInfo(f"tree-1/{name}.md")
-            member.size = len(text.encode())
-            archive.addfile(member, io.BytesIO(text.encode()))
-    return packed.getvalue()
 
 
 @pytest.fixture
@@ -68,19 +36,6 @@ def settle(desk: Desk, **sources: str) -> None:
     desk.config.write_text(CONFIG.format(site="", feeds="") + "\n".join(tables), "utf-8")
 
 
-def rows(told: Result, title: str) -> dict[str, str]:
-    """Return a table of names and values."""
-    lines = iter(told.out.splitlines())
-    next(line for line in lines if line == title)
-    table = {}
-    for line in lines:
-        if not line.startswith("  "):
-            break
-        name, _, value = line.strip().partition("  ")
-        table[name] = value.strip()
-    return table
-
-
 def due(desk: Desk, *names: str) -> Result:
     desk.run("poll", *names)
     return desk.run("once")
@@ -90,7 +45,7 @@ def due(desk: Desk, *names: str) -> Result:
 
 
 def test_a_feed_is_previewed_and_nothing_is_stored(desk: Desk, server: Server) -> None:
-    server.put("/feed.xml", rss(item(1), item(2, category="Land"), item(1)), ETag='"1"')
+    server.put("/feed.xml", rss(item(1), item(2, category="Land")), ETag='"1"')
     settle(desk, harbour=f"{server.url}/feed.xml")
     told = desk.run("preview", "harbour")
     assert (told.code, told.err) == (0, "")
@@ -98,7 +53,7 @@ def test_a_feed_is_previewed_and_nothing_is_stored(desk: Desk, server: Server) -
         "harbour: 2 entries: 2 articles, 0 left out, 0 rejected; 0 read leniently",
         "It would make 3 feeds: (the whole site), land, sea",
     ]
-    assert rows(told, "On the web") == {
+    assert told.rows("On the web") == {
         "is": "a feed",
         "read from": f"{server.url}/feed.xml",
         "title": "Harbour",
@@ -115,7 +70,7 @@ def test_a_preview_says_what_a_new_source_would_not_bring(desk: Desk, server: Se
     server.put("/feed.xml", rss(*entries, "<item><description/></item>"))
     settle(desk, harbour=f"{server.url}/feed.xml\nfirst = 3\nmax_categories = 2\ncategory = 'Harbour'")
     told = desk.run("preview", "harbour")
-    found = rows(told, "On the web")
+    found = told.rows("On the web")
     assert found["left behind"] == "2 older entries are not for a new source: it brings the newest 3 (first)"
     assert found["too many"] == "1 category is left out: it may bring 2 (max_categories)"
     assert found["warning"].endswith("without title, text and link are left out")
@@ -152,7 +107,7 @@ def test_a_feed_that_has_moved_or_is_announced_says_so(desk: Desk, server: Serve
     head = '<link rel="alternate" type="application/rss+xml" href="feed.xml">'
     server.put("/", f"<html><head><title>Harbour</title>{head}</head></html>".encode(), Content_Type="text/html")
     settle(desk, moved=f"{server.url}/old.xml", home=f"{server.url}/")
-    moved, home = (rows(desk.run("preview", name), "On the web") for name in ("moved", "home"))
+    moved, home = (desk.run("preview", name).rows("On the web") for name in ("moved", "home"))
     assert moved["has moved"] == f"for good to {server.url}/feed.xml; its url may be changed to that"
     assert (home["is"], home["read from"]) == ("a page that announces a feed", f"{server.url}/feed.xml")
 
@@ -277,7 +232,7 @@ def test_an_article_is_found_by_its_link_and_says_where_it_is_from(desk: Desk, s
     desk.run("once")
     told = desk.run("explain", "https://harbour.example/ferry-1")
     assert told.out.startswith("Shown in 2 of 2 feeds.\n")
-    read = rows(told, "How it was read")
+    read = told.rows("How it was read")
     assert read == {
         "document": "harbour: ferry-1",
         "from": f"{server.url}/feed.xml",
@@ -309,7 +264,7 @@ def test_documents_and_articles_of_archives_are_explained(desk: Desk, server: Se
     settle(desk, document=f"{server.url}/bridge.md", archive=f"{server.url}/tree.tar.gz")
     desk.run("once")
     assert desk.run("explain", f"{server.url}/bridge.md").out.startswith("Shown in 3 of 3 feeds.")
-    tunnel = rows(desk.run("explain", "archive:b.md"), "How it was read")
+    tunnel = desk.run("explain", "archive:b.md").rows("How it was read")
     assert tunnel["from"] == f"{server.url}/tree.tar.gz"
     assert (tunnel["title as written"], tunnel["date as written"]) == ("Tunnel", "2026-03-10T12:00:00Z")
 
