@@ -8,32 +8,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
-from typing import Final
 
 from feeder import preview
 from feeder.app import App, blank
 from feeder.asking import Asker
-from feeder.errors import FeederError, FetchError, ParseError
+from feeder.errors import FeederError, FetchError
 from feeder.fetch.web import Web
-from feeder.model import Answer, Article, CategoryPath, ForeignFeed, Origin, Select, Source, SourceKind, Status
-from feeder.parse.page import read_page
+from feeder.model import Answer, Article, CategoryPath, ForeignFeed, Origin, Source, SourceKind, Status
+from feeder.parse.page import guess_item
 from feeder.pipeline.answers import Received
 from feeder.pipeline.receiving import OLDER, Heard, Question
 from feeder.preview import DEFAULT_SITE, SourcePreview, Subject, WebFinding
 from feeder.report import REJECTED
 from feeder.store import Row
-
-GUESSES: Final = (  # where pages often have their articles
-    "article",
-    ":is(.post, .entry, .story, .news-item)",
-    "li:has(time)",
-    "li:has(h2, h3, h4)",
-    "div:has(> h2 a, > h3 a)",
-    "h2:has(a)",
-    "h3:has(a)",
-    "main li:has(a)",
-)
-ENOUGH: Final = 2  # articles that make a guess worth telling
 
 
 def of_url(chosen: Subject, *, now: datetime) -> SourcePreview:
@@ -79,13 +66,10 @@ def _received(heard: Heard, source: Source) -> Received:
 
 def _hint(answer: Answer) -> str:
     """Return which selectors may read the articles on a page."""
-    for guess in GUESSES:
-        try:
-            found = read_page(answer.body, url=answer.url, charset=answer.charset, select=Select(item=guess))
-        except ParseError:
-            continue
-        if (count := sum(1 for item in found.items if item.title and item.link)) >= ENOUGH:
-            return f'; a source with select = {{ item = "{guess}" }} would read {count} articles of the page itself'
+    guessed = guess_item(answer.body, url=answer.url, charset=answer.charset)
+    if guessed:
+        item, count = guessed
+        return f'; a source with select = {{ item = "{item}" }} would read {count} articles of the page itself'
     example = 'select = { item = "article", title = "h2", link = "h2 a", date = "time" }'
     return f"; if there are articles on the page itself, say by CSS selectors where: {example}"
 

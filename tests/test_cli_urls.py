@@ -183,7 +183,7 @@ def test_what_is_no_url_is_exit_code_2_and_passwords_are_not_repeated(desk: Desk
 
 def test_a_page_without_a_feed_gets_selectors_that_read_it(desk: Desk, server: Server) -> None:
     server.put("/notices", LIST.encode(), Content_Type="text/html")
-    server.put("/empty", b"<html><body><p>Welcome.</p></body></html>", Content_Type="text/html")
+    server.put("/empty", b'<article><h2><a href="/a">Welcome</a></h2></article>', Content_Type="text/html")
     settle(desk, notices=f"{server.url}/notices", empty=f"{server.url}/empty")
     notices, empty = desk.run("preview", "notices"), desk.run("preview", "empty")
     assert (notices.code, empty.code) == (1, 1)

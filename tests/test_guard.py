@@ -126,7 +126,9 @@ def test_what_is_no_network_is_named(text: str) -> None:
 
 def test_a_socket_is_made_for_an_open_address_alone() -> None:
     info = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", 80))
-    with pytest.raises(ForbiddenAddress, match=r"^127\.0\.0\.1 is not a public address$"):
+    with pytest.raises(
+        ForbiddenAddress, match=r"^127\.0\.0\.1 is not a public address, and allow_private does not open it$"
+    ):
         guard_of(()).socket_to(info)
     guard_of(("127.0.0.0/8",)).socket_to(info).close()
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from feeder.errors import ParseError
 from feeder.markup import MOST_TAGS
 from feeder.model import ForeignFeed, RawItem, Select
-from feeder.parse.page import MAX_ITEMS, find_feed, read_page
+from feeder.parse.page import MAX_ITEMS, find_feed, guess_item, read_page
 
 URL = "https://harbour.example/news/index.html"
 PAGE = """<!doctype html>
@@ -454,3 +454,27 @@ def test_any_bytes_can_be_asked_for_feeds(body: bytes) -> None:
 
 def test_feeds_are_found_in_a_hostile_page() -> None:
     assert feeds(link(RSS, "/a"), "<div>" * 200_000) == ("https://harbour.example/a",)
+
+
+# ---------------------------------------------------------------- guesses
+
+
+@pytest.mark.parametrize(
+    ("markup", "guess"),
+    [
+        ("<article><h2><a href='/{0}'>News {0}</a></h2></article>", "article"),
+        ("<div class='post'><a href='/{0}'>News {0}</a></div>", ":is(.post, .entry, .story, .news-item)"),
+        ("<li><a href='/{0}'>News {0}</a> <time>2026-03-10</time></li>", "li:has(time)"),
+        ("<li><h3><a href='/{0}'>News {0}</a></h3></li>", "li:has(h2, h3, h4)"),
+        ("<div><h3><a href='/{0}'>News {0}</a></h3></div>", "div:has(> h2, > h3)"),
+        ("<p></p><h2><a href='/{0}'>News {0}</a></h2>", "h2:has(a)"),
+    ],
+)
+def test_where_articles_are_is_guessed(markup: str, guess: str) -> None:
+    page = "<nav><ul><li><a href='/'>Home</a></li></ul></nav>" + "".join(map(markup.format, range(3)))
+    assert guess_item(page.encode(), url=URL, charset=None) == (guess, 3)
+
+
+def test_nothing_is_guessed_of_one_link_again_and_again() -> None:
+    assert guess_item(b"<article><a href='/'>Home</a></article>" * 3, url=URL, charset=None) is None
+    assert guess_item(b"", url=URL, charset=None) is None

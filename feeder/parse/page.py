@@ -39,6 +39,18 @@ _FEED_RELS: Final = frozenset({"alternate", "feed"})
 _OF_COMMENTS = re.compile("comment|评论|評論|コメント", re.IGNORECASE)
 _LIKE_A_FEED = re.compile(r"[/.=](?:atom|rss|feeds?|rdf)(?:[/.?]|$)", re.IGNORECASE)
 
+_GUESSES: Final = (  # where pages often have their articles, what says most first
+    "article",
+    ":is(.post, .entry, .story, .news-item)",
+    "li:has(time)",
+    "li:has(h2, h3, h4)",
+    "div:has(> h2, > h3)",
+    "h2:has(a)",
+    "h3:has(a)",
+    "main li:has(a)",
+)
+_WORTH_TELLING: Final = 2  # articles; a single one is as likely something else
+
 
 def read_page(body: bytes, *, url: str, charset: str | None, select: Select) -> ForeignFeed:
     """Return the items of an HTML page, in its order.
@@ -97,6 +109,22 @@ def find_feed(body: bytes, *, url: str, charset: str | None, links: Iterable[tup
     ]
     named = [address for rel, address in links if _is_announced(rel) and _LIKE_A_FEED.search(address)]
     return tuple(dict.fromkeys([*(address for *_, address in sorted(found, key=lambda each: each[:2])), *named]))
+
+
+def guess_item(body: bytes, *, url: str, charset: str | None) -> tuple[str, int] | None:
+    """Return a selector that seems to find the articles on an HTML page, and how many it finds; None if none does.
+
+    Raises:
+        ParseError: It is no text.
+    """
+    page = _Page.of(body, url, charset)
+    reader = _Reader(selectors={}, base=page.base)
+    for guess in _GUESSES:
+        tags = _outermost(soupsieve.iselect(guess, page.root))[:MAX_ITEMS]
+        links = {item.link for item in map(reader.read, tags) if item and item.title and item.link}
+        if len(links) >= _WORTH_TELLING:
+            return guess, len(links)
+    return None
 
 
 def _is_announced(rel: str) -> bool:
