@@ -99,6 +99,36 @@ def test_a_body_that_breaks_the_program_leaves_its_entry_out(tree: Path) -> None
     assert served.problem.startswith("could not be rendered: Selectolax")
 
 
+def polled_job(tree: Path, locator: str) -> work.EntryJob:
+    """Return the job of an article whose title is its locator, as it lies in *tree*."""
+    source = build.source(path=tree)
+    shown = replace(feed_values.shown(title=locator), locator=locator)
+    return entry_job(shown=shown, source=source, digest=work.digest_of(fetcher_of(source).read(source, locator)))
+
+
+@pytest.mark.parametrize("portion", [1, 30, work.PORTION])
+def test_each_article_gets_its_own_entry_however_few_fit_in_memory(
+    tree: Path, portion: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "PORTION", portion)
+    names = [f"{number}.md" for number in range(5)]
+    for name in names:
+        (tree / name).write_text(f"---\ntitle: Told\n---\nThis is told in {name}.\n")
+    jobs = [polled_job(tree, name) for name in names]
+    (tree / "1.md").write_text("---\ntitle: Told\n---\nThis is another text.\n")
+    jobs[3] = replace(jobs[3], body=pack(Body(content="<p>This was told in 3.md.</p>", summary="")))
+    made = work.render(work.RenderJob(site=feed_values.SITE, formats=tuple(Format), entries=tuple(jobs)))
+    told = {number: f" told in {number}.md." for number in (0, 2, 3, 4)}
+    assert [number for number, one in enumerate(made) if one.entry is None] == [1]
+    assert all(told[number].encode() in made[number].entry.json for number in told)  # type: ignore[union-attr]
+    assert [one.is_outdated for one in made] == [False, True, False, False, False]
+    assert [bool(one.body) for one in made] == [True, False, True, False, True]
+
+
+def test_no_articles_make_no_entries() -> None:
+    assert work.render(work.RenderJob(site=feed_values.SITE, formats=tuple(Format), entries=())) == []
+
+
 def test_a_document_that_breaks_the_program_is_told_by_a_preview(tree: Path) -> None:
     source = build.source(path=tree, permalink=FAULTY)
     one = preview.Subject(source=source, site=build.site(), locator="good.md")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
@@ -23,6 +24,7 @@ from feeder.model import (
     Body,
     Category,
     ContentPolicy,
+    Entry,
     Format,
     Place,
     Reading,
@@ -35,10 +37,12 @@ from feeder.model import (
     sendable,
 )
 from feeder.parse import parser_of
-from feeder.render import render_entry
+from feeder.render import render_entries
 from feeder.store import Seen, pack, unpack
 
 LONGEST_REASON = 200  # characters; an error of a library may quote its whole input
+PORTION = 4_000_000  # characters of documents that one process holds before it cleans them
+OUTDATED = "its document is not what it was when it was polled"
 FRESH_SECONDS = 10  # a document younger than this, with open front matter, may still be being written
 _STATUSES = {Unsettled: Status.UNSETTLED, Oversized: Status.BROKEN}  # any other failure: UNREADABLE
 
@@ -143,49 +147,89 @@ def _is_fresh(place: Place, job: ReadJob) -> bool:
 
 def render(job: RenderJob) -> list[Served]:
     """Return an entry for each article, or why there is none."""
-    return [_render_one(entry, job.site, job.formats) for entry in job.entries]
-
-
-def _render_one(job: EntryJob, site: Site, formats: tuple[Format, ...]) -> Served:
-    id_ = job.shown.id
     try:
-        return _rendered(job, site, formats)
+        return _rendered(job.entries, job)
+    except Exception:  # noqa: BLE001 - one entry must not cost the others their feeds
+        return [_rendered_alone(entry, job) for entry in job.entries]
+
+
+def _rendered_alone(entry: EntryJob, job: RenderJob) -> Served:
+    try:
+        return _rendered((entry,), job)[0]
     except FeederError as error:
-        return Served(id=id_, problem=str(error))
+        return Served(id=entry.shown.id, problem=str(error))
     except Exception as error:  # noqa: BLE001 - one entry must not cost the others their feeds
-        return Served(id=id_, problem=f"could not be rendered: {unforeseen(error)}")
+        return Served(id=entry.shown.id, problem=f"could not be rendered: {unforeseen(error)}")
 
 
-def _rendered(job: EntryJob, site: Site, formats: tuple[Format, ...]) -> Served:
-    id_, cleaned = job.shown.id, None if job.body else _clean(job)
-    is_outdated = not (job.body or cleaned)
-    body = cleaned or _unpacked(job.body or job.spare)
-    if body is None:
-        return Served(id=id_, problem="its document is not what it was when it was polled", is_outdated=True)
-    entry = plan.entry(
-        job.shown, body, job.categories, source=job.source, site=site, content=job.source.content or job.content
-    )
-    packed = pack(cleaned) if cleaned else None
-    return Served(id=id_, entry=render_entry(entry, site, formats), body=packed, is_outdated=is_outdated)
+def _rendered(jobs: Sequence[EntryJob], together: RenderJob) -> list[Served]:
+    """Return an entry for each of *jobs*, or fail if one fails.
+
+    Every step is done for all of them before the next begins, so that its code stays in the processor's cache. Entry
+    by entry, all of it would take half as long again.
+    """
+    cleaned = _cleaned(jobs)
+    bodies = [body or _unpacked(job.body or job.spare) for job, body in zip(jobs, cleaned, strict=True)]
+    entries = [_entry(job, body, together.site) for job, body in zip(jobs, bodies, strict=True) if body]
+    rendered = iter(render_entries(entries, together.site, together.formats))
+    made = [next(rendered) if body else None for body in bodies]
+    packed = [pack(body) if body else None for body in cleaned]
+    return list(map(_served, jobs, made, packed))
+
+
+def _cleaned(jobs: Sequence[EntryJob]) -> list[Body | None]:
+    """Return the cleaned body of each document that is to be read, or None if it is not what was polled any more."""
+    read = ((job, None if job.body else _text(job)) for job in jobs)
+    return [_clean(job, text) for part in _portions(read) for job, text in part]
+
+
+def _text(job: EntryJob) -> str | None:
+    """Return the body, as written, of the document that was polled, or None if it is not that any more."""
+    source = job.source
+    if source.path is None:
+        return None
+    try:
+        snapshot = fetcher_of(source).read(source, job.shown.locator)
+        if digest_of(snapshot) != job.digest:
+            return None
+        return parser_of(source).read_body(snapshot, source)
+    except (FetchError, ParseError):
+        return None
+
+
+def _portions(read: Iterable[tuple[EntryJob, str | None]]) -> Iterator[list[tuple[EntryJob, str | None]]]:
+    """Yield lists of what was *read*: one, unless documents are so large that it must not be all in memory at once."""
+    part, room = [], PORTION
+    for job, text in read:
+        part.append((job, text))
+        room -= len(text or "")
+        if room <= 0:
+            yield part
+            part, room = [], PORTION
+    yield part
+
+
+def _clean(job: EntryJob, text: str | None) -> Body | None:
+    source, locator = job.source, job.shown.locator
+    if text is None:
+        return None
+    return html.clean(text, locator=locator, base_url=source.base_url, remove=source.remove)
 
 
 def _unpacked(packed: bytes | None) -> Body | None:
     return unpack(packed) if packed else None
 
 
-def _clean(job: EntryJob) -> Body | None:
-    """Return the cleaned body of the document that was polled, or None if it is not that any more."""
-    source, locator = job.source, job.shown.locator
-    if source.path is None:
-        return None
-    try:
-        snapshot = fetcher_of(source).read(source, locator)
-        if digest_of(snapshot) != job.digest:
-            return None
-        text = parser_of(source).read_body(snapshot, source)
-    except (FetchError, ParseError):
-        return None
-    return html.clean(text, locator=locator, base_url=source.base_url, remove=source.remove)
+def _entry(job: EntryJob, body: Body, site: Site) -> Entry:
+    content = job.source.content or job.content
+    return plan.entry(job.shown, body, job.categories, source=job.source, site=site, content=content)
+
+
+def _served(job: EntryJob, entry: RenderedEntry | None, packed: bytes | None) -> Served:
+    is_outdated = not (job.body or packed)
+    if entry is None:
+        return Served(id=job.shown.id, problem=OUTDATED, is_outdated=is_outdated)
+    return Served(id=job.shown.id, entry=entry, body=packed, is_outdated=is_outdated)
 
 
 def unforeseen(error: Exception) -> str:
