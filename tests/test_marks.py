@@ -47,3 +47,10 @@ def test_taming_twice_changes_nothing(text: str) -> None:
     assert tamed(once) == once
     assert once.count(END) + once.count(END_ISOLATE) == sum(map(once.count, (LRE, RLE, LRI, RLI, FSI)))
     assert ACUTE * (MOST_MARKS + 1) not in once
+
+
+@pytest.mark.parametrize("before", range(2 * MOST_MARKS + 2))
+def test_a_heap_is_found_wherever_it_stands(before: int) -> None:
+    plain = "a" * before + "b"
+    assert tamed(plain + ACUTE * MOST_MARKS + "c") == plain + ACUTE * MOST_MARKS + "c"
+    assert tamed(plain + ACUTE * (MOST_MARKS + 1) + "c") == plain + ACUTE * MOST_MARKS + "c"
