@@ -34,11 +34,11 @@ from feeder.model import (
     Snapshot,
     Source,
     Status,
-    sendable,
 )
 from feeder.parse import parser_of
 from feeder.render import render_entries
 from feeder.store import Seen, pack, unpack
+from feeder.travel import travels
 
 LONGEST_REASON = 200  # characters; an error of a library may quote its whole input
 PORTION = 4_000_000  # characters of documents that one process holds before it cleans them
@@ -47,7 +47,7 @@ FRESH_SECONDS = 10  # a document younger than this, with open front matter, may 
 _STATUSES = {Unsettled: Status.UNSETTLED, Oversized: Status.BROKEN}  # any other failure: UNREADABLE
 
 
-@sendable
+@travels
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadJob:
     """Documents to be read. `everything`: also those whose bytes are as before."""
@@ -60,7 +60,7 @@ class ReadJob:
     is_last: bool = False  # no more patience with documents that are being written
 
 
-@sendable
+@travels
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryJob:
     """An article to be rendered. `body` is at hand, or read from the document with this digest; else `spare` serves."""
@@ -83,7 +83,7 @@ class RenderJob:
     entries: tuple[EntryJob, ...]
 
 
-@sendable
+@travels
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
     """An entry, or why there is none; `body` only where it was cleaned just now."""

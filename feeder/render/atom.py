@@ -95,7 +95,7 @@ def _add_text(made: FeedEntry, entry: Entry) -> None:
 def _element(made: FeedEntry, language: str | None) -> etree._Element:
     element: etree._Element = made.atom_entry()
     # feedgen drops all attributes of an entry's links but the address: an enclosure would read as an alternate.
-    for link, attributes in zip(element.findall("link"), made.link(), strict=True):
+    for link, attributes in zip(element.iterchildren("link"), made.link(), strict=True):
         link.attrib.update(attributes)
     if language:
         element.set(_LANGUAGE, language)

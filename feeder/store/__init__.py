@@ -28,8 +28,8 @@ from feeder.model import (
     Source,
     Status,
     Unlisted,
-    sendable,
 )
+from feeder.travel import travels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class SourceState:
     error: str | None = None
 
 
-@sendable
+@travels
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """A place to be read, and how its last reading went: `status` is None and `digest` empty if there was none."""
