@@ -170,7 +170,7 @@ def safe_text(text: str) -> str:
 
     The control characters U+007F-U+009F, which XML discourages, go as well.
     """
-    if _ALL_SAFE.fullmatch(text):
+    if text.isprintable() or _ALL_SAFE.fullmatch(text):  # what is printable is safe, and the sooner known
         return text
     return _UNSAFE.sub(lambda found: "\ufffd" if "\ud800" <= found[0] <= "\udfff" else "", text)
 

@@ -29,7 +29,7 @@ def tamed(text: str) -> str:
     """
     if text.isascii():
         return text
-    if _DIRECTION.search(text):
+    if not text.isprintable() and _DIRECTION.search(text):  # they are not printable
         text = "".join(_balanced(text))
     # A heap is longer than the steps taken here, so one of them steps on it.
     return "".join(_without_heaps(text)) if any(map(combining, text[MOST_MARKS :: MOST_MARKS + 1])) else text

@@ -60,6 +60,17 @@ def test_a_document_that_breaks_the_program_is_broken_and_says_how(tree: Path) -
     assert reading.reason == "could not be read: AttributeError: 'str' object has no attribute 'nonsense'"
 
 
+def test_documents_are_read_in_their_order_however_large_they_are(tree: Path) -> None:
+    long = "The bridge is long. " * (work.TOGETHER // 40)
+    bodies = {"a.md": GOOD, "b.md": GOOD + long, "c.md": "", "d.md": GOOD + long, "e.md": GOOD + 4 * long, "f.md": GOOD}
+    for locator, text in bodies.items():
+        (tree / locator).write_text(text)
+    *readings, gone = work.read(job(tree, *bodies, "gone.md"))
+    assert gone is None
+    for locator, reading in zip(bodies, readings, strict=True):
+        assert [reading] == work.read(job(tree, locator))
+
+
 def test_what_an_unforeseen_fault_says_is_one_short_line_of_text() -> None:
     said = work.unforeseen(ValueError("one\ntwo \0 " + "x" * 1000))
     assert said.startswith("ValueError: one two x")

