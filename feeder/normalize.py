@@ -58,22 +58,24 @@ _DATE_PREFIX = re.compile(r"\d{4}-\d{2}-\d{2}-(?=.)")
 _BLOCK_TAG = re.compile(r"</?(?:br|p|div|li|ul|ol|h[1-6]|hr|tr|td|th|table|blockquote)\b[^<>]*>", re.IGNORECASE)
 _INLINE_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 
-_HIDDEN = re.compile(r"<(!--|[sS][cC][rR][iI][pP][tT]\b|[sS][tT][yY][lL][eE]\b)")
-_HIDDEN_END: Final[Mapping[str, re.Pattern[str]]] = {
-    "!--": re.compile(r"(?<=<!--)-?>|--!?>"),  # "<!-->" is a whole comment
-    "script": re.compile(r"</script\b[^<>]*>?", re.IGNORECASE),
-    "style": re.compile(r"</style\b[^<>]*>?", re.IGNORECASE),
+# What shows nothing, by the sign behind "<": how it opens, and what follows up to its end. "<!-->" is a whole comment.
+_HIDDEN: Final[Mapping[str, tuple[str, str]]] = {
+    "!--": ("!--", r"(?:-?>|(?:[^-]++|-(?!-!?>))*+--!?>)"),
+    "script": (r"[sS][cC][rR][iI][pP][tT]\b", r"(?:[^<]++|<(?!(?i:/script\b)))*+<(?i:/script)[^<>]*+>?"),
+    "style": (r"[sS][tT][yY][lL][eE]\b", r"(?:[^<]++|<(?!(?i:/style\b)))*+<(?i:/style)[^<>]*+>?"),
 }
 _RANDOM_NUMBER = re.compile(r"([?&;]random=)\d+")
 
 # Twice as fast as splitting text. The others are what str.isspace() knows beyond ASCII, by their first byte of UTF-8.
 _ASCII_BLANKS = b"\t\n\v\f\r\x1c\x1d\x1e\x1f "
 _OTHER_BLANKS = (
-    re.compile(rb"\xc2[\x85\xa0]"),
-    re.compile(rb"\xe1\x9a\x80"),
-    re.compile(rb"\xe2(?:\x80[\x80-\x8a\xa8\xa9\xaf]|\x81\x9f)"),
-    re.compile(rb"\xe3\x80\x80"),
+    (b"\xc2", re.compile(rb"\xc2[\x85\xa0]")),
+    (b"\xe1", re.compile(rb"\xe1\x9a\x80")),
+    (b"\xe2", re.compile(rb"\xe2(?:\x80[\x80-\x8a\xa8\xa9\xaf]|\x81\x9f)")),
+    (b"\xe3", re.compile(rb"\xe3\x80\x80")),
 )
+
+_to_json = json.JSONEncoder(check_circular=False).encode
 
 # A name or four numbers, of a port that may be one. Nobody publishes at an IPv6 address, and few can read one.
 _SOUND = re.compile(
@@ -129,7 +131,7 @@ def normalize(raw: RawItem, source: Source, site: Site) -> Article:
         summary=summary,
         body_hash=body,
         text_hash=_digest(key.encode() + body),  # the last 16 bytes are the body's: one to one
-        item_hash=_digest(json.dumps(shown).encode()),
+        item_hash=_digest(_to_json(shown).encode()),
     )
 
 
@@ -149,31 +151,38 @@ def title_key(title: str) -> str:
 
 def body_hash(body: str) -> bytes:
     """Return the hash of what *body* shows: white space, comments, scripts, styles and random numbers are left out."""
-    text = _without_hidden(body) if _HIDDEN.search(body) else body
+    text = _without_hidden(body, tuple(_HIDDEN))
     if "random=" in text:
         text = _RANDOM_NUMBER.sub(r"\1", text)
     seen = text.encode("utf-8", "surrogatepass").translate(None, _ASCII_BLANKS)
-    for blank in _OTHER_BLANKS:
-        seen = blank.sub(b"", seen)
+    for first, blank in _OTHER_BLANKS:
+        if first in seen:
+            seen = blank.sub(b"", seen)
     return _digest(seen)
 
 
-def _without_hidden(body: str) -> str:
+def _without_hidden(body: str, kinds: tuple[str, ...]) -> str:
     """Return *body* without comments, scripts and styles; one without an end stays, for Markdown may speak of it.
 
     Linear: what has been looked for once in vain is not looked for again.
     """
-    parts, start, position, endless = [], 0, 0, set()
-    while opening := _HIDDEN.search(body, position):
-        kind, position = opening[1].lower(), opening.end()
-        end = None if kind in endless else _HIDDEN_END[kind].search(body, position)
-        if end is None:
-            endless.add(kind)
-        else:
-            parts.append(body[start : opening.start()])
-            start = position = end.end()
-    parts.append(body[start:])
-    return "".join(parts)
+    pieces = _hidden(kinds).split(body)  # what is shown, with what has no end, or None, between
+    shown = "".join(pieces[::2])
+    endless = pieces[-2] if len(pieces) > 1 else None
+    if endless is None:
+        return shown
+    kind = next(kind for kind in kinds if endless[: len(kind)].lower() == kind)
+    opening, rest = endless[: len(kind)], endless[len(kind) :]
+    others = tuple(other for other in kinds if other != kind)
+    return f"{shown}<{opening}{_without_hidden(rest, others) if others else rest}"
+
+
+@lru_cache
+def _hidden(kinds: tuple[str, ...]) -> re.Pattern[str]:
+    """Return a pattern for what of *kinds* is hidden; its group is one that has no end, with all that follows."""
+    whole = "|".join(f"{opening}{rest}" for opening, rest in map(_HIDDEN.__getitem__, kinds))
+    openings = "|".join(_HIDDEN[kind][0] for kind in kinds)
+    return re.compile(f"<(?:{whole}|((?s:(?:{openings}).*)))")
 
 
 def _digest(text: bytes) -> bytes:
@@ -246,8 +255,8 @@ def _paths(raw: RawItem, source: Source, site: Site) -> Iterator[CategoryPath]:
     first = next(written, source.category)
     for path in chain([first] if first else [], written):
         moved = _moved(path, moves) if moves else path
-        if node(moved) not in seen:
-            seen.add(node(moved))
+        if (at := node(moved)) not in seen:
+            seen.add(at)
             yield moved
 
 
@@ -320,7 +329,7 @@ def _image(text: str | None, source: Source) -> str | None:
     if text is None or source.image is ImagePolicy.NONE:
         return None
     url = _sound(picture_url({"src": safe_text(text)}, source.base_url))
-    if url and (real := _PROXIED.fullmatch(url)):
+    if url and "?" in url and (real := _PROXIED.fullmatch(url)):
         url = _sound(picture_url({"src": real[1]}, None))
     return url if url and not _PLACEHOLDER.match(url) else None
 
@@ -388,7 +397,9 @@ def _quoted(text: str, *, safe: str = "") -> str:
 
 
 def _guid(text: str | None) -> str | None:
-    guid = safe_text(text or "").strip()
+    if not text:
+        return None
+    guid = safe_text(text).strip()
     if len(guid) > MAX_GUID:
         return _digest(guid.encode()).hex()
     return guid if _VISIBLE.search(guid) else None

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from html import escape, unescape
-from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 from urllib.parse import quote
@@ -226,7 +225,8 @@ def _picture(image: str | None, body: Body, policy: ImagePolicy) -> Picture | No
 
 def _media_type(url: str) -> str | None:
     path = url.partition("#")[0].partition("?")[0]
-    return _MEDIA_TYPES.get(PurePosixPath(path).suffix.lower())
+    stem, dot, ending = path.rstrip("/").rpartition("/")[2].rpartition(".")
+    return _MEDIA_TYPES.get(dot + ending.lower()) if stem else None
 
 
 def _attribution(text: str | None, link: str | None) -> str:

@@ -85,7 +85,7 @@ def rendered(*entries: Entry) -> tuple[RenderedEntry, ...]:
 
 
 def rendered_entry(entry: Entry) -> RenderedEntry:
-    return render.render_entry(entry, SITE, tuple(Format))
+    return render.render_entries([entry], SITE, tuple(Format))[0]
 
 
 def document(*entries: Entry, category: Category = DAILY, site: Site = SITE) -> FeedDocument:

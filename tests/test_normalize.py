@@ -5,6 +5,7 @@ import subprocess
 import sys
 import unicodedata
 from datetime import UTC, date, datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -638,6 +639,22 @@ def test_input_17_what_cannot_be_seen_changes_no_body(other: str) -> None:
 )
 def test_what_can_be_seen_changes_the_body(one: str, other: str) -> None:
     assert body_hash(one) != body_hash(other)
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ("<!--!>a-->b", "b"),
+        ("<!---!>a--!>b", "b"),
+        ("<!-- - -- ->a--->b", "b"),
+        ("<script></scripts>a</script", ""),
+        ("a<STYLE> b <!-- c --> d <script>e</script>", "a<STYLE> b  d "),
+        ("<!-- a <style> b <script>c</script> d", "<!-- a <style> b  d"),
+        ("<style>a<script>b<!--c<script><style>", "<style>a<script>b<!--c<script><style>"),
+    ],
+)
+def test_only_what_has_an_end_is_hidden(body: str, shown: str) -> None:
+    assert body_hash(body) == blake2b("".join(shown.split()).encode(), digest_size=16).digest()
 
 
 def test_every_white_space_is_left_out_of_the_body_hash() -> None:

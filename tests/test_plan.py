@@ -256,6 +256,16 @@ def test_no_author_is_made_up() -> None:
             id="no extension",
         ),
         pytest.param(
+            "https://a.example/.png", None, ImagePolicy.AUTO, ("https://a.example/.png", None), id="a hidden name"
+        ),
+        pytest.param(
+            "https://a.example/a.b.PNG/",
+            None,
+            ImagePolicy.AUTO,
+            ("https://a.example/a.b.PNG/", "image/png"),
+            id="two dots and a slash",
+        ),
+        pytest.param(
             "https://a.example/图 [1].png",
             None,
             ImagePolicy.AUTO,

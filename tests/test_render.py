@@ -18,7 +18,7 @@ from lxml import etree
 from feeder import plan
 from feeder.errors import InvalidItem
 from feeder.model import FeedSettings, Format
-from feeder.render import render, render_entry, render_indexes
+from feeder.render import render, render_entries, render_indexes
 
 SHOW_DIGEST = """
 import hashlib
@@ -137,7 +137,7 @@ def test_an_entry_keeps_its_id_and_its_last_change() -> None:
 
 @pytest.mark.parametrize("formats", [(), (Format.JSON,), (Format.ATOM, Format.RSS), tuple(Format)])
 def test_an_entry_is_written_in_the_formats_that_are_asked_for_and_for_pages(formats: tuple[Format, ...]) -> None:
-    whole, made = rendered_entry(entry()), render_entry(entry(), SITE, formats)
+    whole, [made] = rendered_entry(entry()), render_entries([entry()], SITE, formats)
     assert made.page == whole.page
     for each in Format:
         assert getattr(made, each.value) == (getattr(whole, each.value) if each in formats else b"")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from feedgen.entry import FeedEntry
 from feedgen.ext.media import MediaEntryExtension
 from lxml import etree
 
 from feeder.model import Entry
+
+MANY_CATEGORIES: Final = 4096
+"""A site's categories and tags; each entry has a few of them, and all write them alike."""
 
 
 def begin(entry: Entry) -> FeedEntry:
@@ -20,6 +25,16 @@ def begin(entry: Entry) -> FeedEntry:
         made.register_extension("media", MediaEntryExtension)
         # In its default group, feedgen wraps the thumbnail in an element that holds nothing else.
         made.media.thumbnail(url=entry.picture.url, group=None)
+    return made
+
+
+def with_category(category: dict[str, str]) -> FeedEntry:
+    """Return a feedgen entry that holds *category*, and else only what each must have."""
+    made = FeedEntry()
+    made.guid("-")
+    made.title("-")
+    made.content("-")
+    made.category(category)
     return made
 
 
@@ -42,7 +57,8 @@ def serialize(element: etree._Element, prefixes: dict[str, str], *above: str) ->
     parent.append(element)
     text = etree.tostring(root, encoding="utf-8", pretty_print=True)
     start = text.index(b"<" + element.tag.encode())
-    return b"  " * len(above) + text[start : text.rindex(f"</{element.tag}>".encode())] + f"</{element.tag}>\n".encode()
+    end = text.rindex(b"\n", start, text.rindex(f"</{above[-1]}>".encode())) + 1
+    return b"  " * len(above) + text[start:end]
 
 
 def _links(entry: Entry) -> list[dict[str, str]]:
