@@ -331,6 +331,7 @@ class Answer:
     links: tuple[tuple[str, str], ...] = ()  # (rel, absolute address) of its Link headers
 
 
+@sendable
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """The feed that an item was first published in."""
@@ -343,6 +344,7 @@ class Origin:
     rights: str | None = None
 
 
+@sendable
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enclosure:
     """A file that comes with an item."""
@@ -423,6 +425,10 @@ class Article:
     link: str | None = None
     guid: str | None = None
     summary: str | None = None
+    origin: Origin | None = None
+    rights: str | None = None
+    language: str | None = None
+    enclosures: tuple[Enclosure, ...] = ()  # each address once
     body_hash: bytes
     text_hash: bytes
     item_hash: bytes
@@ -576,6 +582,8 @@ class Entry:
     summary: str = ""
     content: str | None = None  # None: the feed carries summaries
     rights: str | None = None
+    origin: Origin | None = None
+    enclosures: tuple[Enclosure, ...] = ()  # the picture is not among them, but for one that the article encloses
 
 
 @sendable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from feeder.errors import InvalidItem
@@ -35,9 +35,9 @@ def render_entry(entry: Entry, site: Site, formats: Collection[Format]) -> Rende
     Raises:
         InvalidItem: The entry would make a feed that holds it invalid or unsafe.
     """
-    addresses = (entry.link, entry.picture.url if entry.picture else None)
-    if not all(address.startswith(_WEB) for address in addresses if address):
-        raise InvalidItem("its link or picture is not an address of the web")
+    for name, address in _addresses(entry):
+        if address and not address.startswith(_WEB):
+            raise InvalidItem(f"its {name} is not an address of the web")
     try:
         content = escaped(entry.content or "")
         made = {each.value: _ENTRIES[each](entry, site, content) for each in formats}
@@ -60,3 +60,11 @@ def render_indexes(records: Iterable[FeedRecord], site: Site) -> tuple[FeedFile,
     ordered = sorted(records, key=lambda record: record.category.node)
     bodies = (json.render_index(ordered, site), opml.render_index(ordered, site))
     return tuple(FeedFile(path=path, body=body) for path, body in zip(INDEXES, bodies, strict=True))
+
+
+def _addresses(entry: Entry) -> Iterator[tuple[str, str | None]]:
+    yield "link", entry.link
+    yield "picture", entry.picture.url if entry.picture else None
+    yield from (("enclosure", each.url) for each in entry.enclosures)
+    if entry.origin:
+        yield from (("origin", entry.origin.url), ("origin", entry.origin.home))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from html import escape
@@ -12,8 +13,8 @@ from feedgen.ext.media import MEDIA_NS, MediaExtension
 from feedgen.feed import FeedGenerator
 from lxml import etree
 
-from feeder.model import Category, Entry, FeedDocument, Format, Site
-from feeder.render.elements import begin, serialize
+from feeder.model import Category, Enclosure, Entry, FeedDocument, Format, Site
+from feeder.render.elements import UNKNOWN_TYPE, begin, enclosures, serialize
 from feeder.urls import MEDIA_TYPES, parent_url
 
 _PREFIXES = {
@@ -22,8 +23,9 @@ _PREFIXES = {
     "dc": "http://purl.org/dc/elements/1.1/",
     "media": MEDIA_NS,
 }
+_RANKS = {"audio": 0, "video": 0, "image": 1}
 # The text of these is plain. Text holds no raw "<" in XML, so that the pattern meets real elements only.
-_PLAIN = re.compile(rb"<(?:title|category|dc:creator|dc:rights)[ >][^<&]*&[^<]*")
+_PLAIN = re.compile(rb"<(?:title|category|source|dc:creator|dc:rights)[ >][^<&]*&[^<]*")
 
 
 def render_entry(entry: Entry, site: Site, content: bytes) -> bytes:
@@ -34,7 +36,7 @@ def render_entry(entry: Entry, site: Site, content: bytes) -> bytes:
     Raises:
         ValueError: XML cannot hold a text of the entry, or a date of it has no zone.
     """
-    made = begin(entry)
+    made = begin(entry, _enclosure(entry))
     # Readers take a description for HTML.
     made.summary(escape(entry.summary, quote=False) or None)
     made.content("" if entry.content else None)  # filled in at the end, with what is escaped only once
@@ -44,6 +46,8 @@ def render_entry(entry: Entry, site: Site, content: bytes) -> bytes:
     made.dc.dc_creator(entry.author)
     made.dc.dc_rights(entry.rights)
     made.dc.dc_language(entry.language)
+    if entry.origin and entry.origin.url:
+        made.source(url=entry.origin.url, title=entry.origin.title or entry.origin.url)
     item: etree._Element = made.rss_entry()
     _add_date(item, "pubDate", entry.published)
     text = _PLAIN.sub(lambda found: _profiled(found[0]), serialize(item, _PREFIXES, "rss", "channel"))
@@ -72,6 +76,20 @@ def render(document: FeedDocument) -> bytes:
     )
     head, end, tail = _empty(feed, document.updated).rpartition(b"  </channel>")
     return b"".join((head, *(entry.rss for entry in document.entries), end, tail))
+
+
+def _enclosure(entry: Entry) -> list[Enclosure]:
+    """Return the one enclosure that the profile allows: what is to be heard or seen, else a picture, else any."""
+    chosen = min(enclosures(entry), key=_rank, default=None)
+    if chosen is None:
+        return []
+    # All three attributes are required; a length of 0 stands for one that is not known.
+    return [replace(chosen, media_type=chosen.media_type or UNKNOWN_TYPE, length=chosen.length or 0)]
+
+
+def _rank(enclosure: Enclosure) -> int:
+    kind = (enclosure.media_type or "").partition("/")[0]
+    return _RANKS.get(kind, len(_RANKS))
 
 
 def _category(level: Category, site: Site) -> dict[str, str]:
