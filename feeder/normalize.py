@@ -130,10 +130,10 @@ def normalize(raw: RawItem, source: Source, site: Site) -> Article:
     body = body_hash(raw.body)
     # A date without a zone may be the stamp of a generator's run, so it does not count as a change.
     times = [_timestamp(published, dating), _timestamp(updated, updated_dating)]
-    shown = [title, times, categories, tags, author, image, link, guid, summary, body.hex()]
+    shown: list[object] = [title, times, categories, tags, author, image, link, guid, summary, body.hex()]
     # Only what feeds of others bring, so that the hashes of all other articles are what they were.
-    brought = [origin and astuple(origin), rights, language, [astuple(each) for each in enclosures]]
-    shown += brought if any(brought) else []
+    if origin or rights or language or enclosures:
+        shown += [origin and astuple(origin), rights, language, [astuple(each) for each in enclosures]]
     return Article(
         title=title,
         title_key=key,

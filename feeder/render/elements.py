@@ -10,7 +10,6 @@ from lxml import etree
 
 from feeder.model import Enclosure, Entry
 
-
 UNKNOWN_TYPE = "application/octet-stream"
 """The media type of a file that may be anything (RFC 2046, 4.5.1), where one must be told."""
 

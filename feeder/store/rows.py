@@ -168,7 +168,7 @@ def _extra_back(text: str | None) -> dict[str, Any]:
     """Return the fields of an article that `_extra` was given."""
     if text is None:
         return {}
-    extra = json.loads(text)
+    extra: dict[str, Any] = json.loads(text)
     if "origin" in extra:
         extra["origin"] = Origin(**extra["origin"])
     if "enclosures" in extra:
