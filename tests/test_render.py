@@ -141,8 +141,8 @@ def test_what_xml_cannot_hold_is_refused_of_an_origin_too(field: str, odd: str) 
 @given(st.text(st.characters(), max_size=30))
 @settings(deadline=None)
 def test_any_text_is_written_or_refused_but_never_spoils_a_feed(text: str) -> None:
-    changes = {"title": text, "summary": text, "content": text, "author": text, "tags": (text,)}
-    changes["origin"] = origin(title=text, author=text, rights=text)
+    changes: dict[str, Any] = {"title": text, "summary": text, "content": text, "author": text, "tags": (text,)}
+    changes |= {"origin": origin(title=text, author=text, rights=text)}
     try:
         rendered_entry(entry(**changes))
     except InvalidItem:
