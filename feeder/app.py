@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,16 +15,19 @@ from tempfile import TemporaryDirectory
 import structlog
 
 from feeder import cadence, config, dedup, takedowns
+from feeder import memo as memory
 from feeder.config import Config
 from feeder.errors import ConfigError, FetchError, OutputError, StateInUse, StoreError
-from feeder.model import Source
+from feeder.fetch.archive import as_directory, sweep
+from feeder.model import Due, Source, SourceKind
 from feeder.output import Output
 from feeder.output.files import FileOutput
 from feeder.output.rehearsal import Rehearsal
-from feeder.pipeline import Parts, orphans, polling, publishing
+from feeder.pipeline import Parts, orphans, polling, publishing, receiving
 from feeder.pipeline.larder import Larder
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
+from feeder.pipeline.receiving import Heard, Question
 from feeder.store import SourceState, Store
 from feeder.store.file import look
 from feeder.store.sqlite import copy_state, open_existing, open_store, prefix
@@ -35,6 +38,8 @@ log = structlog.get_logger(__name__)
 
 LEASE = timedelta(minutes=10)  # after this, a poll whose process died may be done by another
 DUE_LIMIT = 100  # sources taken by one tick
+GONE = timedelta(days=36_500)
+ARCHIVES = "archives"  # beside the state
 INDEX = "feeds.json"
 Progress = Callable[[str, int, int], None]
 """Told what is counted ("articles", "feeds"), how many are done, and how many there are to do."""
@@ -46,6 +51,7 @@ class App:
 
     config: Config
     parts: Parts
+    archives: Path  # where the trees in archives are unpacked
     progress: Progress | None = None
     is_rehearsal: bool = False
     _unkept: str | None = None  # why takedowns are not all on the list
@@ -69,6 +75,8 @@ class App:
             self._take_down(now)
             self._restand_all(now)
         self._keep_takedowns()
+        sweep(self.archives, (source for source in self.config.sources if source.url))
+        self._find_archives()
         publishing.check(self.parts)
 
     def recall(self, now: datetime) -> None:
@@ -105,6 +113,28 @@ class App:
             polled = self._failed(name, str(error), now, jitter)
         except Exception as error:  # the other sources go on, whatever this one met
             self.parts.workers.stop()
+            polled = self._failed(name, f"{type(error).__name__}: {error}", now, jitter)
+            if polled.error != polled.before:
+                log.exception("poll_crashed", source=name)
+        _log_poll(polled, time.monotonic() - started)
+        return polled
+
+    def is_remote(self, name: str) -> bool:
+        """Tell whether the web is to be asked for a source, with `question` and `take` in place of `poll`."""
+        return self._source(name).url is not None
+
+    def question(self, name: str) -> Question:
+        """Return what to ask the web for a source with a URL."""
+        return receiving.question(self._source(name), self._state(name), self.parts)
+
+    def take(self, name: str, heard: Heard, now: datetime, *, jitter: float = 0.0) -> Polled:
+        """Take what the web answered as `poll` does what is in a directory."""
+        started = time.monotonic()
+        try:
+            polled = self._take(name, heard, now, jitter)
+        except StoreError:
+            raise
+        except Exception as error:  # likewise
             polled = self._failed(name, f"{type(error).__name__}: {error}", now, jitter)
             if polled.error != polled.before:
                 log.exception("poll_crashed", source=name)
@@ -179,6 +209,18 @@ class App:
         self._keep_takedowns()
         return polled
 
+    def _take(self, name: str, heard: Heard, now: datetime, jitter: float) -> Polled:
+        source = self._source(name)
+        if heard.received and heard.received.kind is SourceKind.ARCHIVE:
+            self._locate(source)
+        with self.store.transaction():
+            state = self._state(name)
+            polled, memo = receiving.take(source, state, heard, self.parts, now=now)
+            self.store.set_memo(name, memory.dump(memo))
+            self._give_back(polled, now, jitter)
+        self._keep_takedowns()
+        return polled
+
     def _failed(self, name: str, error: str, now: datetime, jitter: float) -> Polled:
         polled = Polled(source=name, error=error)
         with self.store.transaction():
@@ -186,24 +228,49 @@ class App:
         return polled
 
     def _give_back(self, polled: Polled, now: datetime, jitter: float) -> None:
-        source = self.parts.sources[polled.source]
+        source = self._source(polled.source)
         state = self._state(polled.source)
         polled.before = state.error
         failures = state.failures + 1 if polled.error else 0
-        due = cadence.next_poll(source, now, failures=failures, jitter=jitter).at
-        if polled.missing and not polled.error and source.cron is None:
-            due = min(due, _confirmation(source, now))
-        self.store.finish_poll(polled.source, now=now, next_poll=due, error=polled.error)
+        due = self._due(source, state, now, failures=failures, jitter=jitter)
+        if polled.missing and not polled.error and source.cron is None and source.url is None:
+            due = replace(due, at=min(due.at, _confirmation(source, now)))
+        self.store.finish_poll(polled.source, now=now, due=due, error=polled.error)
+
+    def _due(self, source: Source, state: SourceState, now: datetime, *, failures: int, jitter: float) -> Due:
+        if source.url is None:
+            return cadence.next_poll(source, now, failures=failures, jitter=jitter)
+        memo = memory.load(state.memo)
+        if memo.is_gone:
+            return Due(at=now + GONE, why="its server says that it is gone for good")
+        newest = self.store.newest_of(source.name, cadence.NEWEST) if source.is_adaptive else ()
+        pace = replace(memo.pace, published=newest)
+        return cadence.next_poll(source, now, failures=failures, jitter=jitter, pace=pace)
+
+    def _source(self, name: str) -> Source:
+        """Return a source as the config has it; an archive is a directory to all others."""
+        return next(source for source in self.config.sources if source.name == name)
+
+    def _find_archives(self) -> None:
+        """Have the trees read that archives were last unpacked into."""
+        kinds = {state.name: memory.load(state.memo).kind for state in self.store.sources()}
+        for source in self.config.sources:
+            if source.url and SourceKind.ARCHIVE in {source.kind, kinds.get(source.name)}:
+                self._locate(source)
+
+    def _locate(self, source: Source) -> None:
+        self.parts.sources[source.name] = replace(as_directory(source, below=self.archives), url=None)
 
     def _state(self, name: str) -> SourceState:
         return next(state for state in self.store.sources() if state.name == name)
 
     def _recall(self, now: datetime) -> None:
+        sources = {source.name: source for source in self.config.sources}
         for state in self.store.sources():
-            source = self.parts.sources.get(state.name)
+            source = sources.get(state.name)
             if source is None:
                 continue
-            latest = cadence.next_poll(source, now, failures=state.failures, jitter=1.0).at
+            latest = self._due(source, state, now, failures=state.failures, jitter=1.0).at
             if state.next_poll > latest:
                 self.store.request_poll(state.name, now)
                 log.info("source_recalled", source=state.name, was_due=state.next_poll.isoformat())
@@ -280,6 +347,7 @@ def rehearsed(
         app = App(
             config=settings,
             parts=_parts(settings, store, Rehearsal(output), workers),
+            archives=Path(folder) / ARCHIVES,
             progress=progress,
             is_rehearsal=True,
         )
@@ -299,7 +367,7 @@ def beside(settings: Config) -> Iterator[App]:
     output = FileOutput(settings.output)
     _check_not_lost(settings, output)
     store = open_existing(settings.state, site_id=settings.site.id)
-    app = App(config=settings, parts=_parts(settings, store, output, 1))
+    app = App(config=settings, parts=_parts(settings, store, output, 1), archives=settings.state.parent / ARCHIVES)
     try:
         yield app
     finally:
@@ -320,7 +388,12 @@ def opened(
         if not is_fresh:
             _check_not_lost(settings, output)
         store = open_store(settings.state, site_id=settings.site.id)
-        app = App(config=settings, parts=_parts(settings, store, output, workers), progress=progress)
+        app = App(
+            config=settings,
+            parts=_parts(settings, store, output, workers),
+            archives=settings.state.parent / ARCHIVES,
+            progress=progress,
+        )
         try:
             yield app
         finally:

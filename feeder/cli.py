@@ -21,6 +21,7 @@ from feeder.errors import ConfigError, FeederError, StateInUse, UnknownName
 if TYPE_CHECKING:
     from feeder.app import App
     from feeder.config import Config
+    from feeder.pipeline.polling import Polled
     from feeder.pipeline.publishing import Published
     from feeder.report import Summary
     from feeder.store import Store
@@ -372,10 +373,18 @@ def _run_once(app: App, *, everything: bool) -> Summary:
 
     now = _now()
     app.prepare(now)
-    polls = tuple(app.poll(name, now) for name in _wanted(app, now, everything=everything))
+    polls = _polls(app, _wanted(app, now, everything=everything), now)
     published = _published(app)
     counts, problems = app.store.counts(), app.store.problems()
     return report.Summary(polls=polls, published=published, counts=counts, problems=problems)
+
+
+def _polls(app: App, names: tuple[str, ...], now: datetime) -> tuple[Polled, ...]:
+    from feeder import asking
+
+    remote = frozenset(source.name for source in app.config.sources if source.url)
+    here = tuple(app.poll(name, now) for name in names if name not in remote)
+    return here + asking.poll(app, [name for name in names if name in remote], now)
 
 
 def _published(app: App) -> Published:
@@ -397,7 +406,7 @@ def _rehearse(app: App, *, everything: bool) -> Summary:
     other = app.reread()
     before = report.census(app.store) if other or app.rerender() else None
     app.prepare(now)
-    polls = tuple(app.poll(name, now) for name in _wanted(app, now, everything=everything))
+    polls = _polls(app, _wanted(app, now, everything=everything), now)
     published = _published(app)
     return report.Summary(
         polls=polls,

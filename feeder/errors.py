@@ -42,15 +42,23 @@ class Oversized(FetchError):
     """A document is larger than any that is read; it is not read before it changes."""
 
 
-class Gone(FetchError):
+class Refused(FetchError):
+    """A server answered, but with no document; `status` is that of HTTP."""
+
+    def __init__(self, where: str, reason: str, *, status: int) -> None:
+        super().__init__(where, reason)
+        self.status = status
+
+
+class Gone(Refused):
     """A server says that there is nothing at an address any more, and never will be."""
 
 
-class ToldToWait(FetchError):
+class ToldToWait(Refused):
     """A server asks to be left alone for `retry_after`; None: it does not say for how long."""
 
-    def __init__(self, where: str, reason: str, *, retry_after: timedelta | None) -> None:
-        super().__init__(where, reason)
+    def __init__(self, where: str, reason: str, *, status: int, retry_after: timedelta | None) -> None:
+        super().__init__(where, reason, status=status)
         self.retry_after = retry_after
 
 

@@ -85,6 +85,11 @@ _SOUND = re.compile(
     r"https?://(?:[^/?#@\[\]\s]*@)?[A-Za-z0-9_-][A-Za-z0-9_.-]*(?::\d{1,5})?(?:[/?#].*)?", re.IGNORECASE
 )
 _USER = re.compile(r"(?<=://)[^/?#]*@")
+# Parameters that let in who knows them: the address that a feed was asked for at may be nobody else's business.
+_TICKET = re.compile(
+    r"[?&;](?:[a-z_-]*(?:token|secret|passw|auth|api_?-?key|signature|credential)[a-z_-]*|key|sig|sid|pwd)=",
+    re.IGNORECASE,
+)
 _IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+")
 # As RFC 6838 has names; what follows a ";" is for servers.
 _MEDIA_TYPE = re.compile(r"\s*([a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63})\s*(?:;.*)?", re.DOTALL)
@@ -432,9 +437,9 @@ def _iri(text: str | None) -> str | None:
 
 
 def _public(text: str | None) -> str | None:
-    """Return the address of a feed or its site without the name and password that it may be asked for with."""
+    """Return the address of a feed or its site without a name and password; None if it holds another secret."""
     url = _absolute(text, None)
-    return url and _USER.sub("", url, count=1)
+    return None if url is None or _TICKET.search(url) else _USER.sub("", url, count=1)
 
 
 def _language(text: str | None) -> str | None:

@@ -18,7 +18,7 @@ from feeder.categories import join_path, node
 from feeder.config import Config, values
 from feeder.config.files import read_file
 from feeder.errors import ConfigError, FeederError, ParseError
-from feeder.fetch.http import download
+from feeder.fetch.web import download
 from feeder.model import CategoryPath, SourceKind
 from feeder.parse.opml import MAX_BYTES, Subscription, read_opml
 from feeder.render.opml import render_subscriptions

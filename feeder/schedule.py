@@ -9,22 +9,24 @@ import random
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from feeder.app import App
+from feeder.asking import asker
 from feeder.errors import FeederError, OutputError, StoreError
 from feeder.model import EPOCH, Verdict
 from feeder.pipeline import publishing
 from feeder.pipeline.polling import Polled
+from feeder.pipeline.receiving import Heard
 from feeder.serve import Server
 from feeder.watching import EVERYTHING, Watcher
 
@@ -72,6 +74,7 @@ class _Daemon:
         self._given_up = threading.Event()
         self._running: set[asyncio.Task[None] | None] = set()
         self._failing: dict[str, str] = {}
+        self._asked: dict[str, asyncio.Task[None]] = {}  # sources of which the web is being asked
         self._owed: dict[str, None] = {}  # sources that are leased, but whose poll the state could not take in
         self._lost: StoreError | None = None
         self._scheduler = AsyncIOScheduler(
@@ -88,7 +91,8 @@ class _Daemon:
                 log.info("started", address=address or None, sources=len(self._app.config.sources))
                 if ready:
                     ready(address)
-                await self._work()
+                async with asker(self._app) as self._asker:
+                    await self._work()
         finally:
             self._thread.shutdown()
         if self._lost:
@@ -126,6 +130,7 @@ class _Daemon:
             clock.cancel()
             self._scheduler.pause()
             await self._drained()
+            await asyncio.gather(*self._asked.values())
             async with self._in_hand:  # no piece of work is cut off
                 files.cancel()
             self._scheduler.shutdown(wait=False)
@@ -195,10 +200,52 @@ class _Daemon:
         names = await self._do("claim", lambda: self._app.claim_due(self._clock()))
         self._owed |= dict.fromkeys(names or ())
         for name in tuple(self._owed):
+            if self._app.is_remote(name):
+                self._begin_to_ask(name)
+                continue
             polled = await self._do(f"poll {name}", partial(self._poll, name))
             if polled:
                 del self._owed[name]
             await self._publish_news(polled)
+
+    def _begin_to_ask(self, name: str) -> None:
+        """Ask the web without holding up anybody, however long it takes; what it answers is taken in its turn."""
+        del self._owed[name]
+        if name not in self._asked:
+            self._asked[name] = asyncio.create_task(self._ask(name))
+
+    async def _ask(self, name: str) -> None:
+        try:
+            question = await self._do(f"question {name}", lambda: self._app.question(name))
+            heard = await self._unless_stopped(self._asker.ask(question)) if question else None
+            if heard:
+                await self._publish_news(await self._take(name, heard))
+        finally:
+            del self._asked[name]
+
+    async def _unless_stopped(self, asking: Coroutine[Any, Any, Heard]) -> Heard | None:
+        """Return what comes of *asking*, or None when it is time to stop: a server may be slow for as long as it likes."""
+        asked, stopping = asyncio.create_task(asking), asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({asked, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if asked.done():
+            return asked.result()
+        asked.cancel()
+        await asyncio.wait({asked})
+        return None
+
+    async def _take(self, name: str, heard: Heard) -> Polled | None:
+        """Take an answer; as long as the state cannot, try again: it is not to be asked for twice."""
+        take = partial(self._take_now, name, heard)
+        while not self._stopping.is_set():
+            polled = await self._do(f"poll {name}", take)
+            if polled:
+                return polled
+            await asyncio.sleep(TICK.total_seconds())
+        return None
+
+    def _take_now(self, name: str, heard: Heard) -> Polled:
+        return self._app.take(name, heard, self._clock(), jitter=random.random())  # noqa: S311 - as below
 
     async def _look_at(self, name: str, locators: frozenset[str] | None) -> frozenset[str]:
         """Poll documents that have just changed; return those that are to be looked at again.

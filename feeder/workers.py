@@ -33,6 +33,12 @@ class Workers:
         """Start the processes, if there are to be any and they do not run yet."""
         if self._pool is None and self._count > 1:
             self._pool = ProcessPoolExecutor(self._count, mp_context=_context(), initializer=_follow_parent)
+            self.submit(abs, 0)  # starts them now: who goes on may start threads, beside which no process can be copied
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there are processes."""
+        return self._pool is not None
 
     def stop(self) -> None:
         """End the processes; `start` begins anew."""

@@ -19,7 +19,7 @@ from feeder.errors import ParseError
 from feeder.model import Enclosure, ForeignFeed, Origin, RawItem
 from feeder.parse import loose
 from feeder.parse.feed import read_feed
-from feeder.parse.found import DAYS, MAX_ENTRIES, as_html, with_items
+from feeder.parse.found import DAYS, MAX_ENTRIES, MAX_NAMES, as_html, with_items
 from feeder.parse.tolerant import read_tolerantly
 from feeder.parse.xml_feed import read_xml
 
@@ -194,6 +194,7 @@ def test_a_title_of_atom_is_what_it_says(written: str, title: str) -> None:
         ("<guid>https://x.example/g</guid>", "https://x.example/g"),
         ('<guid isPermaLink="true">https://x.example/g</guid><link/>', "https://x.example/g"),
         ('<guid isPermaLink="false">https://x.example/g</guid>', None),
+        ('<guid isPermalink="False">https://x.example/g</guid>', None),
         ("<guid>77</guid>", None),
         ("<guid/><atom:id>https://x.example/g</atom:id>", "https://x.example/g"),
         ("<link>/a</link><feedburner:origLink>/o</feedburner:origLink>", "https://lake.example/o"),
@@ -336,12 +337,15 @@ def test_every_category_is_kept_once_by_its_label() -> None:
         '<category term="a" label="A"/><category term="b"/><category term="http://x.example/c"/><category term="b"/>'
     )
     assert only(atom(f"<entry><title>T</title>{atoms}</entry>")).categories == ("A", "b")
-    items = (
-        "<category domain='x'>R&amp;amp;D</category><dc:subject>S</dc:subject><itunes:category text='P'/><category/>"
-    )
-    assert only(rss(f"<item><title>T</title>{items}</item>")).categories == ("R&D", "S", "P")
+    items = "<category domain='x'>R&amp;amp;D</category><category>Re:Zero</category><dc:subject>S</dc:subject><itunes:category text='P'/><category/>"
+    assert only(rss(f"<item><title>T</title>{items}</item>")).categories == ("R&D", "Re:Zero", "S", "P")
     assert only(json_feed({"title": "T", "tags": ["a", 7, None, {}]})).categories == ("a", "7")
     assert only(json_feed({"title": "T", "tags": "a"})).categories is None
+
+
+def test_a_heap_of_categories_is_cut() -> None:
+    heap = "".join(f"<category>{number}</category>" for number in range(2_000))
+    assert only(rss(f"<item><title>T</title>{heap}</item>")).categories == tuple(map(str, range(MAX_NAMES)))
 
 
 @pytest.mark.parametrize(
@@ -712,6 +716,25 @@ def test_fault_5_an_inclusion_is_inert() -> None:
     assert "root:" not in item.body
 
 
+@pytest.mark.parametrize(
+    "inside",
+    [
+        pytest.param("<author>" + "a@" * 500_000 + "</author>", id="addresses"),
+        pytest.param("<dc:creator>" + "a " * 500_000 + "@</dc:creator>", id="blanks"),
+        pytest.param("<title>" + "&lt;a " * 200_000 + "</title>", id="tags"),
+        pytest.param("<description>" + "\n \n" * 200_000 + "</description>", id="lines"),
+        pytest.param("<category>" + "a:" * 500_000 + "</category>", id="schemes"),
+        pytest.param("<media:group>" * 200 + "<media:title/>" * 100_000 + "</media:group>" * 200, id="groups"),
+        pytest.param("".join(f"<{'x' * 40_000}{n}/>" for n in range(100)), id="names"),
+        pytest.param("&#1;" + "<!--" * 200_000, id="comments"),
+        pytest.param("&#1;<![CDATA[" + "]]>&" * 200_000, id="sections"),
+        pytest.param("&#1;" + "".join(f"<p{n}:x/>" for n in range(50_000)), id="prefixes"),
+    ],
+)
+def test_nothing_takes_more_than_its_length_in_time(inside: str) -> None:
+    assert read(rss(f"<item><link>/a</link></item><item>{inside}</item>")).items[0].link == "https://lake.example/a"
+
+
 def test_fault_8_many_attributes_are_no_load() -> None:
     attributes = " ".join(f'a{number}="1"' for number in range(200_000))
     assert only(rss(f"<item {attributes}><title>T</title></item>")).title == "T"
@@ -720,6 +743,12 @@ def test_fault_8_many_attributes_are_no_load() -> None:
 # ---------------------------------------------------------------- read tolerantly
 
 BROKEN = {
+    "open-links": rss(
+        "<item><title>A boat</title><link>/boat</link><enclosure url='/a.mp3'></item>", head="<atom:link rel='self' href='/f'>"
+    ),
+    "two-roots": "<feed/>" + atom("<entry><title>A boat</title><link href='/boat'/></entry>"),
+    "bare-signs": rss("<item><title>A boat</title><link>/boat</link><description>1 < 2</description></item>"),
+    "open-section": rss("<item><title>A boat</title><description><![CDATA[It sails</description></item>"),
     "unclosed-tags": rss("<item><title>A boat</title><description>It <b>sails</description></item>"),
     "crossed-tags": rss("<item><title>A boat</title><description><i><b>x</i></b></description></item>"),
     "bare-quotes": rss("<item x=1><title>A boat</title><guid isPermaLink=false>g</guid></item>"),
@@ -778,7 +807,7 @@ RICH = rss(
     "<item><title>二</title><link>/2?a=1&amp;b=2</link><feedburner:origLink>/3</feedburner:origLink><author>x@y.example (X)"
     "</author><pubDate>22 Feb</pubDate><description>&lt;i>only&lt;/i> &amp;lt;</description><itunes:summary>s</itunes:summary>"
     "<media:content url='/v.mp4' fileSize='3' type='video/mp4'/><media:content url='/p' medium='image'/></item>"
-    "<item><title>no more</title></item>",
+    "<item><title>no more</title><guid>urn:no-more</guid></item><item><title>relative</title><guid>9</guid></item>",
     head="<link>https://lake.example/</link><atom:link rel='self' href='/f'/><atom:link rel='hub' href='https://hub.example/'/>"
     "<ttl>30</ttl><language>de</language><copyright>C</copyright><managingEditor>e@lake.example (Ed)</managingEditor>"
     "<itunes:new-feed-url>https://new.example/f</itunes:new-feed-url>",
@@ -904,6 +933,7 @@ def test_no_text_inside_of_a_feed_does_harm(text: str) -> None:
 BOMBS = {
     "tags": "b'<feed>' + b'<a/>' * 4_000_000",
     "attributes": "b'<feed ' + b' '.join(b'a%d=\"\"' % n for n in range(1_500_000)) + b'/>'",
+    "attributes-with-blanks": "b'<feed ' + b' '.join(b'a%d = \"\"' % n for n in range(1_200_000)) + b'/>'",
     "json": "b'[' + b'{},' * 5_000_000",
     "laughs": f"({BOMB!r}).join(('<!DOCTYPE rss [', ']><rss><channel>&l11;</channel></rss>')).encode()",
     "text": "b'<rss><channel><title>' + b'x' * 15_000_000 + b'</title></channel></rss>'",

@@ -628,6 +628,22 @@ def test_an_origin_is_clean() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("https://o.example/f?channel_id=UC1&format=xml", "https://o.example/f?channel_id=UC1&format=xml"),
+        ("https://o.example/author=li?keyword=bridge", "https://o.example/author=li?keyword=bridge"),
+        ("https://o.example/f?token=s3cret", None),
+        ("https://o.example/f?a=1&X-Amz-Signature=s3cret", None),
+        ("https://o.example/f?user=li;API_KEY=s3cret", None),
+        ("https://o.example/f?key=s3cret", None),
+    ],
+)
+def test_address_with_a_secret_is_not_passed_on(written: str, expected: str | None) -> None:
+    made = article(origin=Origin(title="Gazette", url=written)).origin
+    assert made == Origin(title="Gazette", url=expected)
+
+
+@pytest.mark.parametrize(
     "written",
     [
         pytest.param(Origin(), id="empty"),

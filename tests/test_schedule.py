@@ -53,7 +53,7 @@ class Stuck(App):
 log.configure("info", json=True)
 with opened(config.load(Path(sys.argv[1])), workers=1) as app:
     if "stuck" in sys.argv:
-        app = Stuck(config=app.config, parts=app.parts)
+        app = Stuck(config=app.config, parts=app.parts, archives=app.archives)
     schedule.run(app, clock=lambda: datetime.now(UTC), ready=lambda address: print(address, flush=True))
 """
 
@@ -552,7 +552,7 @@ def test_what_is_in_hand_is_finished(tmp_path: Path) -> None:
             return polled
 
     with place.opened() as app:
-        run(Slow(config=app.config, parts=app.parts), lambda _: _wait(begun))
+        run(Slow(config=app.config, parts=app.parts, archives=app.archives), lambda _: _wait(begun))
         (state,) = app.store.sources()
     assert done == ["s0"]
     assert state.last_success is not None
@@ -571,7 +571,7 @@ def test_what_is_not_in_hand_is_not_begun(tmp_path: Path) -> None:
             return App.poll(self, name, now, jitter=jitter)
 
     with place.opened() as app:
-        run(Slow(config=app.config, parts=app.parts), lambda _: _wait(begun))
+        run(Slow(config=app.config, parts=app.parts, archives=app.archives), lambda _: _wait(begun))
     assert names == ["s0"]
 
 
@@ -595,7 +595,12 @@ def test_a_second_signal_gives_up_what_is_in_hand(tmp_path: Path) -> None:
         time.sleep(0.3)  # two signals at once would be taken for one
 
     with place.opened() as app, capture_logs() as logs:
-        endless = Endless(config=app.config, parts=app.parts, progress=lambda _what, done, _all: told.append(done))
+        endless = Endless(
+            config=app.config,
+            parts=app.parts,
+            archives=app.archives,
+            progress=lambda _what, done, _all: told.append(done),
+        )
         run(endless, during)
     assert {"event": "given_up", "work": "poll s0", "log_level": "warning"} in logs
     assert told == list(range(len(told)))
@@ -668,7 +673,10 @@ def test_fault_90_a_source_that_raises_does_not_keep_others_from_their_turn(
             return App.poll(self, name, now, jitter=jitter)
 
     with place.opened() as app, capture_logs() as logs:
-        run(Faulty(config=app.config, parts=app.parts), lambda _: until(lambda: "Good" in place.feed()))
+        run(
+            Faulty(config=app.config, parts=app.parts, archives=app.archives),
+            lambda _: until(lambda: "Good" in place.feed()),
+        )
     failed = [(line["work"], line["error"]) for line in logs if line["event"] == "work_failed"]
     assert failed == [("poll s0", str(error) or "MemoryError")]
 
@@ -689,7 +697,7 @@ def test_fault_89_ticks_never_overlap_and_none_is_warned_of(tmp_path: Path, capl
             return App.poll(self, name, now, jitter=jitter)
 
     with place.opened() as app:
-        run(Slow(config=app.config, parts=app.parts), lambda _: until(lambda: len(most) == 3))
+        run(Slow(config=app.config, parts=app.parts, archives=app.archives), lambda _: until(lambda: len(most) == 3))
     assert set(most) == {1}
     assert len(threads) == 1
     assert not [record for record in caplog.records if record.name.startswith("apscheduler")]
@@ -713,7 +721,7 @@ def test_feeds_are_served_while_a_poll_takes_its_time(tmp_path: Path) -> None:
         may_end.set()
 
     with place.opened() as app:
-        run(Slow(config=app.config, parts=app.parts), during)
+        run(Slow(config=app.config, parts=app.parts, archives=app.archives), during)
 
 
 def test_killed_workers_are_replaced(tmp_path: Path) -> None:
@@ -790,7 +798,7 @@ def test_fault_88_a_clock_that_leaps_forward_makes_no_burst(tmp_path: Path, monk
         time.sleep(2.5)
 
     with place.opened() as app:
-        run(Counting(config=app.config, parts=app.parts), during, clock=clock)
+        run(Counting(config=app.config, parts=app.parts, archives=app.archives), during, clock=clock)
     assert len(polls) == 2
 
 

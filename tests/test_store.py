@@ -18,6 +18,7 @@ from feeder.model import (
     Body,
     CategoryPath,
     Dating,
+    Due,
     Enclosure,
     Memory,
     Node,
@@ -219,7 +220,7 @@ def test_a_lease_that_ran_out_is_claimed_again(polled: Store) -> None:
 def test_a_source_is_due_again_at_its_next_poll(polled: Store) -> None:
     with polled.transaction():
         polled.claim_due(NOON, limit=1, lease=DAY)
-        polled.finish_poll("newsroom", now=NOON, next_poll=NOON + HOUR, error=None)
+        polled.finish_poll("newsroom", now=NOON, due=Due(at=NOON + HOUR, why="hourly"), error=None)
         assert "newsroom" not in polled.claim_due(NOON + HOUR - SECOND, limit=9, lease=MINUTE)
         assert "newsroom" in polled.claim_due(NOON + HOUR, limit=9, lease=MINUTE)
 
@@ -227,18 +228,18 @@ def test_a_source_is_due_again_at_its_next_poll(polled: Store) -> None:
 def test_a_poll_that_failed_is_counted_until_one_succeeds(polled: Store) -> None:
     with polled.transaction():
         for _ in range(2):
-            polled.finish_poll("newsroom", now=NOON, next_poll=NOON + HOUR, error="no such directory")
+            polled.finish_poll("newsroom", now=NOON, due=Due(at=NOON + HOUR, why="hourly"), error="no such directory")
     state = polled.sources()[0]
     assert (state.failures, state.error, state.last_poll, state.last_success) == (2, "no such directory", NOON, None)
     with polled.transaction():
-        polled.finish_poll("newsroom", now=NOON + HOUR, next_poll=NOON + 2 * HOUR, error=None)
+        polled.finish_poll("newsroom", now=NOON + HOUR, due=Due(at=NOON + 2 * HOUR, why="hourly"), error=None)
     state = polled.sources()[0]
     assert (state.failures, state.error, state.last_success) == (0, None, NOON + HOUR)
 
 
 def test_a_poll_can_be_asked_for(polled: Store) -> None:
     with polled.transaction():
-        polled.finish_poll("newsroom", now=NOON, next_poll=NOON + DAY, error=None)
+        polled.finish_poll("newsroom", now=NOON, due=Due(at=NOON + DAY, why="daily"), error=None)
         assert polled.request_poll("newsroom", NOON + MINUTE)
         assert "newsroom" in polled.claim_due(NOON + MINUTE, limit=9, lease=MINUTE)
 
@@ -254,19 +255,19 @@ def test_a_paused_source_is_not_claimed_until_it_is_resumed(polled: Store) -> No
 
 def test_what_an_operator_accepts_holds_for_one_poll(polled: Store) -> None:
     with polled.transaction():
-        polled.finish_poll("newsroom", now=NOON, next_poll=NOON + DAY, error="30 of 40 vanished")
+        polled.finish_poll("newsroom", now=NOON, due=Due(at=NOON + DAY, why="daily"), error="30 of 40 vanished")
         assert polled.accept("newsroom", NOON + MINUTE)
         assert polled.claim_due(NOON + MINUTE, limit=1, lease=MINUTE) == ("partner",)
         assert polled.claim_due(NOON + MINUTE, limit=1, lease=MINUTE) == ("newsroom",)
         assert polled.sources()[0].is_accepted
-        polled.finish_poll("newsroom", now=NOON + MINUTE, next_poll=NOON + DAY, error=None)
+        polled.finish_poll("newsroom", now=NOON + MINUTE, due=Due(at=NOON + DAY, why="daily"), error=None)
     assert not polled.sources()[0].is_accepted
 
 
 def test_an_acceptance_outlives_a_poll_that_failed(polled: Store) -> None:
     with polled.transaction():
         polled.accept("newsroom", NOON)
-        polled.finish_poll("newsroom", now=NOON, next_poll=NOON + DAY, error="no such directory")
+        polled.finish_poll("newsroom", now=NOON, due=Due(at=NOON + DAY, why="daily"), error="no such directory")
     assert polled.sources()[0].is_accepted
 
 

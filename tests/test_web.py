@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from servers import Asked, Server, answer, talking
 
-from feeder.errors import FetchError, Gone, ToldToWait
+from feeder.errors import FetchError, Gone, Refused, ToldToWait
 from feeder.fetch.decoding import Undecodable, decoder_of
 from feeder.fetch.web import LARGE, Web
 from feeder.model import Answer, Source
@@ -158,14 +158,15 @@ def test_a_body_may_come_in_chunks_or_until_the_end(server: Server) -> None:
 )
 def test_any_other_status_is_named(server: Server, status: int, reason: str) -> None:
     error = failure(server.put("/f", status=status))
-    assert (type(error), error.reason) == (FetchError, reason)
+    assert isinstance(error, Refused)
+    assert (error.status, error.reason) == (status, reason)
 
 
 def test_what_is_gone_for_good_is_told_apart(server: Server) -> None:
     gone = server.put("/gone", status=410)
     moved = server.put("/moved", status=301, location="/gone")
     lent = server.put("/lent", status=302, location="/gone")
-    assert [type(failure(url)) for url in (gone, moved, lent)] == [Gone, Gone, FetchError]
+    assert [type(failure(url)) for url in (gone, moved, lent)] == [Gone, Gone, Refused]
 
 
 @pytest.mark.parametrize(
@@ -243,6 +244,19 @@ def test_what_is_no_http_is_a_failure(server: Server, said: bytes, reason: str) 
     assert len(error.reason) < 400
 
 
+def test_a_chunk_that_is_none_is_a_failure_at_once(server: Server) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfour\r\n"
+
+    async def speak(_: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        await asyncio.sleep(0.1)
+        writer.write(b"five\r\n")
+        await asyncio.sleep(10)
+
+    error = failure(server.let("/f", speak), timeout=timedelta(seconds=10))
+    assert error.reason == "cannot be fetched: the body is not whole: it is no proper HTTP"
+
+
 def test_a_reset_is_a_failure(server: Server) -> None:
     async def reset(_: Asked, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
@@ -252,6 +266,48 @@ def test_a_reset_is_a_failure(server: Server) -> None:
         writer.transport.abort()
 
     assert failure(server.let("/f", reset)).reason.startswith("cannot be fetched: ")
+
+
+WORDS = st.sampled_from(
+    [
+        b"HTTP/1.1 ", b"HTTP/1.0 ", b"HTTP/2 ", b"200 OK", b"304 Not Modified", b"301 Moved", b"103 Hints", b"101 Switch",
+        b"999", b"0", b"\r\n", b"\n", b"\r", b"\r\n\r\n", b": ", b"Location: ", b"/g", b"//[", b"http://\xff/", b"Content-Length: ",
+        b"-1", b"5", b"99999999999999999999", b"Transfer-Encoding: chunked", b"Transfer-Encoding: gzip", b"Content-Encoding: ",
+        b"gzip", b"br", b"zstd", b"identity", b"Content-Type: ", b"text/html;charset=", b"Retry-After: ", b"Cache-Control: max-age=",
+        b"ETag: ", b"Link: <", b">; rel=next", b"Upgrade: h2c", b"Connection: upgrade", b"Connection: close", b"body", b"\0", b"\xff",
+    ]
+)  # fmt: skip
+
+
+def test_whatever_is_said_ends_in_an_answer_or_a_failure(server: Server) -> None:
+    server.put("/g", BODY)
+
+    async def ask(web: Web) -> Answer:
+        return await web.get(source(server.url + "/f", timeout=timedelta(seconds=5)), etag='"a"')
+
+    with asyncio.Runner() as runner:
+        web = runner.run(opened())
+
+        @given(
+            start=st.sampled_from(
+                [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"]
+            ),
+            said=st.lists(st.lists(WORDS | st.binary(max_size=9), max_size=12).map(b"".join), max_size=4),
+        )
+        def law(start: bytes, said: list[bytes]) -> None:
+            server.say("/f", start, *said)
+            try:
+                found = runner.run(ask(web))
+            except FetchError:
+                return
+            assert (found.status == 200) == bool(found.body)
+
+        law()
+        runner.run(web.__aexit__(None, None, None))
+
+
+async def opened() -> Web:
+    return Web(spacing=0)
 
 
 # ---------------------------------------------------------------- codings

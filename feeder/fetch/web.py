@@ -16,7 +16,7 @@ from typing import Final, Self
 
 import httpx
 
-from feeder.errors import ConfigError, FetchError, Gone, ToldToWait
+from feeder.errors import ConfigError, FetchError, Gone, Refused, ToldToWait
 from feeder.fetch.addresses import address_of, bare, is_same_site, redirected, shown
 from feeder.fetch.credentials import Credentials, credentials_of
 from feeder.fetch.decoding import ACCEPTED, Undecodable, decoder_of
@@ -232,7 +232,8 @@ class Web:
             raise _refusal(response, question, way)
         body = await self._body(response, question.source.max_size, limit)
         if not body:
-            raise _failure(question, way, "answers 200 OK with an empty body")
+            empty = _failure(question, way, "answers 200 OK with an empty body")
+            raise Refused(empty.where, empty.reason, status=status)
         return _answer(response, way, body)
 
     # ------------------------------------------------------------ bodies
@@ -353,13 +354,13 @@ def _refusal(response: httpx.Response, question: _Question, way: _Way) -> FetchE
     if status == HTTPStatus.NOT_MODIFIED:
         return _failure(question, way, f"answers {_status(status)}, though no condition was sent")
     if status == HTTPStatus.GONE and way.is_permanent:
-        return Gone(failure.where, failure.reason)
+        return Gone(failure.where, failure.reason, status=status)
     if status in _WAITS:
         headers = response.headers
         now = http_date(headers.get("Date")) or datetime.now(UTC)
         wait = retry_after(headers.get("Retry-After"), now=now)
-        return ToldToWait(failure.where, failure.reason, retry_after=wait)
-    return failure
+        return ToldToWait(failure.where, failure.reason, status=status, retry_after=wait)
+    return Refused(failure.where, failure.reason, status=status)
 
 
 def _failure(question: _Question, way: _Way, reason: str) -> FetchError:

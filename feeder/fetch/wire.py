@@ -7,10 +7,11 @@ are a thousand file descriptors, and nothing that a server sends behind its answ
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -68,6 +69,7 @@ class Wire(httpx.AsyncBaseTransport):
                 allow_redirects=False,
                 proxy=self._proxy,
             )
+        _watch(answer)
         return httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer), request=request)
 
     async def aclose(self) -> None:
@@ -86,6 +88,23 @@ class _Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         self._answer.close()  # whatever is still to come is not waited for
+
+
+def _watch(answer: aiohttp.ClientResponse) -> None:
+    """Let the body of *answer* end with its connection.
+
+    aiohttp closes the connection at a chunk that is none, and leaves whoever reads the body waiting.
+    """
+    protocol = answer.connection.protocol if answer.connection else None
+    if protocol is not None and (closed := protocol.closed) is not None:  # otherwise all is here
+        closed.add_done_callback(lambda ended: _end(answer.content, ended))
+
+
+def _end(content: aiohttp.StreamReader, ended: asyncio.Future[None]) -> None:
+    with suppress(asyncio.CancelledError):
+        ended.exception()  # so that asyncio knows it is not overlooked: whoever reads was told
+    if not content.is_eof() and content.exception() is None:
+        content.set_exception(aiohttp.ClientPayloadError("it is no proper HTTP"))
 
 
 class _Resolver(AbstractResolver):

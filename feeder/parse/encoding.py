@@ -32,6 +32,7 @@ _WIDE = (
 _DECLARED = re.compile(rb"(?:charset|encoding)[ \t]{0,4}[:=][ \t]{0,4}[\"']?([A-Za-z0-9_:.-]{2,30})", re.IGNORECASE)
 _DECLARED_WITHIN = 4096  # bytes; HTML asks for the first 1,024, front matter may be longer
 
+_ASCII = bytes(range(128))
 _WESTERN = frozenset({"cp1252", "iso8859-15"})
 _RUN = re.compile(rb"[\x80-\xff]{4,}")  # as no Western word has
 _SHIFTED = "iso2022_jp_ext"  # seven bits: only its escapes tell it from ASCII
@@ -122,7 +123,10 @@ def decode_sent(body: bytes, *, charset: str | None = None) -> tuple[str, tuple[
 
 def _can_be(body: bytes, label: str) -> bool:
     """Tell whether *body* is not plainly Asian or Cyrillic behind a label that servers put on everything."""
-    return label not in _WESTERN or 2 * sum(map(len, _RUN.findall(body))) < len(_FOREIGN.findall(body))
+    if label not in _WESTERN:
+        return True
+    in_runs = sum(match.end() - match.start() for match in _RUN.finditer(body))
+    return 2 * in_runs <= len(body.translate(None, _ASCII))
 
 
 def _sent_otherwise(body: bytes, labels: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
@@ -142,7 +146,7 @@ def _sent_otherwise(body: bytes, labels: tuple[str, ...]) -> tuple[str, tuple[st
 
 def _is_mostly_sound(text: str) -> bool:
     """Tell whether few of the characters beyond ASCII are lost."""
-    foreign = sum(character > "\x7f" for character in text)
+    foreign = len(text) - len(text.encode("ascii", "ignore"))
     return foreign > (_MEANT_AS_UTF8 + 1) * text.count(LOST)
 
 

@@ -18,6 +18,7 @@ from feeder.model import Dialect, Enclosure, ForeignFeed, Origin, RawItem
 
 MAX_ENTRIES: Final = 5_000  # of one feed; more is an archive that went astray
 MAX_NAMES: Final = 200  # categories of an entry, files, authors
+MAX_NAME: Final = 300  # characters of a person's name with an address
 MAX_LOCATOR: Final = 1_000  # characters, as of a guid; a longer one is a text that went astray
 LONGEST_WAIT: Final = 366 * 24 * 60  # minutes
 MAX_WARNINGS: Final = 10  # of one kind
@@ -42,7 +43,7 @@ _TAG = re.compile(rf"</?(?:{_HTML_NAMES})(?:[\s/][^<>]*)?>", re.IGNORECASE)
 _LINE = re.compile(r"[!-~]++(?: [!-~]++)*+")  # as most are
 _LINE_END = re.compile(r"\r\n?|\n")
 _PARAGRAPHS = re.compile(r"\n\s*\n")
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:(?://|\S+$)", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*+://|urn:|tag:[^,\s]+,\d)\S+$", re.IGNORECASE)
 _WITH_MAIL = (
     re.compile(r"[^\s()<>]+@[^\s()<>]+\s*\((.+)\)"),  # RSS: mail (Name)
     re.compile(r"\"?([^\"<>]*[^\"<>\s])\"?\s*<[^\s<>]+@[^\s<>]+>"),  # RFC 5322: Name <mail>
@@ -127,7 +128,9 @@ def as_html(text: str) -> str:
 def person(written: str | None) -> str | None:
     """Return a person's name, which RSS hides in ``mail (Name)``."""
     name = as_plain(written)
-    matches = (pattern.fullmatch(name) for pattern in _WITH_MAIL) if name and "@" in name else ()
+    if not name or "@" not in name or len(name) > MAX_NAME:
+        return name
+    matches = (pattern.fullmatch(name) for pattern in _WITH_MAIL)
     return next((match[1].strip() or name for match in matches if match), name)
 
 

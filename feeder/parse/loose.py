@@ -38,7 +38,9 @@ def main() -> None:
 def found(body: bytes, url: str) -> dict[str, Any]:
     """Return what feedparser finds in *body*, in plain lists and texts."""
     import feedparser  # noqa: PLC0415 - after the limits are set
+    from feedparser.mixin import _FeedParserMixin  # noqa: PLC0415 - likewise
 
+    _FeedParserMixin.can_be_relative_uri -= {"id"}  # an id is no address, and the same when the feed is whole again
     read = feedparser.parse(
         io.BytesIO(body),
         sanitize_html=False,

@@ -1,7 +1,8 @@
 """Feeds that are no XML, read by a process of its own, which may take only so much time and memory and may die.
 
 What it cannot tell as the strict reader does: the hours and days to be skipped; `media:group` from what stands beside it;
-`dc:date` from `updated`; a summary in plain text from one in HTML, in RSS; which of several links of Atom is HTML.
+`dc:date` from `updated`; a summary in plain text from one in HTML, in RSS; which of several links of Atom is HTML; the
+authors of RSS from its creators; text that looks like UTF-8 read as Latin-1 from such text that is meant.
 """
 
 from __future__ import annotations
@@ -197,8 +198,11 @@ def _people(words: _Words, *, is_atom: bool) -> tuple[str, ...]:
 
 
 def _page(words: _Words, base: str | None) -> str | None:
+    written = words.get("link")
+    if written == words.get("id") and words.get("is_link"):
+        written = None  # feedparser lets every id stand in for a missing link
     first = (link.get("href") for link in _related(words, "alternate"))
-    found = (words.get("feedburner_origlink"), words.get("link"), *first)
+    found = (words.get("feedburner_origlink"), written, *first)
     return next((url for each in found if (url := web_url(each, base))), None)
 
 

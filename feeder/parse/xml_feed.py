@@ -35,6 +35,8 @@ from feeder.parse.found import (
 
 MAX_ELEMENTS: Final = 600_000  # of one feed: every one costs up to 240 bytes of memory
 MAX_ATTRIBUTES: Final = 400_000
+MAX_ALIKE: Final = 1_000  # elements of one name in an entry
+LONGEST_NAME: Final = 200  # characters of an element's name that may mean something
 HARMLESS: Final = 1 << 20  # bytes, which even full of tags cost little
 
 _TOO_MUCH: Final = frozenset(
@@ -86,6 +88,18 @@ _PEOPLE: Final = ("atom:author", "dc:creator", "itunes:author", "author", "manag
 _CATEGORIES: Final = ("category", "atom:category", "dc:subject")
 _RIGHTS: Final = ("atom:rights", "atom:copyright", "copyright", "dc:rights")
 _LANGUAGES: Final = ("language", "dc:language")
+_FEEDS: Final = (
+    "ttl", "sy:updateperiod", "sy:updatefrequency", "skiphours", "skipdays", "itunes:new-feed-url",
+)  # fmt: skip
+_LINKS: Final = (
+    "link", "atom:link", "feedburner:origlink", "enclosure", "media:content", "media:thumbnail", "media:group",
+    "itunes:image", "itunes:category", "atom:source", "source",
+)  # fmt: skip
+_KNOWN: Final = frozenset(
+    chain(
+        _GUIDS, _TITLES, _DATES, _UPDATES, _BODIES, _SUMMARIES, _PEOPLE, _CATEGORIES, _RIGHTS, _LANGUAGES, _FEEDS, _LINKS
+    )
+)  # fmt: skip
 _GROUPS: Final = frozenset({"media:group", "media:content"})  # what is in them is said of the entry
 _PLAIN: Final = frozenset({"media:description", "itunes:summary", "itunes:subtitle"})
 
@@ -135,9 +149,9 @@ class NotWellFormed(ParseError):
 
 
 def _is_a_bomb(body: bytes) -> bool:
-    return (
-        body.count(b"</") + body.count(b"/>") > MAX_ELEMENTS or body.count(b'="') + body.count(b"='") > MAX_ATTRIBUTES
-    )
+    """Tell by what no element and no attribute can do without whether there are too many."""
+    ends, quotes = body.count(b"</") + body.count(b"/>"), body.count(b'"') + body.count(b"'")
+    return ends > MAX_ELEMENTS or quotes > 2 * MAX_ATTRIBUTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,26 +244,34 @@ def _within(words: _Words, word: str) -> Iterator[str | None]:
 
 
 @lru_cache(maxsize=4096)
-def _word(tag: str, own: str, bare: str) -> str:
+def _word(tag: str, own: str, bare: str) -> str | None:
     """Return an element's name as it is written in the tables here: in lower case, its namespace as a known prefix.
 
-    What has the namespace of the root, `own`, or none is taken for the words of the feed's format, `bare`.
+    None if it is in none of them. What has the namespace of the root, `own`, or none is taken for the words of the feed's format, `bare`.
     """
     namespace, _, name = tag.rpartition("}")
     known = namespace[1:].strip().lower().removesuffix("/").replace("https://", "http://", 1)
     prefix = bare if namespace == own or not namespace else f"{known} "
-    return PREFIXES.get(known, prefix) + name.lower()
+    word = PREFIXES.get(known, prefix) + name.lower()
+    return word if word in _KNOWN else None
 
 
-def _words(parent: etree._Element, document: _Document) -> _Words:
-    """Return the children of *parent* by their words."""
+def _words(parent: etree._Element, document: _Document, *, levels: int = 2) -> _Words:
+    """Return the children of *parent* by their words, and so many *levels* of those that are in groups.
+
+    Only those that have a meaning here, and of each only as many as anybody needs.
+    """
     words: dict[str, list[etree._Element]] = {}
     own, bare = document.own, document.bare
     for child in parent:
-        word = _word(child.tag, own, bare)
-        words.setdefault(word, []).append(child)
-        if word in _GROUPS and len(child):
-            for inner, elements in _words(child, document).items():
+        word = _word(child.tag, own, bare) if len(child.tag) < LONGEST_NAME else None
+        if word is None:
+            continue
+        alike = words.setdefault(word, [])
+        if len(alike) < MAX_ALIKE:
+            alike.append(child)
+        if word in _GROUPS and levels and len(child):
+            for inner, elements in _words(child, document, levels=levels - 1).items():
                 words.setdefault(inner, []).extend(elements)
     return words
 
@@ -282,7 +304,7 @@ def _plain(element: etree._Element) -> str | None:
 
 
 def _is_atom(element: etree._Element) -> bool:
-    return _word(element.tag, "", "").startswith("atom:")
+    return (_word(element.tag, "", "") or "").startswith("atom:")
 
 
 # ---------------------------------------------------------------- entries
@@ -319,8 +341,13 @@ def _guid(words: _Words) -> tuple[str | None, bool]:
     for name in _GUIDS:
         for element in words.get(name, ()):
             if guid := as_line(_text(element)):
-                return guid, element.get("isPermaLink", "true").strip().lower() != "false"
+                return guid, ("ispermalink", "false") not in _folded(element)
     return None, True
+
+
+def _folded(element: etree._Element) -> set[tuple[str, str]]:
+    """Return the attributes in lower case, for this one is spelt in every way."""
+    return {(str(name).lower(), str(value).strip().lower()) for name, value in element.items()}
 
 
 def _base(element: etree._Element, document: _Document) -> str | None:

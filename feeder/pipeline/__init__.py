@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 
 from feeder.dedup import Rules
@@ -19,7 +19,7 @@ class Parts:
 
     site: Site
     feeds: FeedSettings
-    sources: Mapping[str, Source]
+    sources: MutableMapping[str, Source]  # an archive is the directory that it was unpacked into
     fingerprints: Mapping[str, str]  # source name -> of the settings and the code that read it
     fingerprint: str  # of the settings and the code that render feeds
     rules: Rules

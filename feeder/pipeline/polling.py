@@ -70,7 +70,7 @@ def poll(
     _report_unlisted(source, unlisted, parts.store.unlisted(source.name))
     unsettled = _read_changed(source, parts, polled, now=now, everything=everything, progress=progress)
     if at is None:
-        _take(_wait_for(unsettled, source, parts, now=now, everything=everything), source, parts, polled, now=now)
+        take(_wait_for(unsettled, source, parts, now=now, everything=everything), source, parts, polled, now=now)
     else:
         polled.unsettled = frozenset(seen.place.locator for seen in unsettled)
     _withdraw(source, parts, polled, now=now, accepted=state.is_accepted)
@@ -140,7 +140,7 @@ def _read_changed(
     for batch in _batches(_readings(source, parts, seen, now=now, everything=everything), BATCH):
         settled = [(s, r) for s, r in batch if r.status is not Status.UNSETTLED]
         unsettled += [s for s, r in batch if r.status is Status.UNSETTLED]
-        _take(settled, source, parts, polled, now=now)
+        take(settled, source, parts, polled, now=now)
         if progress:
             progress(sum(polled.statuses.values()), total)
     return unsettled
@@ -183,7 +183,7 @@ def _wait_for(
 # ---------------------------------------------------------------- deciding
 
 
-def _take(readings: list[tuple[Seen, Reading]], source: Source, parts: Parts, polled: Polled, *, now: datetime) -> None:
+def take(readings: list[tuple[Seen, Reading]], source: Source, parts: Parts, polled: Polled, *, now: datetime) -> None:
     """Decide on a batch of readings and write the outcome."""
     _report(readings, source)
     polled.statuses.update(reading.status for _, reading in readings)

@@ -202,7 +202,8 @@ class _Kitchen:
     def _begin(self, ids: Collection[str]) -> Future[list[work.Served]]:
         store = self.parts.store
         shown, digests, bodies = store.shown(ids), store.digests(ids), store.bodies(ids)
-        jobs = {s.id: self._job(s, digests[s.id], bodies.get(s.id)) for s in shown.values()}
+        documents = store.documents([s.id for s in shown.values() if self._lies_in_no_file(s)])
+        jobs = {s.id: self._job(s, digests[s.id], bodies.get(s.id), documents.get(s.id)) for s in shown.values()}
         self._jobs |= jobs
         ready = [work.Served(id=id_, entry=entry) for id_, job in jobs.items() if (entry := self._larder.take(job))]
         at_hand = {served.id for served in ready}
@@ -219,7 +220,11 @@ class _Kitchen:
         job = work.RenderJob(site=self.parts.site, formats=self.parts.feeds.formats, entries=tuple(jobs))
         return self.parts.workers.submit(work.render, job)
 
-    def _job(self, shown: Shown, digest: bytes, stored: StoredBody | None) -> work.EntryJob:
+    def _lies_in_no_file(self, shown: Shown) -> bool:
+        source = self.parts.sources.get(shown.source)
+        return source is None or source.path is None
+
+    def _job(self, shown: Shown, digest: bytes, stored: StoredBody | None, document: bytes | None) -> work.EntryJob:
         source = self.parts.sources.get(shown.source) or _gone(shown.source)
         key = work.body_key(shown, source)
         return work.EntryJob(
@@ -230,6 +235,7 @@ class _Kitchen:
             digest=digest,
             body=stored.packed if stored and stored.key == key else None,
             spare=stored.packed if stored else None,
+            document=document,
         )
 
     def _categories(self, shown: Shown) -> tuple[Category, ...]:

@@ -36,8 +36,9 @@ from feeder.model import (
 )
 from feeder.parse import parser_of
 from feeder.render import render_entry
-from feeder.store import Seen, pack, unpack
+from feeder.store import Seen, pack, unpack, unpack_document
 
+HTML_NAME = "item.html"  # what a body that is HTML for certain is cleaned as
 LONGEST_REASON = 200  # characters; an error of a library may quote its whole input
 FRESH_SECONDS = 10  # a document younger than this, with open front matter, may still be being written
 _STATUSES = {Unsettled: Status.UNSETTLED, Oversized: Status.BROKEN}  # any other failure: UNREADABLE
@@ -68,6 +69,7 @@ class EntryJob:
     digest: bytes
     body: bytes | None = None  # packed
     spare: bytes | None = None  # packed
+    document: bytes | None = None  # packed, of an article that lies in no file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +178,11 @@ def _unpacked(packed: bytes | None) -> Body | None:
 def _clean(job: EntryJob) -> Body | None:
     """Return the cleaned body of the document that was polled, or None if it is not that any more."""
     source, locator = job.source, job.shown.locator
+    if job.document:
+        found = unpack_document(job.document)
+        name = HTML_NAME if found.is_html else locator
+        base = found.base_url or source.base_url
+        return html.clean(found.text, locator=name, base_url=base, remove=source.remove)
     if source.path is None:
         return None
     try:

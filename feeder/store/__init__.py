@@ -159,6 +159,27 @@ class Row:
     sighting: Sighting | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """The body of an article that lies in no file, as written."""
+
+    text: str
+    base_url: str | None = None
+    is_html: bool = False
+
+
+def pack_document(document: Document) -> bytes:
+    """Return *document* in few bytes."""
+    text = json.dumps([document.text, document.base_url, document.is_html], ensure_ascii=False)
+    return zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
+
+
+def unpack_document(packed: bytes) -> Document:
+    """Return what `pack_document` was given."""
+    text, base_url, is_html = json.loads(zlib.decompress(packed).decode("utf-8", "surrogatepass"))
+    return Document(text=text, base_url=base_url, is_html=is_html)
+
+
 def pack(body: Body) -> bytes:
     """Return *body* in few bytes."""
     text = json.dumps([body.content, body.summary, body.image], ensure_ascii=False)

@@ -1,0 +1,120 @@
+"""Asks the web on behalf of sources, as politely as each wants it, and has the answers read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from importlib.metadata import version
+from typing import Final
+
+from feeder import robots
+from feeder.app import App
+from feeder.errors import FetchError, Refused
+from feeder.fetch.archive import unpack
+from feeder.fetch.web import Web
+from feeder.model import Answer, Source, SourceKind
+from feeder.pipeline.answers import AnswerJob, Received, receive
+from feeder.pipeline.polling import Polled
+from feeder.pipeline.receiving import Heard, Question
+
+MANY: Final = 20  # sources at once that are worth starting processes for
+RULES_KEPT: Final = timedelta(hours=24)  # RFC 9309, 2.4
+AGENT: Final = f"Feeder/{version('feeder')}"
+
+
+class Asker:
+    """Asks; one for a process, since it is what keeps the distance between two requests to one host."""
+
+    def __init__(self, app: App, web: Web) -> None:
+        self._app = app
+        self._web = web
+        self._rules: dict[str, tuple[str, float]] = {}  # of a robots.txt, and until when they hold
+
+    async def ask(self, question: Question) -> Heard:
+        """Return what came of *question*, errors included."""
+        try:
+            return await self._heard(question)
+        except FetchError as error:
+            return Heard(error=error)
+
+    async def _heard(self, question: Question) -> Heard:
+        source = question.source
+        if source.kind is SourceKind.PAGE or source.select:
+            await self._check_rules(source)
+        answer = await self._web.get(source, url=question.url, etag=question.etag, last_modified=question.last_modified)
+        digest = sha256(answer.body).hexdigest() if answer.body else None
+        if digest in {None, question.digest}:
+            return Heard(answer=answer, digest=digest)
+        received = await self._received(source, answer)
+        if received.elsewhere:
+            return await self._heard_elsewhere(source, received.elsewhere)
+        return Heard(answer=answer, digest=digest, received=received)
+
+    async def _heard_elsewhere(self, source: Source, url: str) -> Heard:
+        """Read the feed that a page announced."""
+        answer = await self._web.get(source, url=url)
+        received = await self._received(replace(source, kind=SourceKind.FEED), answer)
+        return Heard(answer=answer, digest=sha256(answer.body).hexdigest(), received=received, elsewhere=url)
+
+    async def _received(self, source: Source, answer: Answer) -> Received:
+        job = AnswerJob(source=source, site=self._app.config.site, answer=answer)
+        workers = self._app.parts.workers
+        if workers.is_running:
+            received = await asyncio.wrap_future(workers.submit(receive, job))
+        else:
+            received = await asyncio.to_thread(receive, job)
+        if received.kind is SourceKind.ARCHIVE:
+            await asyncio.to_thread(unpack, answer.body, source, below=self._app.archives)
+        return received
+
+    async def _check_rules(self, source: Source) -> None:
+        """Raise FetchError if the site's robots.txt keeps us from the page of *source*."""
+        url = source.url or ""
+        if not robots.allows(await self._rules_of(source, robots.place(url)), url, AGENT):
+            raise FetchError(url, "its site's robots.txt asks robots not to read it")
+
+    async def _rules_of(self, source: Source, place: str) -> str:
+        now = asyncio.get_running_loop().time()
+        rules, until = self._rules.get(place, ("", 0.0))
+        if until <= now:
+            rules = await self._fresh_rules(source, place)
+            self._rules[place] = rules, now + RULES_KEPT.total_seconds()
+        return rules
+
+    async def _fresh_rules(self, source: Source, place: str) -> str:
+        try:
+            answer = await self._web.get(source, url=place)
+        except Refused as error:
+            return robots.meaning(error.status)
+        except FetchError:
+            return robots.meaning(None)
+        return robots.meaning(answer.status, answer.body)
+
+
+@asynccontextmanager
+async def asker(app: App) -> AsyncIterator[Asker]:
+    """Yield an asker for *app*."""
+    async with Web(contact=app.config.site.url) as web:
+        yield Asker(app, web)
+
+
+def poll(app: App, names: Collection[str], now: datetime) -> tuple[Polled, ...]:
+    """Ask for all of the sources *names*, at once as far as that is polite, and take each answer as it comes."""
+    if not names:
+        return ()
+    if len(names) > MANY:
+        app.parts.workers.start()
+    return asyncio.run(_polled(app, names, now))
+
+
+async def _polled(app: App, names: Collection[str], now: datetime) -> tuple[Polled, ...]:
+    async with asker(app) as one:
+
+        async def polled(name: str) -> Polled:
+            return app.take(name, await one.ask(app.question(name)), now)
+
+        return tuple(await asyncio.gather(*map(polled, names)))

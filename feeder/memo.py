@@ -1,0 +1,96 @@
+"""What a URL's answers told, kept between polls: where to ask next, with which validators, and how often."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
+from typing import Any, Final
+
+from feeder.model import Answer, ForeignFeed, Pace, SourceKind
+
+SIGHTINGS: Final = 2  # of one permanent redirect, before the new address is asked at once
+PATIENCE: Final = 3  # failures, before a source is found out anew: its own address is asked, and it may be of any kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memo:
+    """What is remembered of a source with a URL.
+
+    `url` is asked in place of the source's own: it moved there for good, or its page announced that feed.
+    """
+
+    url: str | None = None
+    kind: SourceKind = SourceKind.AUTO  # what was found there
+    etag: str | None = None
+    last_modified: str | None = None
+    digest: str | None = None  # of the last body, hexadecimal
+    moved_to: str | None = None  # by the redirects of the last answer, all of them permanent
+    moves: int = 0  # answers in a row that said so
+    is_gone: bool = False  # for good, as its server says
+    pace: Pace = field(default_factory=Pace)
+
+
+def load(text: str | None) -> Memo:
+    """Return what `dump` was given; nothing is remembered of a source that was never asked."""
+    if text is None:
+        return Memo()
+    known: dict[str, Any] = json.loads(text)
+    pace: dict[str, Any] = known.pop("pace")
+    for name in ("fresh_for", "every", "retry_after"):
+        pace[name] = None if pace[name] is None else timedelta(seconds=pace[name])
+    for name in ("skip_hours", "skip_days"):
+        pace[name] = frozenset(pace[name])
+    return Memo(**known | {"kind": SourceKind(known["kind"])}, pace=Pace(**pace))
+
+
+def dump(memo: Memo) -> str:
+    """Return *memo* as text. The times of articles are not kept in it: the state has the articles."""
+    values = asdict(replace(memo, pace=replace(memo.pace, published=())))
+    del values["pace"]["published"]
+    return json.dumps(values, default=_plain)
+
+
+def answered(memo: Memo, answer: Answer, *, digest: str | None) -> Memo:
+    """Return what is remembered after *answer*, whose body has this *digest*; None if nothing came, as nothing changed."""
+    moves = memo.moves + 1 if answer.moved_to and answer.moved_to == memo.moved_to else int(answer.moved_to is not None)
+    has_moved = moves >= SIGHTINGS
+    validators = bool(answer.etag or answer.last_modified)
+    pace = replace(
+        memo.pace,
+        has_validators=validators or digest is None,  # "not modified" shows that it can say so
+        fresh_for=answer.fresh_for,
+        retry_after=None,
+    )
+    return replace(
+        memo,
+        url=answer.moved_to if has_moved else memo.url,
+        etag=answer.etag if validators or digest else memo.etag,
+        last_modified=answer.last_modified if validators or digest else memo.last_modified,
+        digest=digest or memo.digest,
+        moved_to=None if has_moved else answer.moved_to,
+        moves=0 if has_moved else moves,
+        is_gone=False,
+        pace=pace,
+    )
+
+
+def understood(memo: Memo, kind: SourceKind, feed: ForeignFeed | None, *, url: str | None = None) -> Memo:
+    """Return what is remembered once an answer was read: what it is, and how often its author wants it to be read.
+
+    *url*: where the feed is that its page announced.
+    """
+    pace = memo.pace
+    if feed:
+        pace = replace(pace, every=feed.every, skip_hours=feed.skip_hours, skip_days=feed.skip_days)
+    return replace(memo, kind=kind, url=url or memo.url, pace=pace)
+
+
+def failed(memo: Memo, *, failures: int, is_gone: bool = False, retry_after: timedelta | None = None) -> Memo:
+    """Return what is remembered after the *failures*-th failure in a row."""
+    kept = Memo(pace=memo.pace) if failures >= PATIENCE else memo
+    return replace(kept, is_gone=is_gone, pace=replace(kept.pace, retry_after=retry_after))
+
+
+def _plain(value: object) -> object:
+    return value.total_seconds() if isinstance(value, timedelta) else sorted(value)  # type: ignore[call-overload]

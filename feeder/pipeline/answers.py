@@ -1,0 +1,167 @@
+"""What a worker makes of an answer from the web: readings, and the bodies that can be had from nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from types import MappingProxyType
+from typing import Final
+
+from feeder import dedup, normalize
+from feeder.errors import InvalidItem, ParseError
+from feeder.model import (
+    Answer,
+    ForeignFeed,
+    Origin,
+    Place,
+    RawItem,
+    Reading,
+    Site,
+    Snapshot,
+    Source,
+    SourceKind,
+    Status,
+)
+from feeder.parse import frontmatter
+from feeder.parse.feed import read_feed
+from feeder.parse.kinds import kind_of, surprise
+from feeder.parse.page import find_feed, read_page
+from feeder.pipeline.work import unforeseen
+from feeder.store import Document, pack_document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerJob:
+    """An answer with a body to be read."""
+
+    source: Source
+    site: Site
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """What an answer came to: readings with the documents of the good ones, by locator; or a problem of the whole.
+
+    Of a page that only announces a feed, `elsewhere` is where that is. An ARCHIVE is for whoever can write it to disk.
+    """
+
+    kind: SourceKind
+    readings: tuple[Reading, ...] = ()
+    documents: Mapping[str, bytes] = field(default_factory=dict)
+    feed: ForeignFeed | None = None  # without its items
+    elsewhere: str | None = None
+    problem: str | None = None
+
+
+def receive(job: AnswerJob) -> Received:
+    """Return what the job's answer holds; whatever is wrong with it is in the result."""
+    kind = _kind(job)
+    if kind is None:
+        return Received(kind=SourceKind.FEED, problem="is neither a feed nor a page, a document or an archive")
+    read = _READERS.get(kind)
+    if read is None:
+        return Received(kind=kind)
+    try:
+        return read(job)
+    except ParseError as error:
+        told = surprise(job.answer, expected=kind)
+        return Received(kind=kind, problem=f"is {told}" if told else f"cannot be read: {error}")
+    except Exception as error:  # noqa: BLE001 - one answer must not cost the others their poll
+        return Received(kind=kind, problem=f"cannot be read: {unforeseen(error)}")
+
+
+def items(answer: Answer, source: Source) -> ForeignFeed:
+    """Return the feed, the page or the document in *answer*, as written.
+
+    Raises:
+        ParseError: It holds none.
+    """
+    kind = source.kind if source.kind is not SourceKind.AUTO else kind_of(answer)
+    if kind is SourceKind.DOCUMENT:
+        return ForeignFeed(origin=Origin(), items=(_document_item(answer, source),))
+    if source.select:
+        return read_page(answer.body, url=answer.url, charset=answer.charset, select=source.select)
+    return read_feed(answer.body, url=answer.url, charset=answer.charset)
+
+
+def _kind(job: AnswerJob) -> SourceKind | None:
+    if job.source.kind is not SourceKind.AUTO:
+        return job.source.kind
+    return SourceKind.PAGE if job.source.select else kind_of(job.answer)
+
+
+def _of_feed(job: AnswerJob) -> Received:
+    return _understood(items(job.answer, replace(job.source, kind=SourceKind.FEED)), SourceKind.FEED, job)
+
+
+def _of_page(job: AnswerJob) -> Received:
+    answer = job.answer
+    if job.source.select:
+        return _understood(items(answer, job.source), SourceKind.PAGE, job)
+    found = find_feed(answer.body, url=answer.url, charset=answer.charset, links=answer.links)
+    if not found:
+        raise ParseError("a web page that announces no feed")
+    return Received(kind=SourceKind.PAGE, elsewhere=found[0])
+
+
+def _of_document(job: AnswerJob) -> Received:
+    return _understood(items(job.answer, replace(job.source, kind=SourceKind.DOCUMENT)), SourceKind.DOCUMENT, job)
+
+
+_READERS: Final[Mapping[SourceKind, Callable[[AnswerJob], Received]]] = MappingProxyType(
+    {SourceKind.FEED: _of_feed, SourceKind.PAGE: _of_page, SourceKind.DOCUMENT: _of_document}
+)
+
+
+def _document_item(answer: Answer, source: Source) -> RawItem:
+    locator = source.url or answer.url
+    snapshot = Snapshot(locator=locator, body=answer.body, place=Place(locator=locator))
+    found = frontmatter.parse(snapshot, source)
+    return replace(found, link=found.link or answer.url, base_url=answer.url)
+
+
+def _understood(feed: ForeignFeed, kind: SourceKind, job: AnswerJob) -> Received:
+    never = dedup.never_shared(job.site)
+    raws = [replace(raw, origin=raw.origin or _origin(feed.origin)) for raw in feed.items]
+    readings = tuple(_reading(raw, job, never) for raw in raws)
+    good = (raw for raw, reading in zip(raws, readings, strict=True) if reading.article)
+    return Received(
+        kind=kind,
+        readings=readings,
+        documents={raw.locator: pack_document(_document(raw)) for raw in good},
+        feed=replace(feed, items=()),
+    )
+
+
+def _origin(origin: Origin) -> Origin | None:
+    """Return where items come from that do not say so themselves: a feed with a name."""
+    return origin if origin.title else None
+
+
+def _document(raw: RawItem) -> Document:
+    return Document(text=raw.body, base_url=raw.base_url, is_html=raw.is_html)
+
+
+def _reading(raw: RawItem, job: AnswerJob, never: frozenset[str]) -> Reading:
+    place = Place(locator=raw.locator)
+    digest = blake2b(repr(raw).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    if raw.left_out:
+        return Reading(place=place, status=Status.LEFT_OUT, digest=digest, reason=raw.left_out)
+    try:
+        article = normalize.normalize(raw, job.source, job.site)
+    except InvalidItem as error:
+        return Reading(place=place, status=Status.BROKEN, digest=digest, reason=str(error))
+    except Exception as error:  # noqa: BLE001 - one item must not cost the feed its poll
+        reason = f"could not be read: {unforeseen(error)}"
+        return Reading(place=place, status=Status.BROKEN, digest=digest, reason=reason)
+    return Reading(
+        place=place,
+        status=Status.GOOD,
+        digest=digest,
+        article=article,
+        keys=dedup.keys(article, source=job.source, locator=raw.locator, never=never),
+        waiting=dedup.waiting_keys(article),
+        warnings=(*raw.warnings, *normalize.warnings(raw, article, job.source, job.site)),
+    )
