@@ -33,6 +33,7 @@ from feeder.model import (
     FeedSettings,
     ImagePolicy,
     Node,
+    Origin,
     Picture,
     RenderedEntry,
     Shown,
@@ -171,7 +172,7 @@ def entry(
         link=link,
         published=shown.published,
         updated=shown.updated,
-        author=article.author or source.author,
+        author=article.author or source.author or _publisher(origin),
         categories=categories,
         tags=tuple(dict.fromkeys(article.tags)),
         language=language if language != site.language else None,
@@ -266,6 +267,11 @@ def _pictures(body: Body) -> frozenset[str]:
 
 def _ending(url: str) -> str:
     return PurePosixPath(url.partition("#")[0].partition("?")[0]).suffix.lower()
+
+
+def _publisher(origin: Origin | None) -> str | None:
+    """Return who stands for an article of nobody's: without an author of its own, it would be taken for our site's."""
+    return origin.author or origin.title if origin else None
 
 
 def _credited(

@@ -231,6 +231,22 @@ def test_the_language_is_told_only_where_it_is_not_the_sites(language: str | Non
     assert planned(BODY, source=replace(SOURCE, language=language)).language is None
 
 
+@pytest.mark.parametrize(
+    ("own", "sources", "origins", "expected"),
+    [
+        pytest.param("Li Lei", "Agency", "Han Meimei", "Li Lei", id="of-the-article"),
+        pytest.param(None, "Agency", "Han Meimei", "Agency", id="of-the-source"),
+        pytest.param(None, None, "Han Meimei", "Han Meimei", id="of-the-original-feed"),
+        pytest.param(None, None, None, "Gazette & <Sons>", id="its-name"),
+    ],
+)
+def test_an_article_of_others_is_never_taken_for_the_sites(
+    own: str | None, sources: str | None, origins: str | None, expected: str
+) -> None:
+    made = planned(BODY, author=own, origin=origin(author=origins), source=replace(SOURCE, author=sources))
+    assert made.author == expected
+
+
 def test_no_author_is_made_up() -> None:
     assert planned(BODY).author is None
 

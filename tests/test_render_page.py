@@ -112,6 +112,11 @@ def test_an_entry_says_where_it_comes_from(made: Origin, said: str, addresses: l
     assert attribute(found, "p.by a", "href") == addresses
 
 
+def test_an_author_that_is_the_origin_is_told_once() -> None:
+    found = item(entry(author="Gazette", origin=Origin(title="Gazette")))
+    assert shown(found, "p.by") == ["2026-03-01 20:00 · from Gazette"]
+
+
 def test_an_origin_without_name_and_address_is_not_spoken_of() -> None:
     assert shown(item(entry(origin=Origin(rights="CC BY"))), "p.by") == ["2026-03-01 20:00 · Li Lei"]
 
