@@ -206,6 +206,16 @@ class Select:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Patterns:
+    """Regular expressions as RE2 has them, for fields of an article; capitals make no difference."""
+
+    title: tuple[str, ...] = ()
+    author: tuple[str, ...] = ()
+    category: tuple[str, ...] = ()  # of each path: "金融/新浪财经"
+    link: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A place articles are polled from, with every default filled in."""
 
