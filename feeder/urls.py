@@ -62,12 +62,12 @@ def is_own(url: str, site: Site) -> bool:
 
 
 def encoded(url: str) -> str:
-    """Return *url* in ASCII, as RFC 3986 has it; what is encoded already stays as it is."""
+    """Return *url* in ASCII, as RFC 3986 has it, its scheme in small letters; what is encoded already stays as it is."""
     authority = _AUTHORITY.match(url)
     if authority is None:
         return _quoted(url)
     scheme, host = authority.groups()
-    return scheme + _host(host) + _quoted(url[authority.end() :])
+    return scheme.lower() + _host(host) + _quoted(url[authority.end() :])
 
 
 @lru_cache(maxsize=4096)  # every entry names the same few categories
