@@ -350,9 +350,8 @@ def _first(response: httpx.Response, name: str) -> str | None:
 
 def _refusal(response: httpx.Response, question: _Question, way: _Way) -> FetchError:
     status = response.status_code
-    failure = _failure(question, way, f"answers {_status(status)}")
-    if status == HTTPStatus.NOT_MODIFIED:
-        return _failure(question, way, f"answers {_status(status)}, though no condition was sent")
+    unasked = ", though no condition was sent" if status == HTTPStatus.NOT_MODIFIED else ""
+    failure = _failure(question, way, f"answers {_status(status)}{unasked}")
     if status == HTTPStatus.GONE and way.is_permanent:
         return Gone(failure.where, failure.reason, status=status)
     if status in _WAITS:
