@@ -185,6 +185,16 @@ class Select:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Patterns:
+    """Regular expressions as RE2 has them, for fields of an article; capitals make no difference."""
+
+    title: tuple[str, ...] = ()
+    author: tuple[str, ...] = ()
+    category: tuple[str, ...] = ()  # of each path: "金融/新浪财经"
+    link: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A place articles are polled from, with every default filled in."""
 
@@ -310,6 +320,7 @@ class Answer:
     links: tuple[tuple[str, str], ...] = ()  # (rel, absolute address) of its Link headers
 
 
+@travels
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """The feed that an item was first published in."""
@@ -322,6 +333,7 @@ class Origin:
     rights: str | None = None
 
 
+@travels
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enclosure:
     """A file that comes with an item."""
@@ -402,6 +414,10 @@ class Article:
     link: str | None = None
     guid: str | None = None
     summary: str | None = None
+    origin: Origin | None = None
+    rights: str | None = None
+    language: str | None = None
+    enclosures: tuple[Enclosure, ...] = ()  # each address once
     body_hash: bytes
     text_hash: bytes
     item_hash: bytes
@@ -555,6 +571,8 @@ class Entry:
     summary: str = ""
     content: str | None = None  # None: the feed carries summaries
     rights: str | None = None
+    origin: Origin | None = None
+    enclosures: tuple[Enclosure, ...] = ()  # the picture is not among them, but for one that the article encloses
 
 
 @travels

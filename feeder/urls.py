@@ -63,14 +63,14 @@ def is_own(url: str, site: Site) -> bool:
 
 
 def encoded(url: str) -> str:
-    """Return *url* in ASCII, as RFC 3986 has it; what is encoded already stays as it is."""
-    if _ENCODED.fullmatch(url):
+    """Return *url* in ASCII, as RFC 3986 has it, its scheme in small letters; what is encoded already stays as it is."""
+    if url.startswith(("http://", "https://")) and _ENCODED.fullmatch(url):
         return url
     authority = _AUTHORITY.match(url)
     if authority is None:
         return _quoted(url)
     scheme, host = authority.groups()
-    return scheme + _host(host) + _quoted(url[authority.end() :])
+    return scheme.lower() + _host(host) + _quoted(url[authority.end() :])
 
 
 @lru_cache(maxsize=4096)  # every entry names the same few categories

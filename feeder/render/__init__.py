@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from types import MappingProxyType
 
@@ -38,8 +38,8 @@ def render_entries(entries: Sequence[Entry], site: Site, formats: Collection[For
     Raises:
         InvalidItem: An entry would make a feed that holds it invalid or unsafe.
     """
-    if not all(map(_leads_to_the_web, entries)):
-        raise InvalidItem("its link or picture is not an address of the web")
+    for entry in entries:
+        _check_addresses(entry)
     try:
         contents = [escaped(entry.content or "") for entry in entries]
         made = [list(map(_ENTRIES[each], entries, repeat(site), contents)) for each in formats]
@@ -69,6 +69,15 @@ def render_indexes(records: Iterable[FeedRecord], site: Site) -> tuple[FeedFile,
     return tuple(FeedFile(path=path, body=body) for path, body in zip(INDEXES, bodies, strict=True))
 
 
-def _leads_to_the_web(entry: Entry) -> bool:
-    addresses = (entry.link, entry.picture.url if entry.picture else None)
-    return all(address.startswith(_WEB) for address in addresses if address)
+def _check_addresses(entry: Entry) -> None:
+    for name, address in _addresses(entry):
+        if address and not address.startswith(_WEB):
+            raise InvalidItem(f"its {name} is not an address of the web")
+
+
+def _addresses(entry: Entry) -> Iterator[tuple[str, str | None]]:
+    yield "link", entry.link
+    yield "picture", entry.picture.url if entry.picture else None
+    yield from (("enclosure", each.url) for each in entry.enclosures)
+    if entry.origin:
+        yield from (("origin", entry.origin.url), ("origin", entry.origin.home))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
@@ -13,8 +14,8 @@ from feedgen.ext.media import MEDIA_NS, MediaExtension
 from feedgen.feed import FeedGenerator
 from lxml import etree
 
-from feeder.model import Entry, FeedDocument, Format, Site
-from feeder.render.elements import MANY_CATEGORIES, begin, serialize, with_category
+from feeder.model import Enclosure, Entry, FeedDocument, Format, Site
+from feeder.render.elements import MANY_CATEGORIES, UNKNOWN_TYPE, begin, enclosures, serialize, with_category
 from feeder.urls import MEDIA_TYPES, parent_url
 
 _PREFIXES = {
@@ -23,9 +24,10 @@ _PREFIXES = {
     "dc": "http://purl.org/dc/elements/1.1/",
     "media": MEDIA_NS,
 }
+_RANKS = {"audio": 0, "video": 0, "image": 1}
 _BEFORE_CATEGORIES = b"</guid>\n"  # where feedgen puts them
 # The text of these is plain. Text holds no raw "<" in XML, so that the pattern meets real elements only.
-_PLAIN = re.compile(rb"<(?:title|dc:creator|dc:rights)[ >][^<&]*&[^<]*")
+_PLAIN = re.compile(rb"<(?:title|source|dc:creator|dc:rights)[ >][^<&]*&[^<]*")
 
 
 def render_entry(entry: Entry, site: Site, content: bytes) -> bytes:
@@ -36,7 +38,7 @@ def render_entry(entry: Entry, site: Site, content: bytes) -> bytes:
     Raises:
         ValueError: XML cannot hold a text of the entry, or a date of it has no zone.
     """
-    made = begin(entry)
+    made = begin(entry, _enclosure(entry))
     # Readers take a description for HTML.
     made.summary(escape(entry.summary, quote=False) or None)
     made.content("" if entry.content else None)  # filled in at the end, with what is escaped only once
@@ -45,6 +47,8 @@ def render_entry(entry: Entry, site: Site, content: bytes) -> bytes:
     made.dc.dc_creator(entry.author)
     made.dc.dc_rights(entry.rights)
     made.dc.dc_language(entry.language)
+    if entry.origin and entry.origin.url:
+        made.source(url=entry.origin.url, title=entry.origin.title or entry.origin.url)
     item: etree._Element = made.rss_entry()
     _add_date(item, "pubDate", entry.published)
     text = _PLAIN.sub(lambda found: _profiled(found[0]), serialize(item, _PREFIXES, "rss", "channel"))
@@ -74,6 +78,20 @@ def render(document: FeedDocument) -> bytes:
     )
     head, end, tail = _empty(feed, document.updated).rpartition(b"  </channel>")
     return b"".join((head, *(entry.rss for entry in document.entries), end, tail))
+
+
+def _enclosure(entry: Entry) -> list[Enclosure]:
+    """Return the one enclosure that the profile allows: what is to be heard or seen, else a picture, else any."""
+    chosen = min(enclosures(entry), key=_rank, default=None)
+    if chosen is None:
+        return []
+    # All three attributes are required; a length of 0 stands for one that is not known.
+    return [replace(chosen, media_type=chosen.media_type or UNKNOWN_TYPE, length=chosen.length or 0)]
+
+
+def _rank(enclosure: Enclosure) -> int:
+    kind = (enclosure.media_type or "").partition("/")[0]
+    return _RANKS.get(kind, len(_RANKS))
 
 
 def _categories(entry: Entry, site: Site) -> bytes:
