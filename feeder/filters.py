@@ -19,7 +19,7 @@ _MOST_MEMORY: Final = 1 << 20  # bytes for one pattern; in less than it would li
 _FIELDS: Final = ("title", "author", "category", "link")
 
 
-def unwanted(article: Article, *, only: Patterns, without: Patterns) -> str | None:
+def unwanted(article: Article, *, only: Patterns | None, without: Patterns | None) -> str | None:
     """Return why *article* is left out, or None if it is wanted.
 
     Args:
@@ -27,15 +27,8 @@ def unwanted(article: Article, *, only: Patterns, without: Patterns) -> str | No
         only: In every field with patterns, one of them must be found.
         without: None of these may be found; they beat `only`.
     """
-    for field in _FIELDS:
-        patterns = getattr(without, field)
-        if patterns and (found := _found(patterns, _texts(article, field))):
-            return f'its {field} matches "{found}"'
-    for field in _FIELDS:
-        patterns = getattr(only, field)
-        if patterns and not _found(patterns, _texts(article, field)):
-            return f"its {field} matches nothing that is asked for"
-    return None
+    refused = _refused(article, without) if without else None
+    return refused or (_missed(article, only) if only else None)
 
 
 def check_pattern(pattern: str) -> None:
@@ -51,6 +44,22 @@ def check_pattern(pattern: str) -> None:
     except re2.error as error:
         reason = error.args[0].decode("utf-8", "replace")
         raise ValueError(f"not a pattern: {pattern!r}: {reason}") from error
+
+
+def _refused(article: Article, without: Patterns) -> str | None:
+    for field in _FIELDS:
+        patterns = getattr(without, field)
+        if patterns and (found := _found(patterns, _texts(article, field))):
+            return f'its {field} matches "{found}"'
+    return None
+
+
+def _missed(article: Article, only: Patterns) -> str | None:
+    for field in _FIELDS:
+        patterns = getattr(only, field)
+        if patterns and not _found(patterns, _texts(article, field)):
+            return f"its {field} matches nothing that is asked for"
+    return None
 
 
 def _texts(article: Article, field: str) -> tuple[str, ...]:

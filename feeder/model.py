@@ -224,6 +224,8 @@ class Source:
     base_url: str | None = None  # what relative links in bodies are relative to
     image: ImagePolicy = ImagePolicy.AUTO
     remove: tuple[str, ...] = ()  # CSS selectors
+    only: Patterns | None = None  # of the articles that are wanted
+    without: Patterns | None = None  # of those that are not; it beats `only`
     keep_deleted: bool = False
     withdraw_after: timedelta = timedelta(minutes=30)
     on_remove: OnRemove = OnRemove.WITHDRAW

@@ -108,3 +108,18 @@ def test_any_text_is_a_pattern_or_refused(pattern: str, title: str) -> None:
     without = unwanted(article(title), only=NONE, without=Patterns(title=(pattern,)))
     only = unwanted(article(title), only=Patterns(title=(pattern,)), without=NONE)
     assert (without is None) == (only is not None)
+
+
+# ---------------------------------------------------------------- in a source
+
+
+def test_a_source_leaves_out_what_its_patterns_say_and_takes_it_back(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.write("newsroom/bridge.md", title="Bridge opens")
+    desk.write("newsroom/sale.md", title="Sponsored: bridges for sale")
+    desk.settle(newsroom='without = { title = ["^sponsored:"] }')
+    assert (desk.once("--all"), desk.titles()) == (0, {"Bridge opens"})
+    desk.settle(newsroom='only = { title = ["sale"] }')
+    assert (desk.once("--all"), desk.titles()) == (0, {"Sponsored: bridges for sale"})
+    desk.settle()
+    assert (desk.once("--all"), desk.titles()) == (0, {"Bridge opens", "Sponsored: bridges for sale"})

@@ -22,6 +22,7 @@ from feeder.errors import (
 from feeder.fetch import fetcher_of
 from feeder.html import safe_text
 from feeder.model import (
+    Article,
     Body,
     Category,
     ContentPolicy,
@@ -158,8 +159,11 @@ def _finished(document: _Parsed | Reading | None, job: ReadJob, never: frozenset
     try:
         article = normalize.normalize(raw, job.source, job.site)
         told = (*raw.warnings, *normalize.warnings(raw, article, job.source, job.site))
+        left_out = unwanted(article, job.source)
     except Exception as error:  # noqa: BLE001 - as above
         return _failed(error, place, digest, job)
+    if left_out:
+        return Reading(place=place, status=Status.LEFT_OUT, digest=digest, reason=left_out)
     return Reading(
         place=place,
         status=Status.GOOD,
@@ -269,6 +273,16 @@ def _served(job: EntryJob, entry: RenderedEntry | None, packed: bytes | None) ->
     if entry is None:
         return Served(id=job.shown.id, problem=OUTDATED, is_outdated=is_outdated)
     return Served(id=job.shown.id, entry=entry, body=packed, is_outdated=is_outdated)
+
+
+def unwanted(article: Article, source: Source) -> str | None:
+    """Return why the source leaves *article* out, or None."""
+    if source.only is None and source.without is None:
+        return None
+    # RE2 takes a while to load, and few sources have patterns.
+    from feeder.filters import unwanted as found_unwanted  # noqa: PLC0415
+
+    return found_unwanted(article, only=source.only, without=source.without)
 
 
 def unforeseen(error: Exception) -> str:
