@@ -380,11 +380,13 @@ def _run_once(app: App, *, everything: bool) -> Summary:
 
 
 def _polls(app: App, names: tuple[str, ...], now: datetime) -> tuple[Polled, ...]:
-    from feeder import asking
+    here = tuple(app.poll(name, now) for name in names if not app.is_remote(name))
+    remote = [name for name in names if app.is_remote(name)]
+    if not remote:
+        return here
+    from feeder import asking  # what speaks to the web takes a while to load
 
-    remote = frozenset(source.name for source in app.config.sources if source.url)
-    here = tuple(app.poll(name, now) for name in names if name not in remote)
-    return here + asking.poll(app, [name for name in names if name in remote], now)
+    return here + asking.poll(app, remote, now)
 
 
 def _published(app: App) -> Published:
