@@ -37,8 +37,10 @@ def fold(text: str) -> str:
     """Return *text* as it is compared: NFKC, case folded, without format characters. Folding twice changes nothing."""
     if text.isascii():
         return text.lower()
+    # Format characters are not printable; where all is, a regex need not look for them.
+    visible = text if text.isprintable() else _FORMATTING.sub("", text)
     # Two rounds: case folding may leave what NFKC changes, and that what folding changes, but no further (Unicode, D146).
-    once = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", _FORMATTING.sub("", text)).casefold())
+    once = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
     return unicodedata.normalize("NFKC", once.casefold())
 
 
@@ -65,6 +67,7 @@ def slug(label: str) -> str:
     return f"{stem}-{digest}" if _is_readable(stem) and key not in RESERVED else digest
 
 
+@lru_cache(maxsize=16_384)
 def node(path: CategoryPath) -> Node:
     """Return the category that the labels of *path* name; labels that come to nothing are left out."""
     return tuple(filter(None, map(identity, path)))
@@ -75,6 +78,7 @@ def slugs(path: CategoryPath | Node) -> tuple[str, ...]:
     return tuple(map(slug, node(path)))
 
 
+@lru_cache(maxsize=16_384)
 def lineage(node: Node) -> tuple[Node, ...]:
     """Return every node that holds what *node* holds: the site first, then each level down to itself."""
     return tuple(node[:depth] for depth in range(len(node) + 1))

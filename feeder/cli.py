@@ -21,6 +21,7 @@ from feeder.errors import ConfigError, FeederError, StateInUse, UnknownName
 if TYPE_CHECKING:
     from feeder.app import App
     from feeder.config import Config
+    from feeder.pipeline.polling import Polled
     from feeder.pipeline.publishing import Published
     from feeder.preview import SourcePreview, Subject
     from feeder.report import Summary
@@ -370,14 +371,23 @@ def once(context: click.Context, *, everything: bool, fresh: bool, dry_run: bool
 
 
 def _run_once(app: App, *, everything: bool) -> Summary:
-    from feeder import asking, report
+    from feeder import report
 
     now = _now()
     app.prepare(now)
-    polls = asking.poll_all(app, _wanted(app, now, everything=everything), now)
+    polls = _polls(app, _wanted(app, now, everything=everything), now)
     published = _published(app)
     counts, problems = app.store.counts(), app.store.problems()
     return report.Summary(polls=polls, published=published, counts=counts, problems=problems)
+
+
+def _polls(app: App, names: tuple[str, ...], now: datetime) -> tuple[Polled, ...]:
+    remote = {source.name for source in app.config.sources if source.url}
+    if remote.isdisjoint(names):
+        return tuple(app.poll(name, now) for name in names)
+    from feeder import asking  # what speaks to the web takes a while to load
+
+    return asking.poll_all(app, names, now)
 
 
 def _published(app: App) -> Published:
@@ -393,13 +403,13 @@ def _wanted(app: App, now: datetime, *, everything: bool) -> tuple[str, ...]:
 
 
 def _rehearse(app: App, *, everything: bool) -> Summary:
-    from feeder import asking, report
+    from feeder import report
 
     now = _now()
     other = app.reread()
     before = report.census(app.store) if other or app.rerender() else None
     app.prepare(now)
-    polls = asking.poll_all(app, _wanted(app, now, everything=everything), now)
+    polls = _polls(app, _wanted(app, now, everything=everything), now)
     published = _published(app)
     return report.Summary(
         polls=polls,

@@ -7,6 +7,7 @@ beyond them only a `Memory` is kept: the id, the keys, the first sight, and when
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -37,6 +38,7 @@ UNRANKED = 1 << 30  # of a source that has left the config
 _DIGITS = "0123456789abcdefghijklmnopqrstuv"  # base32hex
 _PAIRS = tuple(first + second for first in _DIGITS for second in _DIGITS)
 _SHIFTS = tuple(range(120, -1, -10))
+_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+:[^\s<>\"{}|\\^`]{3,}")
 EMPTY_BODY = normalize.body_hash("")
 
 
@@ -237,7 +239,8 @@ def _not_ahead(article: Article, now: datetime) -> Article:
 def _decide_known(candidate: Candidate, prior: Sighting, desk: _Desk) -> Change:
     """Apply the table for a locator whose sighting is known."""
     article, published = _believed(candidate, prior, desk.now)
-    own = candidate.keys if article is candidate.article else _keys(article, candidate.locator, desk)
+    read = candidate.keys if article is candidate.article else _keys(article, candidate.locator, desk)
+    own = _own(article, read, desk)
     owner = prior.id if _keeps_id(candidate, article, prior) else _owner(article, own, desk, heir=prior.id)
     if _is_replaced(candidate, article, prior) and owner != prior.id:
         change = _decide_unknown(candidate.locator, candidate.article, candidate.keys, desk)
@@ -245,7 +248,7 @@ def _decide_known(candidate: Candidate, prior: Sighting, desk: _Desk) -> Change:
     is_split = _is_split(candidate, prior, desk)
     if is_split:
         owner = _owner(replace(article, guid=None), _without_guid(article, own, desk), desk, heir=prior.id)
-    id_ = owner or (_new_id(own[0], desk.owners.get(own[0]), desk) if is_split else prior.id)
+    id_ = owner or (_new_id(article, own[0], desk.owners.get(own[0]), desk) if is_split else prior.id)
     sighting = Sighting(
         source=desk.source.name,
         locator=candidate.locator,
@@ -355,35 +358,70 @@ def _verdict(sighting: Sighting, prior: Sighting) -> Verdict:
 
 def _decide_new(candidate: Candidate, article: Article, desk: _Desk) -> Change:
     """Decide as `_decide_unknown` does where nobody knows a key of the article: most are like that."""
+    id_ = _new_id(article, candidate.keys[0], None, desk)
     sighting = Sighting(
         source=desk.source.name,
         locator=candidate.locator,
-        id=mint(candidate.keys[0], desk.rules.prefix),
+        id=id_,
         article=article,
         first_seen=desk.now,
         published=article.published or desk.now,
     )
-    return Change(verdict=Verdict.NEW, locator=candidate.locator, sighting=sighting, keys=candidate.keys)
+    keys_ = _with_id(candidate.keys, id_, article)
+    return Change(verdict=Verdict.NEW, locator=candidate.locator, sighting=sighting, keys=keys_)
 
 
-def _decide_unknown(locator: str, article: Article, own: tuple[bytes, ...], desk: _Desk) -> Change:
+def _decide_unknown(locator: str, article: Article, read: tuple[bytes, ...], desk: _Desk) -> Change:
+    own = _own(article, read, desk)
     owner = _owner(article, own, desk) or _adopted(article, desk)
     former = desk.owners.get(own[0])
-    sighting = _first_sighting(locator, article, owner or _new_id(own[0], former, desk), desk)
+    sighting = _first_sighting(locator, article, owner or _new_id(article, own[0], former, desk), desk)
     known = own if sighting.article is article else _keys(sighting.article, locator, desk)
     return Change(
         verdict=_arrival(owner, desk),
         locator=locator,
         sighting=sighting,
-        keys=known,
+        keys=_with_id(known, sighting.id, article),
         taken=_taken(article, own, sighting.id, desk),
         note=f"title and day were those of {former} before" if former and not owner else None,
     )
 
 
-def _new_id(key: bytes, former: str | None, desk: _Desk) -> str:
-    """Return a new id; the *former* owner of the key may have the one that is made from it."""
+def _own(article: Article, own: tuple[bytes, ...], desk: _Desk) -> tuple[bytes, ...]:
+    """Return the keys of *article* without title and day where another entry of its feed has these: an hourly report."""
+    if desk.source.url is None or not article.guid or not article.day:
+        return own
+    copies = desk.copies.get(desk.owners.get(own[0], ""), {}).values()
+    return own[1:] if any(_is_another(copy, article, desk) for copy in copies) else own
+
+
+def _is_another(copy: Sighting, article: Article, desk: _Desk) -> bool:
+    old = copy.article
+    if copy.source != desk.source.name or not old.guid:
+        return False
+    return old.guid != article.guid and old.published != article.published and old.text_hash != article.text_hash
+
+
+def _new_id(article: Article, key: bytes, former: str | None, desk: _Desk) -> str:
+    """Return a new id: the article's guid where the source keeps them, else one that is made from *key*.
+
+    The *former* owner of the key may have the one that is made from it, and another article the guid.
+    """
+    if desk.source.keep_ids and _is_id(article.guid, desk):
+        return article.guid or ""
     return mint(_key("apart", key.hex(), former) if former else key, desk.rules.prefix)
+
+
+def _is_id(guid: str | None, desk: _Desk) -> bool:
+    """Tell if *guid* can be an article's id everywhere (RFC 4287, 4.2.6: an absolute IRI), and nobody has it."""
+    if guid is None or not _IRI.fullmatch(guid) or guid.startswith(desk.rules.prefix):
+        return False
+    return guid not in desk.memories and given_key(guid) not in desk.owners
+
+
+def _with_id(own: tuple[bytes, ...], id_: str, article: Article) -> tuple[bytes, ...]:
+    """Return the keys of an article; one whose id is its guid keeps others from it."""
+    return (*own, given_key(id_)) if id_ == article.guid else own
 
 
 def _arrival(owner: str | None, desk: _Desk) -> Verdict:
@@ -539,6 +577,8 @@ def reunite(
     ages: dict[str, tuple[object, ...]] = {}
     for sighting in (s for s in namesakes if s.article.day and not memories[s.id].removed):
         own = keys(sighting.article, source=sources[sighting.source], locator=sighting.locator, never=rules.never)
+        if minted_key(sighting.id, rules.prefix) in own[1:]:
+            continue  # it stands apart from others of its title and day
         holders.setdefault(own[0], set()).add(sighting.id)
         age = (memories[sighting.id].first_seen, *_rank(sighting, rules))
         ages[sighting.id] = min(age, ages.get(sighting.id, age))

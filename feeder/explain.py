@@ -463,9 +463,14 @@ def _reading(document: Document, app: App) -> Iterator[tuple[str, str]]:
     raw, sighting = document.raw, document.row.sighting
     if document.url:
         yield "  from", document.url
-    if sighting:
-        written = (("guid", sighting.article.guid), ("link", sighting.article.link)) if document.url else ()
-        yield from ((f"  {name} as read", text) for name, text in written if text)
+    if sighting and document.url:
+        origin = sighting.article.origin
+        written = {
+            "published in": origin and (origin.title or origin.url),
+            "guid as read": sighting.article.guid,
+            "link as read": sighting.article.link,
+        }
+        yield from ((f"  {name}", text) for name, text in written.items() if text)
     if raw:
         yield "  title as written", raw.title or "-"
     if sighting:
@@ -534,6 +539,7 @@ def _document_values(document: Document) -> dict[str, object]:
         "role": document.role,
         "doubt": document.doubt,
         "url": document.url,
+        "origin": sighting.article.origin.title if sighting and sighting.article.origin else None,
         "guid": sighting.article.guid if sighting else None,
         "link": sighting.article.link if sighting else None,
         "missing_since": stamp(row.missing_since),

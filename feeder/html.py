@@ -46,21 +46,6 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_RENAMED: Mapping[str, str] = MappingProxyType(
-    {
-        **dict.fromkeys(
-            _names(
-                "address article aside center dialog dir fieldset footer form header hgroup legend main nav section"
-            ),
-            "div",
-        ),
-        **dict.fromkeys(("listing", "plaintext", "textarea", "xmp"), "pre"),
-        "acronym": "abbr",
-        "menu": "ul",
-        "strike": "s",
-        "tt": "code",
-    }
-)
 _BLOCKS = _names(
     "blockquote caption dd details div dl dt figcaption figure h1 h2 h3 h4 h5 h6 li ol p pre summary table tbody td "
     "tfoot th thead tr ul"
@@ -107,6 +92,37 @@ _KEPT: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "time": ("datetime",),
     }
 )
+
+
+class _Kind(NamedTuple):
+    """What becomes of an element that is kept."""
+
+    name: str
+    is_block: bool
+    is_verbatim: bool
+    attributes: tuple[str, ...]
+
+
+def _kind(name: str) -> _Kind:
+    return _Kind(name, name in _BLOCKS, name in _VERBATIM, _KEPT.get(name, ()))
+
+
+_KINDS: Mapping[str, _Kind] = MappingProxyType(
+    {
+        **{name: _kind(name) for name in _BLOCKS | _INLINES},
+        **dict.fromkeys(
+            _names(
+                "address article aside center dialog dir fieldset footer form header hgroup legend main nav section"
+            ),
+            _kind("div"),
+        ),
+        **dict.fromkeys(("listing", "plaintext", "textarea", "xmp"), _kind("pre")),
+        "acronym": _kind("abbr"),
+        "menu": _kind("ul"),
+        "strike": _kind("s"),
+        "tt": _kind("code"),
+    }
+)
 _SANITIZER = nh3.Cleaner(
     tags=_BLOCKS | _INLINES | {"audio", "br", "hr", "iframe", "img", "source", "video", "wbr"},
     clean_content_tags={"script", "style"},
@@ -126,7 +142,7 @@ _SANITIZER = nh3.Cleaner(
 )
 
 _WHITE = " \t\n\f\r"  # what HTML collapses; an ideographic space is a character like others
-_WHITE_RUN = re.compile(r"[ \t\n\f\r]+")
+_WHITE_RUN = re.compile(r" [ \t\n\f\r]++|[\t\n\f\r][ \t\n\f\r]*+")  # but a single blank, which may stay
 _BLANK = "\\s\u200b\u200c\u200d\u2060\ufeff\xad"  # nothing to see, in whatever number
 _INK = re.compile(f"[^{_BLANK}]")
 _UNSEEN = re.compile("[\u200b\u2060\ufeff\xad]")
@@ -154,7 +170,7 @@ def safe_text(text: str) -> str:
 
     The control characters U+007F-U+009F, which XML discourages, go as well.
     """
-    if _ALL_SAFE.fullmatch(text):
+    if text.isprintable() or _ALL_SAFE.fullmatch(text):  # what is printable is safe, and the sooner known
         return text
     return _UNSAFE.sub(lambda found: "\ufffd" if "\ud800" <= found[0] <= "\udfff" else "", text)
 
@@ -231,7 +247,7 @@ def _found(tree: LexborHTMLParser, selector: str) -> list[LexborNode]:
 class _Open(NamedTuple):
     """An element that has been written but not closed, and the state of the page before it."""
 
-    name: str
+    kind: _Kind
     start: int  # of its start tag
     ink: int
     gap: int
@@ -276,7 +292,8 @@ class _Page:
             elif leaf := _LEAVES.get(tag):
                 leaf(self, node)
             else:
-                parents.append((node, self._open(_RENAMED.get(tag, tag), node)))
+                kind = _KINDS.get(tag)
+                parents.append((node, self._open(kind, node) if kind else None))
                 node = node.first_child
                 continue
             node = node.next
@@ -298,6 +315,8 @@ class _Page:
         else:
             if self._gap or self._is_spaced:
                 text = text.lstrip(_WHITE)
+                if not text:
+                    return
             if "\n" in text or "  " in text or "\t" in text or "\r" in text or "\f" in text:
                 text = _WHITE_RUN.sub(" ", text)
         if not text:
@@ -324,30 +343,28 @@ class _Page:
         self.words.append(text[: self._room])
         self._room -= len(text)
 
-    def _open(self, name: str, node: LexborNode) -> _Open | None:
-        """Write a start tag, unless the element is none of those that we keep: then only what it holds is written."""
-        is_block = name in _BLOCKS
+    def _open(self, kind: _Kind, node: LexborNode) -> _Open | None:
+        """Write a start tag, unless the element leads nowhere or too deep: then only what it holds is written."""
+        name, is_block, is_verbatim, kept = kind
         if self._depth >= _DEEPEST:
             if is_block:
                 self.break_line()
-            return None
-        if not (is_block or name in _INLINES):
             return None
         if name == "a":
             attributes = self._follow(node.attributes)
             if attributes is None:
                 return None
         else:
-            attributes = _kept_attributes(name, node.attributes) if name in _KEPT else ""
+            attributes = _kept_attributes(kept, node.attributes) if kept else ""
         if is_block:
             self._trim()
-        opened = _Open(name, len(self._out), self._ink, self._gap, self._has_bare, bool(attributes))
+        opened = _Open(kind, len(self._out), self._ink, self._gap, self._has_bare, bool(attributes))
         if is_block:
             self._end_line()
             self._has_bare = False
         self._out.append(f"<{name}{attributes}>")
         self._depth += 1
-        self._verbatim += name in _VERBATIM
+        self._verbatim += is_verbatim
         return opened
 
     def _follow(self, attributes: Attributes) -> str | None:
@@ -359,25 +376,26 @@ class _Page:
         return _attribute("href", target) + _attribute("title", attributes.get("title"))
 
     def _close(self, opened: _Open) -> None:
+        name, is_block, is_verbatim, _ = opened.kind
         self._depth -= 1
-        self._verbatim -= opened.name in _VERBATIM
-        if opened.name == "a":
+        self._verbatim -= is_verbatim
+        if name == "a":
             self._link = None
-        if opened.name in _BLOCKS:
-            self._close_block(opened)
+        if is_block:
+            self._close_block(name, opened)
         elif self._ink == opened.ink:
             self.is_settled &= opened.start == len(self._out) - 1
             self._out[opened.start] = ""
         else:
-            self._out.append(f"</{opened.name}>")
+            self._out.append(f"</{name}>")
 
-    def _close_block(self, opened: _Open) -> None:
+    def _close_block(self, name: str, opened: _Open) -> None:
         """Close a block; one without anything to see goes, and so does a <div> that holds only blocks."""
         self._trim()
         is_empty = self._ink == opened.ink
-        is_wrapper = opened.name == "div" and not self._has_bare and not opened.is_kept
+        is_wrapper = name == "div" and not self._has_bare and not opened.is_kept
         self._has_bare = opened.has_bare
-        if is_empty and opened.name not in _CELLS:
+        if is_empty and name not in _CELLS:
             del self._out[opened.start :]
             self._gap = opened.gap
             if not opened.gap:
@@ -388,7 +406,7 @@ class _Page:
         if is_wrapper:
             self._out[opened.start] = ""
         else:
-            self._out.append(f"</{opened.name}>")
+            self._out.append(f"</{name}>")
         self._end_line()
 
     def _trim(self) -> None:
@@ -515,12 +533,12 @@ _LEAVES: Mapping[str, Callable[[_Page, LexborNode], None]] = MappingProxyType(
 )
 
 
-def _kept_attributes(name: str, attributes: Attributes) -> str:
+def _kept_attributes(kept: tuple[str, ...], attributes: Attributes) -> str:
     if not attributes:
         return ""
     return "".join(
         f' {each}=""' if each in _VALUELESS else _attribute(each, value)
-        for each in _KEPT[name]
+        for each in kept
         if each in attributes and _VALUES[each].fullmatch(value := attributes[each] or "")
     )
 

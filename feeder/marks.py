@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 from unicodedata import combining
@@ -18,7 +19,7 @@ _ENDS: Final = {
     **dict.fromkeys("\u202d\u202e", _DROPPED),
     **dict.fromkeys("\u2066\u2067\u2068", _END_ISOLATE),
 }
-_DIRECTIONS: Final = frozenset({*_ENDS, _END_EMBEDDING, _END_ISOLATE})
+_DIRECTION: Final = re.compile(f"[{''.join(_ENDS)}{_END_EMBEDDING}{_END_ISOLATE}]")
 
 
 def tamed(text: str) -> str:
@@ -28,10 +29,10 @@ def tamed(text: str) -> str:
     """
     if text.isascii():
         return text
-    if not _DIRECTIONS.isdisjoint(text):
+    if not text.isprintable() and _DIRECTION.search(text):  # they are not printable
         text = "".join(_balanced(text))
-    starters = list(map(combining, text)).count(0)
-    return "".join(_without_heaps(text)) if len(text) - starters > MOST_MARKS else text
+    # A heap is longer than the steps taken here, so one of them steps on it.
+    return "".join(_without_heaps(text)) if any(map(combining, text[MOST_MARKS :: MOST_MARKS + 1])) else text
 
 
 def _balanced(text: str) -> Iterator[str]:

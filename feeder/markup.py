@@ -102,7 +102,7 @@ def paragraphs(text: str) -> str:
 def bearable(markup: str) -> str:
     """Return *markup* as it is if it is small and plain, else written anew within limits."""
     pieces = markup.split("<")
-    if len(markup) <= _SHORT_BODY and len(pieces) <= _FEW_TAGS and len(max(pieces, key=len)) <= _SHORT_PIECE:
+    if len(markup) <= _SHORT_BODY and len(pieces) <= _FEW_TAGS and max(map(len, pieces)) <= _SHORT_PIECE:
         return markup
     if len(markup) > LONGEST_BODY:
         markup = _INLINE_PICTURE.sub("data:,", markup)[:LONGEST_BODY]

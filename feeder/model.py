@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from operator import attrgetter
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
+
+from feeder.travel import travels
 
 CategoryPath: TypeAlias = tuple[str, ...]
 """Labels from the top down, as shown to people: ``("金融", "新浪财经")``."""
@@ -24,27 +24,6 @@ UTC_ZONE = ZoneInfo("UTC")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PATH_MARK = " › "  # between the labels of a path, where people read it
 DEFAULT_INCLUDE = ("*.md", "*.markdown", "*.html", "*.txt")
-
-
-Word = TypeVar("Word", bound=type)
-
-
-def sendable(word: Word) -> Word:
-    """Let values of a dataclass with slots pass between processes in half the time: the standard way asks field by field."""
-    names = [each.name for each in fields(word)]
-    take = attrgetter(*names)
-    setters: list[Callable[[object, object], None]] = [word.__dict__[name].__set__ for name in names]
-
-    def state(value: object) -> object:
-        return take(value)
-
-    def revive(value: object, parts: tuple[object, ...]) -> None:
-        for put, part in zip(setters, parts, strict=True):
-            put(value, part)
-
-    for name, way in (("__getstate__", state), ("__setstate__", revive)):
-        setattr(word, name, way)
-    return word
 
 
 # ---------------------------------------------------------------- settings
@@ -206,6 +185,16 @@ class Select:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Patterns:
+    """Regular expressions as RE2 has them, for fields of an article; capitals make no difference."""
+
+    title: tuple[str, ...] = ()
+    author: tuple[str, ...] = ()
+    category: tuple[str, ...] = ()  # of each path: "金融/新浪财经"
+    link: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A place articles are polled from, with every default filled in."""
 
@@ -235,6 +224,8 @@ class Source:
     base_url: str | None = None  # what relative links in bodies are relative to
     image: ImagePolicy = ImagePolicy.AUTO
     remove: tuple[str, ...] = ()  # CSS selectors
+    only: Patterns | None = None  # of the articles that are wanted
+    without: Patterns | None = None  # of those that are not; it beats `only`
     keep_deleted: bool = False
     withdraw_after: timedelta = timedelta(minutes=30)
     on_remove: OnRemove = OnRemove.WITHDRAW
@@ -287,7 +278,7 @@ class Due:
 # ---------------------------------------------------------------- fetching and parsing
 
 
-@sendable
+@travels
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """A document that a source holds now, and the stamp that moves when it may have changed, if it lies in a file."""
@@ -331,6 +322,7 @@ class Answer:
     links: tuple[tuple[str, str], ...] = ()  # (rel, absolute address) of its Link headers
 
 
+@travels
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """The feed that an item was first published in."""
@@ -343,6 +335,7 @@ class Origin:
     rights: str | None = None
 
 
+@travels
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enclosure:
     """A file that comes with an item."""
@@ -405,7 +398,7 @@ class Dating(StrEnum):
     NONE = "none"
 
 
-@sendable
+@travels
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Article:
     """An item after normalizing: clean text, UTC times, category paths, hashes. It knows nothing of time or place."""
@@ -423,6 +416,10 @@ class Article:
     link: str | None = None
     guid: str | None = None
     summary: str | None = None
+    origin: Origin | None = None
+    rights: str | None = None
+    language: str | None = None
+    enclosures: tuple[Enclosure, ...] = ()  # each address once
     body_hash: bytes
     text_hash: bytes
     item_hash: bytes
@@ -439,7 +436,7 @@ class Status(StrEnum):
     SAME = "same"  # the bytes are those that were read before
 
 
-@sendable
+@travels
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What was read at one place. `article` is there exactly when the status is GOOD."""
@@ -481,7 +478,7 @@ class Memory:
     removed: bool = False  # taken down
 
 
-@sendable
+@travels
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """An article as readers see it: the winner's fields, the union of the categories."""
@@ -537,7 +534,7 @@ class Body:
     image: str | None = None
 
 
-@sendable
+@travels
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Category:
     """A node of the tree with all that a feed says of it."""
@@ -576,9 +573,11 @@ class Entry:
     summary: str = ""
     content: str | None = None  # None: the feed carries summaries
     rights: str | None = None
+    origin: Origin | None = None
+    enclosures: tuple[Enclosure, ...] = ()  # the picture is not among them, but for one that the article encloses
 
 
-@sendable
+@travels
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedEntry:
     """One entry as the bytes that each feed joins; empty in a format that was not asked for."""

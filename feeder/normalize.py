@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
@@ -28,8 +29,10 @@ from feeder.model import (
     DatePolicy,
     Dating,
     Dialect,
+    Enclosure,
     ImagePolicy,
     Node,
+    Origin,
     RawItem,
     RawTree,
     Site,
@@ -44,6 +47,8 @@ MAX_TITLE: Final = 1000  # characters, as of an author
 MAX_TAGS: Final = 100
 MAX_SUMMARY: Final = 10_000  # characters; more is the article itself
 MAX_GUID: Final = 1000  # characters; a longer one is a text that went astray
+MAX_ENCLOSURES: Final = 20
+MAX_LENGTH: Final = (1 << 53) - 1  # bytes; a larger number is not the same in every reader of JSON
 
 # In these a list of categories is a list; in Hexo it is one path.
 FLAT_DIALECTS: Final = frozenset(
@@ -58,27 +63,44 @@ _DATE_PREFIX = re.compile(r"\d{4}-\d{2}-\d{2}-(?=.)")
 _BLOCK_TAG = re.compile(r"</?(?:br|p|div|li|ul|ol|h[1-6]|hr|tr|td|th|table|blockquote)\b[^<>]*>", re.IGNORECASE)
 _INLINE_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 
-_HIDDEN = re.compile(r"<(!--|[sS][cC][rR][iI][pP][tT]\b|[sS][tT][yY][lL][eE]\b)")
-_HIDDEN_END: Final[Mapping[str, re.Pattern[str]]] = {
-    "!--": re.compile(r"(?<=<!--)-?>|--!?>"),  # "<!-->" is a whole comment
-    "script": re.compile(r"</script\b[^<>]*>?", re.IGNORECASE),
-    "style": re.compile(r"</style\b[^<>]*>?", re.IGNORECASE),
+# What shows nothing, by the sign behind "<": how it opens, and what follows up to its end. "<!-->" is a whole comment.
+_HIDDEN: Final[Mapping[str, tuple[str, str]]] = {
+    "!--": ("!--", r"(?:-?>|(?:[^-]++|-(?!-!?>))*+--!?>)"),
+    "script": (r"[sS][cC][rR][iI][pP][tT]\b", r"(?:[^<]++|<(?!(?i:/script\b)))*+<(?i:/script)[^<>]*+>?"),
+    "style": (r"[sS][tT][yY][lL][eE]\b", r"(?:[^<]++|<(?!(?i:/style\b)))*+<(?i:/style)[^<>]*+>?"),
 }
 _RANDOM_NUMBER = re.compile(r"([?&;]random=)\d+")
 
 # Twice as fast as splitting text. The others are what str.isspace() knows beyond ASCII, by their first byte of UTF-8.
 _ASCII_BLANKS = b"\t\n\v\f\r\x1c\x1d\x1e\x1f "
 _OTHER_BLANKS = (
-    re.compile(rb"\xc2[\x85\xa0]"),
-    re.compile(rb"\xe1\x9a\x80"),
-    re.compile(rb"\xe2(?:\x80[\x80-\x8a\xa8\xa9\xaf]|\x81\x9f)"),
-    re.compile(rb"\xe3\x80\x80"),
+    (b"\xc2", re.compile(rb"\xc2[\x85\xa0]")),
+    (b"\xe1", re.compile(rb"\xe1\x9a\x80")),
+    (b"\xe2", re.compile(rb"\xe2(?:\x80[\x80-\x8a\xa8\xa9\xaf]|\x81\x9f)")),
+    (b"\xe3", re.compile(rb"\xe3\x80\x80")),
 )
+
+_to_json = json.JSONEncoder(check_circular=False).encode
 
 # A name or four numbers, of a port that may be one. Nobody publishes at an IPv6 address, and few can read one.
 _SOUND = re.compile(
     r"https?://(?:[^/?#@\[\]\s]*@)?[A-Za-z0-9_-][A-Za-z0-9_.-]*(?::\d{1,5})?(?:[/?#].*)?", re.IGNORECASE
 )
+_USER = re.compile(r"(?<=://)[^/?#]*@")
+# Parameters that let in who knows them: the address that a feed was asked for at may be nobody else's business.
+_TICKET = re.compile(
+    r"[?&;](?:[a-z_-]*(?:token|secret|passw|auth|api_?-?key|signature|credential)[a-z_-]*|key|sig|sid|pwd)=",
+    re.IGNORECASE,
+)
+_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+")
+# As RFC 6838 has names; what follows a ";" is for servers.
+_MEDIA_TYPE = re.compile(r"\s*([a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63})\s*(?:;.*)?", re.DOTALL)
+# The tags of RFC 5646 that people use: language, script, region, variants.
+_LANGUAGE = re.compile(
+    r"([a-z]{2,3}(?:-[a-z]{3})?)(?:-([a-z]{4}))?(?:-([a-z]{2}|[0-9]{3}))?((?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3})){0,3})"
+)
+_NO_LANGUAGES = frozenset({"mis", "mul", "und", "zxx"})  # codes of ISO 639-2 for none, many and nobody knows
+
 _PROXIED = re.compile(r"https?://[^?#]*\?(https?://[^/\s].*)", re.IGNORECASE)
 # Services of pictures by chance or without content. What picsum shows by number or by seed was chosen and stays.
 _PLACEHOLDER = re.compile(
@@ -103,16 +125,22 @@ def normalize(raw: RawItem, source: Source, site: Site) -> Article:
     categories = _categories(raw, source, site)
     tags = _tags(raw.tags)
     author = _line(raw.author) or _line(source.author) or None
-    image = _image(raw.image, source)
-    link = _absolute(raw.link, source.base_url) or _permalink(
-        raw, source, title=title, categories=categories, local=local
-    )
+    base_url = _absolute(raw.base_url, source.base_url) or source.base_url
+    image = _image(raw.image, source, base_url)
+    link = _absolute(raw.link, base_url) or _permalink(raw, source, title=title, categories=categories, local=local)
     guid = _guid(raw.guid)
     summary = _summary(raw.summary)
+    origin = _origin(raw.origin) if raw.origin else None
+    rights = _line(raw.rights) or None
+    language = _language(raw.language)
+    enclosures = _enclosures(raw.enclosures, base_url)
     body = body_hash(raw.body)
     # A date without a zone may be the stamp of a generator's run, so it does not count as a change.
     times = [_timestamp(published, dating), _timestamp(updated, updated_dating)]
-    shown = [title, times, categories, tags, author, image, link, guid, summary, body.hex()]
+    shown: list[object] = [title, times, categories, tags, author, image, link, guid, summary, body.hex()]
+    # Only what feeds of others bring, so that the hashes of all other articles are what they were.
+    if origin or rights or language or enclosures:
+        shown += [origin and astuple(origin), rights, language, [astuple(each) for each in enclosures]]
     return Article(
         title=title,
         title_key=key,
@@ -127,9 +155,13 @@ def normalize(raw: RawItem, source: Source, site: Site) -> Article:
         link=link,
         guid=guid,
         summary=summary,
+        origin=origin,
+        rights=rights,
+        language=language,
+        enclosures=enclosures,
         body_hash=body,
         text_hash=_digest(key.encode() + body),  # the last 16 bytes are the body's: one to one
-        item_hash=_digest(json.dumps(shown).encode()),
+        item_hash=_digest(_to_json(shown).encode()),
     )
 
 
@@ -149,31 +181,38 @@ def title_key(title: str) -> str:
 
 def body_hash(body: str) -> bytes:
     """Return the hash of what *body* shows: white space, comments, scripts, styles and random numbers are left out."""
-    text = _without_hidden(body) if _HIDDEN.search(body) else body
+    text = _without_hidden(body, tuple(_HIDDEN))
     if "random=" in text:
         text = _RANDOM_NUMBER.sub(r"\1", text)
     seen = text.encode("utf-8", "surrogatepass").translate(None, _ASCII_BLANKS)
-    for blank in _OTHER_BLANKS:
-        seen = blank.sub(b"", seen)
+    for first, blank in _OTHER_BLANKS:
+        if first in seen:
+            seen = blank.sub(b"", seen)
     return _digest(seen)
 
 
-def _without_hidden(body: str) -> str:
+def _without_hidden(body: str, kinds: tuple[str, ...]) -> str:
     """Return *body* without comments, scripts and styles; one without an end stays, for Markdown may speak of it.
 
     Linear: what has been looked for once in vain is not looked for again.
     """
-    parts, start, position, endless = [], 0, 0, set()
-    while opening := _HIDDEN.search(body, position):
-        kind, position = opening[1].lower(), opening.end()
-        end = None if kind in endless else _HIDDEN_END[kind].search(body, position)
-        if end is None:
-            endless.add(kind)
-        else:
-            parts.append(body[start : opening.start()])
-            start = position = end.end()
-    parts.append(body[start:])
-    return "".join(parts)
+    pieces = _hidden(kinds).split(body)  # what is shown, with what has no end, or None, between
+    shown = "".join(pieces[::2])
+    endless = pieces[-2] if len(pieces) > 1 else None
+    if endless is None:
+        return shown
+    kind = next(kind for kind in kinds if endless[: len(kind)].lower() == kind)
+    opening, rest = endless[: len(kind)], endless[len(kind) :]
+    others = tuple(other for other in kinds if other != kind)
+    return f"{shown}<{opening}{_without_hidden(rest, others) if others else rest}"
+
+
+@lru_cache
+def _hidden(kinds: tuple[str, ...]) -> re.Pattern[str]:
+    """Return a pattern for what of *kinds* is hidden; its group is one that has no end, with all that follows."""
+    whole = "|".join(f"{opening}{rest}" for opening, rest in map(_HIDDEN.__getitem__, kinds))
+    openings = "|".join(_HIDDEN[kind][0] for kind in kinds)
+    return re.compile(f"<(?:{whole}|((?s:(?:{openings}).*)))")
 
 
 def _digest(text: bytes) -> bytes:
@@ -246,8 +285,8 @@ def _paths(raw: RawItem, source: Source, site: Site) -> Iterator[CategoryPath]:
     first = next(written, source.category)
     for path in chain([first] if first else [], written):
         moved = _moved(path, moves) if moves else path
-        if node(moved) not in seen:
-            seen.add(node(moved))
+        if (at := node(moved)) not in seen:
+            seen.add(at)
             yield moved
 
 
@@ -315,12 +354,12 @@ def _tags(tags: tuple[str, ...]) -> tuple[str, ...]:
 # ---------------------------------------------------------------- URLs
 
 
-def _image(text: str | None, source: Source) -> str | None:
+def _image(text: str | None, source: Source, base_url: str | None) -> str | None:
     """Return the picture's URL; None for the stand-ins that generators put where there is none."""
     if text is None or source.image is ImagePolicy.NONE:
         return None
-    url = _sound(picture_url({"src": safe_text(text)}, source.base_url))
-    if url and (real := _PROXIED.fullmatch(url)):
+    url = _sound(picture_url({"src": safe_text(text)}, base_url))
+    if url and "?" in url and (real := _PROXIED.fullmatch(url)):
         url = _sound(picture_url({"src": real[1]}, None))
     return url if url and not _PLACEHOLDER.match(url) else None
 
@@ -384,11 +423,70 @@ def _quoted(text: str, *, safe: str = "") -> str:
     return quote(text, safe=safe, errors="surrogateescape")
 
 
+# ---------------------------------------------------------------- from feeds of others
+
+
+def _origin(written: Origin) -> Origin | None:
+    """Return what can be shown of *written*; None if that is nothing."""
+    found = Origin(
+        id=_iri(written.id),
+        title=_line(written.title) or None,
+        url=_public(written.url),
+        home=_public(written.home),
+        author=_line(written.author) or None,
+        rights=_line(written.rights) or None,
+    )
+    return found if any(astuple(found)) else None
+
+
+def _iri(text: str | None) -> str | None:
+    """Return a permanent name as it is written, since it is compared letter by letter; None if *text* is none."""
+    iri = safe_text(text or "").strip()
+    return iri if len(iri) <= MAX_GUID and _IRI.fullmatch(iri) else None
+
+
+def _public(text: str | None) -> str | None:
+    """Return the address of a feed or its site without a name and password; None if it holds another secret."""
+    url = _absolute(text, None)
+    return None if url is None or _TICKET.search(url) else _USER.sub("", url, count=1)
+
+
+def _language(text: str | None) -> str | None:
+    """Return a language tag with the capitals that RFC 5646 (2.1.1) advises; None if *text* is none."""
+    found = _LANGUAGE.fullmatch((text or "").strip().replace("_", "-").lower())
+    if found is None or found[1] in _NO_LANGUAGES:
+        return None
+    language, script, region, variants = found.groups()
+    parts = (language, script and script.title(), region and region.upper(), variants[1:])
+    return "-".join(filter(None, parts))
+
+
+def _enclosures(written: Iterable[Enclosure], base_url: str | None) -> tuple[Enclosure, ...]:
+    found: dict[str, Enclosure] = {}
+    for each in islice(written, MAX_ENCLOSURES):
+        if url := _absolute(each.url, base_url):
+            found.setdefault(url, Enclosure(url=url, media_type=_media_type(each.media_type), length=_length(each)))
+    return tuple(found.values())
+
+
+def _media_type(text: str | None) -> str | None:
+    found = _MEDIA_TYPE.fullmatch(text.lower()) if text else None
+    return found[1] if found else None
+
+
+def _length(enclosure: Enclosure) -> int | None:
+    """Return the length in bytes; RSS, where it must be told, writes 0 for one that is not known."""
+    length = enclosure.length or 0
+    return length if 0 < length <= MAX_LENGTH else None
+
+
 # ---------------------------------------------------------------- the rest
 
 
 def _guid(text: str | None) -> str | None:
-    guid = safe_text(text or "").strip()
+    if not text:
+        return None
+    guid = safe_text(text).strip()
     if len(guid) > MAX_GUID:
         return _digest(guid.encode()).hex()
     return guid if _VISIBLE.search(guid) else None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from html import escape, unescape
-from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 from urllib.parse import quote
@@ -24,6 +24,7 @@ from feeder.model import (
     CategoryPath,
     CategorySettings,
     ContentPolicy,
+    Enclosure,
     Entry,
     FeedDocument,
     FeedFile,
@@ -31,6 +32,7 @@ from feeder.model import (
     FeedSettings,
     ImagePolicy,
     Node,
+    Origin,
     Picture,
     RenderedEntry,
     Shown,
@@ -55,6 +57,27 @@ _MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
         ".tif": "image/tiff",
         ".tiff": "image/tiff",
         ".webp": "image/webp",
+    }
+)
+_FILE_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        **_MEDIA_TYPES,
+        ".aac": "audio/aac",
+        ".epub": "application/epub+zip",
+        ".flac": "audio/flac",
+        ".m4a": "audio/mp4",
+        ".m4v": "video/mp4",
+        ".mov": "video/quicktime",
+        ".mp3": "audio/mpeg",
+        ".mp4": "video/mp4",
+        ".oga": "audio/ogg",
+        ".ogg": "audio/ogg",
+        ".ogv": "video/ogg",
+        ".opus": "audio/ogg",
+        ".pdf": "application/pdf",
+        ".wav": "audio/wav",
+        ".webm": "video/webm",
+        ".zip": "application/zip",
     }
 )
 # Cleaned HTML has every attribute double-quoted; possessive, so that no text can make it slow.
@@ -137,23 +160,27 @@ def entry(
     *categories* are every level of every path, parents first; *source* is that of the article's winning sighting.
     """
     article = shown.article
-    summary = article.summary or body.summary
+    origin = article.origin
     link = encoded(article.link) if article.link else None
-    full = content is ContentPolicy.FULL
+    original = link or (origin.home if origin else None)
+    summary, text = _credited(article.summary or body.summary, body.content, source.attribution, original, content)
+    language = article.language or source.language
     return Entry(
         id=shown.id,
         title=article.title,
         link=link,
         published=shown.published,
         updated=shown.updated,
-        author=article.author or source.author,
+        author=article.author or source.author or _publisher(origin),
         categories=categories,
         tags=tuple(dict.fromkeys(article.tags)),
-        language=source.language if source.language != site.language else None,
+        language=language if language != site.language else None,
         picture=_picture(article.image, body, source.image),
-        summary=summary if full else " ".join(filter(None, (summary, source.attribution))),
-        content=body.content + _attribution(source.attribution, link) if full else None,
-        rights=source.rights,
+        summary=summary,
+        content=text,
+        rights=article.rights or (origin and origin.rights) or source.rights,
+        origin=origin,
+        enclosures=tuple(_enclosures(article.enclosures, body, source.image)),
     )
 
 
@@ -220,13 +247,42 @@ def _picture(image: str | None, body: Body, policy: ImagePolicy) -> Picture | No
     url = image or (body.image if policy is ImagePolicy.AUTO else None)
     if not url:
         return None
-    shown = {unescape(found) for found in _IMAGE_SOURCE.findall(body.content)}
-    return Picture(url=encoded(url), media_type=_media_type(url), in_content=url in shown)
+    return Picture(url=encoded(url), media_type=_MEDIA_TYPES.get(_ending(url)), in_content=url in _pictures(body))
 
 
-def _media_type(url: str) -> str | None:
+def _enclosures(enclosures: tuple[Enclosure, ...], body: Body, policy: ImagePolicy) -> Iterator[Enclosure]:
+    """Yield *enclosures*, but no picture that is shown in *body*, and none where no pictures are wanted."""
+    pictures = _pictures(body) if enclosures else frozenset()
+    for each in enclosures:
+        media_type = each.media_type or _FILE_TYPES.get(_ending(each.url))
+        is_picture = (media_type or "").startswith("image/")
+        if not is_picture or (policy is not ImagePolicy.NONE and each.url not in pictures):
+            yield replace(each, media_type=media_type)
+
+
+def _pictures(body: Body) -> frozenset[str]:
+    return frozenset(unescape(found) for found in _IMAGE_SOURCE.findall(body.content))
+
+
+def _ending(url: str) -> str:
     path = url.partition("#")[0].partition("?")[0]
-    return _MEDIA_TYPES.get(PurePosixPath(path).suffix.lower())
+    stem, dot, ending = path.rstrip("/").rpartition("/")[2].rpartition(".")
+    return dot + ending.lower() if stem else ""
+
+
+def _publisher(origin: Origin | None) -> str | None:
+    """Return who stands for an article of nobody's: without an author of its own, it would be taken for our site's."""
+    return origin.author or origin.title if origin else None
+
+
+def _credited(
+    summary: str, content: str, attribution: str | None, link: str | None, policy: ContentPolicy
+) -> tuple[str, str | None]:
+    """Return summary and content with the attribution at the end of the one that readers show."""
+    if policy is ContentPolicy.FULL and (content or not summary):
+        return summary, content + _attribution(attribution, link)
+    credited = " ".join(filter(None, (summary, attribution)))
+    return credited, content if policy is ContentPolicy.FULL else None
 
 
 def _attribution(text: str | None, link: str | None) -> str:

@@ -26,6 +26,7 @@ OWN_FILES = frozenset({"", PAGE, "feeds.json", "feeds.opml", *FILE_NAMES.values(
 # What RFC 3986 lets stand in a URL; the brackets are left out, since only an IPv6 host may hold them.
 _ALLOWED = "%/:?#@!$&'()*+,;=~-._"
 _AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)")
+_ENCODED = re.compile(rf"(?:[A-Za-z0-9_{re.escape(_ALLOWED.replace('%', ''))}]++|%[0-9A-Fa-f]{{2}})*+")
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -62,12 +63,14 @@ def is_own(url: str, site: Site) -> bool:
 
 
 def encoded(url: str) -> str:
-    """Return *url* in ASCII, as RFC 3986 has it; what is encoded already stays as it is."""
+    """Return *url* in ASCII, as RFC 3986 has it, its scheme in small letters; what is encoded already stays as it is."""
+    if url.startswith(("http://", "https://")) and _ENCODED.fullmatch(url):
+        return url
     authority = _AUTHORITY.match(url)
     if authority is None:
         return _quoted(url)
     scheme, host = authority.groups()
-    return scheme + _host(host) + _quoted(url[authority.end() :])
+    return scheme.lower() + _host(host) + _quoted(url[authority.end() :])
 
 
 @lru_cache(maxsize=4096)  # every entry names the same few categories

@@ -16,11 +16,13 @@ from feeder.model import (
     Category,
     ContentPolicy,
     Dating,
+    Enclosure,
     Entry,
     FeedDocument,
     FeedFile,
     FeedSettings,
     Format,
+    Origin,
     Picture,
     RenderedEntry,
     Shown,
@@ -58,6 +60,28 @@ texts = st.text(
 )
 texts = texts.filter(_is_left_alone)
 titles = texts.filter(str.strip)
+addresses = st.builds(
+    "https://{}.example/{}".format,
+    st.text("abc", min_size=1, max_size=3),
+    st.text("abc/%20?&=;~'", max_size=12),
+)
+media_types = st.sampled_from(["audio/mpeg", "video/mp4", "image/png", "application/pdf", "text/html"])
+origins = st.builds(
+    Origin,
+    id=st.none() | addresses | st.just("tag:o.example,2020:f"),
+    title=st.none() | titles,
+    url=st.none() | addresses,
+    home=st.none() | addresses,
+    author=st.none() | titles,
+    rights=st.none() | titles,
+).filter(lambda made: made != Origin())
+enclosures = st.lists(
+    st.builds(
+        Enclosure, url=addresses, media_type=st.none() | media_types, length=st.none() | st.integers(1, (1 << 53) - 1)
+    ),
+    max_size=4,
+    unique_by=lambda each: each.url,
+).map(tuple)
 
 
 def entry(**changes: Any) -> Entry:
@@ -80,12 +104,28 @@ def picture(**changes: Any) -> Picture:
     return replace(Picture(url="https://img.example.org/a.png?x=1&y=2", media_type="image/png"), **changes)
 
 
+def origin(**changes: Any) -> Origin:
+    full = Origin(
+        id="tag:gazette.example,2020:feed",
+        title="Gazette & <Sons>",
+        url="https://gazette.example/feed.xml?a=1&b=2",
+        home="https://gazette.example/",
+        author="Han Meimei",
+        rights="CC BY 4.0",
+    )
+    return replace(full, **changes)
+
+
+def enclosure(**changes: Any) -> Enclosure:
+    return replace(Enclosure(url="https://cdn.example/a.mp3", media_type="audio/mpeg", length=4096), **changes)
+
+
 def rendered(*entries: Entry) -> tuple[RenderedEntry, ...]:
     return tuple(rendered_entry(each) for each in entries)
 
 
 def rendered_entry(entry: Entry) -> RenderedEntry:
-    return render.render_entry(entry, SITE, tuple(Format))
+    return render.render_entries([entry], SITE, tuple(Format))[0]
 
 
 def document(*entries: Entry, category: Category = DAILY, site: Site = SITE) -> FeedDocument:

@@ -236,6 +236,7 @@ def test_an_article_is_found_by_its_link_and_says_where_it_is_from(desk: Desk, s
     assert read == {
         "document": "harbour: ferry-1",
         "from": f"{server.url}/feed.xml",
+        "published in": "Harbour",
         "guid as read": "ferry-1",
         "link as read": "https://harbour.example/ferry-1",
         "title as read": "Ferry 1",
@@ -243,8 +244,8 @@ def test_an_article_is_found_by_its_link_and_says_where_it_is_from(desk: Desk, s
     }
     by_guid, by_name = (desk.run("explain", name, "--json").json for name in ("ferry-1", "harbour:ferry-1"))
     assert by_guid == by_name
-    assert [(d["url"], d["guid"], d["link"]) for d in by_guid["documents"]] == [
-        (f"{server.url}/feed.xml", "ferry-1", "https://harbour.example/ferry-1")
+    assert [(d["url"], d["origin"], d["guid"], d["link"]) for d in by_guid["documents"]] == [
+        (f"{server.url}/feed.xml", "Harbour", "ferry-1", "https://harbour.example/ferry-1")
     ]
 
 

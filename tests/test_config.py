@@ -1119,6 +1119,7 @@ def test_every_setting_of_a_source_is_weighed() -> None:
     weighed = {
         *fingerprints.READ_OF_SOURCE,
         *fingerprints.READ_OF_URL,
+        *fingerprints.READ_OF_PATTERNS,
         *fingerprints.RENDER_OF_SOURCE,
         *fingerprints.NEITHER_OF_SOURCE,
     }

@@ -1074,6 +1074,71 @@ def test_a_new_article_at_the_place_of_a_stamped_copy_has_its_own_day() -> None:
     assert known.verdict("b.md", later, now=SEEN + 2 * HOUR, same_bytes=True) is Verdict.UNCHANGED
 
 
+# ---------------------------------------------------------------- entries of feeds
+
+FEED = replace(SOURCE, name="wire", url="https://wire.example.org/feed.xml")
+
+
+def report(number: int, **changes: Any) -> Article:
+    hour = NOON + number * HOUR
+    told = {"body": f"Of magnitude {number}.", "guid": f"urn:quake:{number}"} | changes
+    return article("Earthquake report", told.pop("published", hour), **told)
+
+
+def test_reports_of_one_feed_that_differ_in_guid_time_and_text_are_articles_of_their_own() -> None:
+    known = ledger()
+    known.poll(*((f"q{n}", report(n)) for n in range(3)), by=FEED)
+    known.poll(("q3", report(3)), by=FEED)
+    assert len({known.sightings["wire", f"q{n}"].id for n in range(4)}) == 4
+    again = known.poll(*((f"q{n}", report(n)) for n in range(4)), by=FEED, now=SEEN + HOUR)
+    assert {change.verdict for change in again} == {Verdict.UNCHANGED}
+    edited = known.poll(("q2", report(2, body="Of magnitude 2.5.")), by=FEED, now=SEEN + 2 * HOUR)
+    assert [change.verdict for change in edited] == [Verdict.UPDATED]
+
+
+@pytest.mark.parametrize(
+    "alike",
+    [
+        pytest.param({"body": "Of magnitude 0."}, id="one-text"),
+        pytest.param({"published": NOON}, id="one-time"),
+        pytest.param({"guid": None}, id="no-guid"),
+    ],
+)
+def test_entries_of_one_feed_that_have_more_in_common_are_one_article(alike: dict[str, Any]) -> None:
+    known = ledger()
+    known.poll(("q0", report(0)), ("q1", report(1, **alike)), by=FEED)
+    assert known.sightings["wire", "q0"].id == known.sightings["wire", "q1"].id
+
+
+def test_reports_stay_apart_when_settings_change() -> None:
+    known = ledger()
+    known.poll(("q0", report(0)), ("q1", report(1)), by=FEED)
+    found = tuple(known.sightings.values())
+    assert not dedup.reunite(found, known.memories, sources={"wire": FEED}, rules=RULES).merged
+
+
+def test_a_source_may_keep_the_ids_of_its_entries() -> None:
+    known, planet = ledger(), replace(FEED, keep_ids=True)
+    known.poll(("a", article("One", guid="urn:uuid:1")), ("b", article("Two", guid="no-iri")), by=planet)
+    assert known.sightings["wire", "a"].id == "urn:uuid:1"
+    assert known.sightings["wire", "b"].id.startswith(PREFIX)
+    edited = article("One, again", guid="urn:uuid:1")
+    known.poll(("a", edited), by=planet, now=SEEN + HOUR)
+    assert known.sightings["wire", "a"].id == "urn:uuid:1"
+
+
+def test_an_entry_cannot_take_the_id_of_another_article() -> None:
+    known, planet = ledger(), replace(FEED, keep_ids=True)
+    liar = replace(planet, name="liar")
+    known.poll(("a", article("One", guid="urn:uuid:1")), by=planet)
+    known.poll(("x", article("Two", guid="urn:uuid:1", body="A lie.")), by=liar)
+    ours = known.sightings["wire", "a"].id
+    known.poll(("y", article("Three", guid=f"{PREFIX}stolen", body="Another.")), by=liar)
+    assert known.sightings["liar", "x"].id.startswith(PREFIX)
+    assert known.sightings["liar", "y"].id != f"{PREFIX}stolen"
+    assert known.sightings["wire", "a"].id == ours == "urn:uuid:1"
+
+
 # ---------------------------------------------------------------- laws
 
 

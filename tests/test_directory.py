@@ -25,6 +25,7 @@ from feeder.fetch.directory import (
     DirectoryFetcher,
     _any_of,
     _matcher,
+    _read_all,
     _real,
     _snapshot,
     locator_of,
@@ -379,6 +380,14 @@ def test_a_file_of_the_largest_size_is_read_and_one_byte_more_is_refused(tmp_pat
         FETCHER.read(source(tmp_path), "b.md")
 
 
+def test_what_comes_in_pieces_is_read_whole() -> None:
+    sending, receiving = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with sending, receiving:
+        sending.send(b"abc")
+        sending.send(b"def")
+        assert _read_all(receiving.fileno(), 6) == b"abcdef"
+
+
 def read_until_unsettled(root: Path) -> Unsettled:
     while True:
         try:
@@ -404,6 +413,29 @@ def test_fault_74_a_file_that_grows_while_it_is_read_is_unsettled(tmp_path: Path
     finally:
         enough.set()
         writer.join()
+
+
+def test_documents_read_one_after_another_are_those_that_are_read_alone(tmp_path: Path) -> None:
+    for path in ("in/a.md", "in/b.md", "in/d/c.md", "out/e.md"):
+        put(tmp_path, path)
+    (tmp_path / "in/d/far.md").symlink_to("../b.md")
+    (tmp_path / "in/d/out.md").symlink_to("../../out/e.md")
+    (tmp_path / "in/beside").symlink_to("d")
+    (tmp_path / "in/away").symlink_to("../out")
+    tree, told = source(tmp_path / "in"), []
+    opened = sorted(Path("/dev/fd").iterdir())
+    with FETCHER.reading(tree) as read:
+        for locator in ("a.md", "b.md", "d/far.md", "d/c.md", "beside/c.md"):
+            assert read(locator) == FETCHER.read(tree, locator)
+        for locator in ("away/e.md", "d/out.md", "away/gone.md", "gone/a.md", "d/gone.md", "d"):
+            with pytest.raises(FetchError) as alone:
+                FETCHER.read(tree, locator)
+            with pytest.raises(FetchError) as in_row:
+                read(locator)
+            told.append((str(in_row.value), str(alone.value)))
+        assert read("a.md").body
+    assert [in_row for in_row, _ in told] == [alone for _, alone in told]
+    assert sorted(Path("/dev/fd").iterdir()) == opened
 
 
 def test_where_the_system_cannot_tell_the_real_path_is_looked_up(tmp_path: Path) -> None:

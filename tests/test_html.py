@@ -239,10 +239,10 @@ def test_links_are_absolute_or_gone() -> None:
     body = '<p><a href="../a?x=1&amp;y">1</a> <a href="//h.example/b">2</a> <a href="HTTP://h.example/c d">3</a></p>'
     assert clean(body, base_url=BASE).content == (
         '<p><a href="https://site.example/news/a?x=1&amp;y">1</a> <a href="https://h.example/b">2</a> '
-        '<a href="HTTP://h.example/c%20d">3</a></p>'
+        '<a href="http://h.example/c%20d">3</a></p>'
     )
     assert clean(body).content == (
-        '<p>1 <a href="https://h.example/b">2</a> <a href="HTTP://h.example/c%20d">3</a></p>'
+        '<p>1 <a href="https://h.example/b">2</a> <a href="http://h.example/c%20d">3</a></p>'
     )
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feeder.categories import fold
+from feeder.html import safe_text
 from feeder.marks import MOST_MARKS, MOST_OPEN, tamed
 
 ACUTE, BELOW = "\u0301", "\u0323"
@@ -47,3 +51,17 @@ def test_taming_twice_changes_nothing(text: str) -> None:
     assert tamed(once) == once
     assert once.count(END) + once.count(END_ISOLATE) == sum(map(once.count, (LRE, RLE, LRI, RLI, FSI)))
     assert ACUTE * (MOST_MARKS + 1) not in once
+
+
+def test_nothing_that_is_printable_is_unsafe_or_reaches_beyond_its_text_or_is_dropped() -> None:
+    printable = "".join(filter(str.isprintable, map(chr, range(sys.maxunicode + 1))))
+    assert safe_text(f"{printable}\n") == f"{printable}\n"  # the line feed is safe, and not printable
+    assert fold(f"{printable}\u200b") == fold(printable)
+    assert tamed(f"\u2066{printable}\u2069") == f"\u2066{tamed(printable)}\u2069"
+
+
+@pytest.mark.parametrize("before", range(2 * MOST_MARKS + 2))
+def test_a_heap_is_found_wherever_it_stands(before: int) -> None:
+    plain = "a" * before + "b"
+    assert tamed(plain + ACUTE * MOST_MARKS + "c") == plain + ACUTE * MOST_MARKS + "c"
+    assert tamed(plain + ACUTE * (MOST_MARKS + 1) + "c") == plain + ACUTE * MOST_MARKS + "c"

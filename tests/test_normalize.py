@@ -5,6 +5,7 @@ import subprocess
 import sys
 import unicodedata
 from datetime import UTC, date, datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,7 +24,9 @@ from feeder.model import (
     DatePolicy,
     Dating,
     Dialect,
+    Enclosure,
     ImagePolicy,
+    Origin,
     RawItem,
     RawTree,
     Site,
@@ -31,10 +34,13 @@ from feeder.model import (
 )
 from feeder.normalize import (
     MAX_DEPTH,
+    MAX_ENCLOSURES,
     MAX_GUID,
     MAX_LABEL,
+    MAX_LENGTH,
     MAX_NODES,
     MAX_TAGS,
+    MAX_TITLE,
     body_hash,
     normalize,
     title_key,
@@ -459,7 +465,7 @@ def test_input_15_image_that_is_none_is_left_out(written: str | None) -> None:
     [
         ("https://example.org/a.png?x=1&y=2", "https://example.org/a.png?x=1&y=2"),
         (" //example.org/a.png ", "https://example.org/a.png"),
-        ("HTTP://example.org/a b/图.png", "HTTP://example.org/a%20b/%E5%9B%BE.png"),
+        ("HTTP://example.org/a b/图.png", "http://example.org/a%20b/%E5%9B%BE.png"),
         ("https://图.example.org/a%20b%zz.png", "https://xn--wcs.example.org/a%20b%25zz.png"),
         ("https://example.org:8080", "https://example.org:8080"),
         ("https://picsum.photos/id/237/400/300", "https://picsum.photos/id/237/400/300"),
@@ -487,6 +493,22 @@ def test_input_15_relative_image_needs_a_base(written: str, expected: str | None
     assert article(source(base_url="https://example.org/blog/"), image=written).image == expected
 
 
+@pytest.mark.parametrize(
+    ("base", "expected"),
+    [
+        pytest.param("https://b.example/x/", "https://b.example/x/a", id="its-own"),
+        pytest.param("y/", "https://s.example/y/a", id="its-own-is-relative-too"),
+        pytest.param("javascript:x", "https://s.example/a", id="its-own-is-none"),
+        pytest.param(None, "https://s.example/a", id="the-source-s"),
+    ],
+)
+def test_addresses_are_relative_to_the_item_before_the_source(base: str | None, expected: str) -> None:
+    made = article(
+        source(base_url="https://s.example/"), image="a", link="a", base_url=base, enclosures=(Enclosure(url="a"),)
+    )
+    assert (made.image, made.link, made.enclosures[0].url) == (expected, expected, expected)
+
+
 def test_source_without_images_has_none() -> None:
     assert article(source(image=ImagePolicy.NONE)).image is None
 
@@ -501,6 +523,7 @@ def test_source_without_images_has_none() -> None:
         ("posts/a/", None, None),
         ("javascript:alert(1)", "https://example.org/", None),
         ("mailto:desk@example.org", None, None),
+        ("HTTP://Example.org/A", None, "http://Example.org/A"),
         ("http:///a", None, None),
         ('https://example.org"onclick="x/', None, None),
         (None, "https://example.org/", None),
@@ -582,6 +605,130 @@ def test_link_of_the_article_beats_the_template() -> None:
     assert article(blog, link="https://example.com/x").link == "https://example.com/x"
 
 
+# ---------------------------------------------------------------- from feeds of others
+
+
+def test_an_origin_is_clean() -> None:
+    made = article(
+        origin=Origin(
+            id=" tag:o.example,2020:f ",
+            title="Gazette\n\x00 \u202eof all",
+            url="https://user:secret@o.example/f?a=金",
+            home="//o.example/",
+            author="Li\tLei",
+            rights="  CC  BY  ",
+        )
+    ).origin
+    assert made == Origin(
+        id="tag:o.example,2020:f",
+        title="Gazette of all",
+        url="https://o.example/f?a=%E9%87%91",
+        home="https://o.example/",
+        author="Li Lei",
+        rights="CC BY",
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("https://o.example/f?channel_id=UC1&format=xml", "https://o.example/f?channel_id=UC1&format=xml"),
+        ("https://o.example/author=li?keyword=bridge", "https://o.example/author=li?keyword=bridge"),
+        ("https://o.example/f?token=s3cret", None),
+        ("https://o.example/f?a=1&X-Amz-Signature=s3cret", None),
+        ("https://o.example/f?user=li;API_KEY=s3cret", None),
+        ("https://o.example/f?key=s3cret", None),
+    ],
+)
+def test_address_with_a_secret_is_not_passed_on(written: str, expected: str | None) -> None:
+    made = article(origin=Origin(title="Gazette", url=written)).origin
+    assert made == Origin(title="Gazette", url=expected)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param(Origin(), id="empty"),
+        pytest.param(Origin(title="\u200b", author=" ", rights=""), id="nothing-to-see"),
+        pytest.param(Origin(url="javascript:alert(1)", home="feed.xml"), id="no-addresses"),
+        pytest.param(Origin(id="no iri"), id="blank-in-the-id"),
+        pytest.param(Origin(id="o.example"), id="id-without-a-scheme"),
+        pytest.param(Origin(id="urn:" + "x" * MAX_GUID), id="endless-id"),
+        pytest.param(None, id="none"),
+    ],
+)
+def test_an_origin_of_which_nothing_can_be_shown_is_none(written: Origin | None) -> None:
+    assert article(origin=written).origin is None
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("en", "en"),
+        ("EN_us", "en-US"),
+        (" zh-hans-cn\n", "zh-Hans-CN"),
+        ("zh-yue-hk", "zh-yue-HK"),
+        ("es-419", "es-419"),
+        ("de-DE-1996", "de-DE-1996"),
+        ("sl-rozaj-biske", "sl-rozaj-biske"),
+        ("und", None),
+        ("english", None),
+        ("en-", None),
+        ("e", None),
+        ('en" onload="x', None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_language_is_a_tag_or_none(written: str | None, expected: str | None) -> None:
+    assert article(language=written).language == expected
+
+
+def test_rights_are_one_line() -> None:
+    assert article(rights=" ©\n2026 \x07Desk").rights == "© 2026 Desk"
+    assert article(rights=" ").rights is None
+    assert len(article(rights="word " * 5000).rights or "") <= MAX_TITLE
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("audio/mpeg", "audio/mpeg"),
+        (" Audio/MPEG ; codecs=x", "audio/mpeg"),
+        ("application/vnd.x+json", "application/vnd.x+json"),
+        ("image/*", None),
+        ("mp3", None),
+        ("audio/", None),
+        ("a b/c", None),
+        ("a/b/c", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_media_type_is_one_or_none(written: str | None, expected: str | None) -> None:
+    (made,) = article(enclosures=(Enclosure(url="https://a.example/x", media_type=written),)).enclosures
+    assert made.media_type == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [(1, 1), (MAX_LENGTH, MAX_LENGTH), (MAX_LENGTH + 1, None), (0, None), (-1, None), (None, None)],
+)
+def test_length_is_a_number_of_bytes_or_unknown(written: int | None, expected: int | None) -> None:
+    (made,) = article(enclosures=(Enclosure(url="https://a.example/x", length=written),)).enclosures
+    assert made.length == expected
+
+
+def test_an_enclosure_needs_an_address_of_its_own() -> None:
+    written = [Enclosure(url=url) for url in ("data:x", "https://a.example/1", "", "x.mp3", "https://a.example/1")]
+    assert article(enclosures=tuple(written)).enclosures == (Enclosure(url="https://a.example/1"),)
+
+
+def test_enclosures_are_limited() -> None:
+    written = tuple(Enclosure(url=f"https://a.example/{number}") for number in range(99))
+    assert article(enclosures=written).enclosures == written[:MAX_ENCLOSURES]
+
+
 # ---------------------------------------------------------------- hashes
 
 
@@ -640,6 +787,22 @@ def test_what_can_be_seen_changes_the_body(one: str, other: str) -> None:
     assert body_hash(one) != body_hash(other)
 
 
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ("<!--!>a-->b", "b"),
+        ("<!---!>a--!>b", "b"),
+        ("<!-- - -- ->a--->b", "b"),
+        ("<script></scripts>a</script", ""),
+        ("a<STYLE> b <!-- c --> d <script>e</script>", "a<STYLE> b  d "),
+        ("<!-- a <style> b <script>c</script> d", "<!-- a <style> b  d"),
+        ("<style>a<script>b<!--c<script><style>", "<style>a<script>b<!--c<script><style>"),
+    ],
+)
+def test_only_what_has_an_end_is_hidden(body: str, shown: str) -> None:
+    assert body_hash(body) == blake2b("".join(shown.split()).encode(), digest_size=16).digest()
+
+
 def test_every_white_space_is_left_out_of_the_body_hash() -> None:
     blanks = "".join(c for c in map(chr, range(0x110000)) if c.isspace())
     assert body_hash(f"a{blanks}b") == body_hash("ab")
@@ -681,6 +844,14 @@ def test_item_hash_tells_every_shown_field() -> None:
         {"guid": "x"},
         {"summary": "x"},
         {"body": "x"},
+        {"origin": Origin(title="x")},
+        {"origin": Origin(author="x")},
+        {"origin": Origin(rights="x")},
+        {"rights": "x"},
+        {"language": "xx"},
+        {"enclosures": (Enclosure(url="https://example.org/x"),)},
+        {"enclosures": (Enclosure(url="https://example.org/x", length=1),)},
+        {"enclosures": (Enclosure(url="https://example.org/x", media_type="a/b"),)},
     ]
     assert len({article(**change).item_hash for change in changes}) == len(changes)
 
@@ -743,6 +914,28 @@ ITEMS = st.builds(
     guid=st.none() | TEXT,
     summary=st.none() | TEXT,
     body=TEXT,
+    base_url=st.none() | TEXT,
+    origin=st.none()
+    | st.builds(
+        Origin,
+        id=st.none() | TEXT,
+        title=st.none() | TEXT,
+        url=st.none() | TEXT,
+        home=st.none() | TEXT,
+        author=st.none() | TEXT,
+        rights=st.none() | TEXT,
+    ),
+    rights=st.none() | TEXT,
+    language=st.none() | TEXT | st.sampled_from(["en", "zh_hans_CN", "de-1996"]),
+    enclosures=st.lists(
+        st.builds(
+            Enclosure,
+            url=TEXT,
+            media_type=st.none() | TEXT | st.just("audio/mpeg; x"),
+            length=st.none() | st.integers(),
+        ),
+        max_size=4,
+    ).map(tuple),
 )
 SOURCES = st.builds(
     source,
@@ -760,6 +953,7 @@ def test_every_item_becomes_a_clean_article(raw: RawItem, origin: Source) -> Non
     made = normalize(raw, origin, SITE)
     texts = [made.title, made.author, made.guid, made.summary, made.image, made.link, *made.tags]
     texts += [label for path in made.categories for label in path]
+    texts += [made.rights, made.language, *dataclasses.astuple(made.origin or Origin())]
     for text in filter(None, texts):
         assert not any(unicodedata.category(c) in {"Cc", "Cs"} and c not in "\n\t\r" for c in text)
     assert made.title.strip()
@@ -767,9 +961,14 @@ def test_every_item_becomes_a_clean_article(raw: RawItem, origin: Source) -> Non
     assert made.title_key
     assert (made.published is None) == (made.dating is Dating.NONE) == (made.day is None)
     assert all(len(node(path)) == len(path) > 0 for path in made.categories)
-    for url in filter(None, (made.image, made.link)):
+    assert made.origin != Origin()
+    foreign = made.origin or Origin()
+    enclosed = [each.url for each in made.enclosures]
+    assert len(enclosed) == len(set(enclosed))
+    assert all(each.length is None or 0 < each.length <= MAX_LENGTH for each in made.enclosures)
+    for url in filter(None, (made.image, made.link, foreign.url, foreign.home, *enclosed)):
         assert url.isascii()
-        assert url.lower().startswith(("http://", "https://"))
+        assert url.startswith(("http://", "https://"))
         assert not set(' "<>\\^`{|}') & set(url)
 
 
@@ -795,6 +994,10 @@ def test_what_is_clean_stays_as_it_is(raw: RawItem) -> None:
         image=once.image,
         link=once.link,
         guid=once.guid,
+        origin=once.origin,
+        rights=once.rights,
+        language=once.language,
+        enclosures=once.enclosures,
     )
     twice = normalize(clean, SOURCE, SITE)
     assert (twice.item_hash, twice.text_hash, twice.categories) == (once.item_hash, once.text_hash, once.categories)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 import pytest
-from feed_values import DAILY, HOME, MONEY, NOON, SITE, SOURCE, document, entry, planned, rendered
+from feed_values import DAILY, HOME, MONEY, NOON, SITE, SOURCE, document, enclosure, entry, origin, planned, rendered
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -231,6 +231,22 @@ def test_the_language_is_told_only_where_it_is_not_the_sites(language: str | Non
     assert planned(BODY, source=replace(SOURCE, language=language)).language is None
 
 
+@pytest.mark.parametrize(
+    ("own", "sources", "origins", "expected"),
+    [
+        pytest.param("Li Lei", "Agency", "Han Meimei", "Li Lei", id="of-the-article"),
+        pytest.param(None, "Agency", "Han Meimei", "Agency", id="of-the-source"),
+        pytest.param(None, None, "Han Meimei", "Han Meimei", id="of-the-original-feed"),
+        pytest.param(None, None, None, "Gazette & <Sons>", id="its-name"),
+    ],
+)
+def test_an_article_of_others_is_never_taken_for_the_sites(
+    own: str | None, sources: str | None, origins: str | None, expected: str
+) -> None:
+    made = planned(BODY, author=own, origin=origin(author=origins), source=replace(SOURCE, author=sources))
+    assert made.author == expected
+
+
 def test_no_author_is_made_up() -> None:
     assert planned(BODY).author is None
 
@@ -254,6 +270,16 @@ def test_no_author_is_made_up() -> None:
             ImagePolicy.AUTO,
             ("https://a.example/i?f=a.png", None),
             id="no extension",
+        ),
+        pytest.param(
+            "https://a.example/.png", None, ImagePolicy.AUTO, ("https://a.example/.png", None), id="a hidden name"
+        ),
+        pytest.param(
+            "https://a.example/a.b.PNG/",
+            None,
+            ImagePolicy.AUTO,
+            ("https://a.example/a.b.PNG/", "image/png"),
+            id="two dots and a slash",
         ),
         pytest.param(
             "https://a.example/图 [1].png",
@@ -290,6 +316,72 @@ def test_input_16_a_picture_of_the_body_is_known_as_such(content: str, is_shown:
     assert made == Picture(url=SHOWN_PICTURE, media_type="image/png", in_content=is_shown)
 
 
+def test_an_entry_carries_where_it_comes_from() -> None:
+    made = planned(BODY, origin=origin(), enclosures=(enclosure(),), rights="CC0", language="fr")
+    assert (made.origin, made.enclosures, made.rights, made.language) == (origin(), (enclosure(),), "CC0", "fr")
+
+
+@pytest.mark.parametrize(
+    ("own", "origins", "sources", "expected"),
+    [
+        pytest.param("CC0", "CC BY", "CC BY-SA", "CC0", id="of-the-article"),
+        pytest.param(None, "CC BY", "CC BY-SA", "CC BY", id="of-the-original-feed"),
+        pytest.param(None, None, "CC BY-SA", "CC BY-SA", id="of-the-source"),
+        pytest.param(None, None, None, None, id="nobody-s"),
+    ],
+)
+def test_the_nearest_rights_are_told(
+    own: str | None, origins: str | None, sources: str | None, expected: str | None
+) -> None:
+    made = planned(BODY, rights=own, origin=origin(rights=origins), source=replace(SOURCE, rights=sources))
+    assert made.rights == expected
+
+
+@pytest.mark.parametrize(
+    ("own", "sources", "expected"),
+    [
+        pytest.param("fr", "en", "fr", id="of-the-article"),
+        pytest.param("zh-CN", "en", None, id="the-site-s-though-not-the-source-s"),
+        pytest.param(None, "en", "en", id="of-the-source"),
+    ],
+)
+def test_the_language_of_an_article_beats_that_of_its_source(
+    own: str | None, sources: str, expected: str | None
+) -> None:
+    assert planned(BODY, language=own, source=replace(SOURCE, language=sources)).language == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "media_type", "expected"),
+    [
+        pytest.param("https://a.example/x.MP3?y", None, "audio/mpeg", id="by-the-ending"),
+        pytest.param("https://a.example/x.mp3", "audio/x-own", "audio/x-own", id="as-it-is-said"),
+        pytest.param("https://a.example/x", None, None, id="unknown"),
+    ],
+)
+def test_type_of_an_enclosure(url: str, media_type: str | None, expected: str | None) -> None:
+    (made,) = planned(BODY, enclosures=(enclosure(url=url, media_type=media_type),)).enclosures
+    assert made == enclosure(url=url, media_type=expected)
+
+
+@pytest.mark.parametrize(
+    ("url", "media_type", "policy", "is_kept"),
+    [
+        pytest.param(SHOWN_PICTURE, None, ImagePolicy.AUTO, False, id="a picture of the body"),
+        pytest.param(SHOWN_PICTURE, "audio/mpeg", ImagePolicy.AUTO, True, id="no picture"),
+        pytest.param("https://a.example/y.png", None, ImagePolicy.AUTO, True, id="another picture"),
+        pytest.param("https://a.example/y", "image/png", ImagePolicy.NONE, False, id="pictures are not wanted"),
+        pytest.param("https://a.example/y.mp3", None, ImagePolicy.NONE, True, id="nor is this one"),
+    ],
+)
+def test_input_16_an_enclosed_picture_is_not_shown_twice(
+    *, url: str, media_type: str | None, policy: ImagePolicy, is_kept: bool
+) -> None:
+    enclosed = enclosure(url=url, media_type=media_type)
+    made = planned(BODY, enclosures=(enclosed,), source=replace(SOURCE, image=policy))
+    assert [each.url for each in made.enclosures] == ([url] if is_kept else [])
+
+
 def test_a_feed_of_summaries_has_no_content() -> None:
     assert planned(BODY, content=ContentPolicy.SUMMARY).content is None
 
@@ -313,6 +405,23 @@ def test_an_attribution_is_the_last_paragraph(link: str | None, paragraph: str) 
 def test_an_attribution_ends_the_summary_where_there_is_no_content() -> None:
     made = planned(BODY, content=ContentPolicy.SUMMARY, source=replace(SOURCE, attribution="From R&D"))
     assert made.summary == "Text From R&D"
+
+
+def test_an_attribution_without_a_link_leads_to_the_original_site() -> None:
+    made = planned(BODY, origin=origin(), source=replace(SOURCE, attribution="From the Gazette"))
+    assert made.content == f'{BODY.content}\n<p><a href="https://gazette.example/">From the Gazette</a></p>'
+
+
+@pytest.mark.parametrize(
+    ("summary", "expected"),
+    [
+        pytest.param("Text", ("Text From R&D", ""), id="it-would-hide-the-summary"),
+        pytest.param("", ("", "\n<p>From R&amp;D</p>"), id="there-is-nothing-else"),
+    ],
+)
+def test_an_attribution_never_stands_in_for_a_summary(summary: str, expected: tuple[str, str]) -> None:
+    made = planned(Body(content="", summary=""), summary=summary, source=replace(SOURCE, attribution="From R&D"))
+    assert (made.summary, made.content) == expected
 
 
 def test_links_are_percent_encoded() -> None:

@@ -8,12 +8,29 @@ from typing import Any
 
 import feedparser
 import pytest
-from feed_values import DAILY, HOME, MONEY, NOON, SITE, document, entry, files, picture, rendered, texts, titles
+from feed_values import (
+    DAILY,
+    HOME,
+    MONEY,
+    NOON,
+    SITE,
+    document,
+    enclosure,
+    enclosures,
+    entry,
+    files,
+    origin,
+    origins,
+    picture,
+    rendered,
+    texts,
+    titles,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from feeder.model import Category, Entry, FeedDocument
+from feeder.model import Category, Enclosure, Entry, FeedDocument, Origin
 
 GRAMMAR = etree.RelaxNG(etree.parse(Path(__file__).parent / "schemas" / "atom.rng"))
 ATOM = {"a": "http://www.w3.org/2005/Atom", "media": "http://search.yahoo.com/mrss/"}
@@ -52,6 +69,9 @@ def attributes(element: etree._Element, name: str) -> list[dict[str, str]]:
         pytest.param(entry(author=None, categories=(), tags=()), id="bare"),
         pytest.param(entry(picture=picture(), language="en", rights="CC BY"), id="picture, language, rights"),
         pytest.param(entry(picture=picture(media_type=None)), id="picture of unknown type"),
+        pytest.param(entry(origin=origin(), enclosures=(enclosure(),)), id="from a feed of somebody else's"),
+        pytest.param(entry(origin=Origin(author="Han Meimei")), id="from somebody"),
+        pytest.param(entry(enclosures=(Enclosure(url="https://cdn.example/a"),)), id="file of unknown type"),
     ],
 )
 def test_every_kind_of_entry_is_valid(made: Entry) -> None:
@@ -116,6 +136,42 @@ def test_input_15_and_16_no_enclosure_but_a_thumbnail(made: Any) -> None:
     assert [link["rel"] for link in attributes(found, "a:link")] == ["alternate"]
     assert attributes(found, "media:thumbnail") == [{"url": made.url}]
     assert found.find("media:group", ATOM) is None
+
+
+def test_a_picture_that_is_enclosed_anyway_is_not_enclosed_twice() -> None:
+    enclosed = enclosure(url=picture().url, media_type="image/png", length=70)
+    found = of_entry(entry(picture=picture(), enclosures=(enclosed, enclosure())))
+    assert attributes(found, "a:link")[1:] == [
+        {"href": picture().url, "rel": "enclosure", "type": "image/png", "length": "70"},
+        {"href": enclosure().url, "rel": "enclosure", "type": "audio/mpeg", "length": "4096"},
+    ]
+
+
+def test_of_an_enclosure_no_more_is_told_than_is_known() -> None:
+    found = of_entry(entry(enclosures=(Enclosure(url="https://cdn.example/a"),)))
+    assert attributes(found, "a:link")[1:] == [{"href": "https://cdn.example/a", "rel": "enclosure"}]
+
+
+def test_the_head_of_the_original_feed_is_the_last_of_an_entry() -> None:
+    found = of_entry(entry(origin=origin(), picture=picture()))
+    source = found[-1]
+    assert source.tag == "{http://www.w3.org/2005/Atom}source"
+    texts = {name: source.findtext(f"a:{name}", namespaces=ATOM) for name in ("id", "title", "rights", "author/a:name")}
+    assert list(texts.values()) == [origin().id, origin().title, origin().rights, origin().author]
+    assert attributes(source, "a:link") == [
+        {"rel": "self", "href": origin().url},
+        {"rel": "alternate", "href": origin().home},
+    ]
+    assert source.find("a:updated", ATOM) is None
+
+
+def test_a_feed_without_an_id_goes_by_its_address() -> None:
+    source = of_entry(entry(origin=Origin(url="https://gazette.example/rss")))[-1]
+    assert source.findtext("a:id", namespaces=ATOM) == "https://gazette.example/rss"
+
+
+def test_an_article_of_ones_own_has_no_origin() -> None:
+    assert of_entry(entry()).find("a:source", ATOM) is None
 
 
 def test_without_a_picture_there_is_no_thumbnail() -> None:
@@ -226,6 +282,28 @@ def test_whatever_is_written_is_valid_and_reads_back(
     assert got.content[0].value == content.strip()
     assert got.published_parsed[:6] == made.published.timetuple()[:6]
     assert [tag.term for tag in got.tags] == [label, "rates"]
+
+
+@given(origin=origins, enclosed=enclosures, rights=st.none() | titles)
+@settings(deadline=None)
+def test_what_comes_from_others_reads_back(origin: Origin, enclosed: tuple[Enclosure, ...], rights: str | None) -> None:
+    made = entry(origin=origin, enclosures=enclosed, rights=rights)
+    parsed(document(made))
+    found = read_back(files(document(made))["atom.xml"])
+    assert not found.bozo
+    (got,) = found.entries
+    assert (got.title, got.id, got.link, got.author) == (made.title, made.id, made.link, made.author)
+    assert got.get("rights") == (rights and rights.strip())
+    # feedparser takes every link without a type for a page.
+    assert [(each.href, each.type, each.get("length")) for each in got.enclosures] == [
+        (each.url, each.media_type or "text/html", str(each.length) if each.length else None) for each in enclosed
+    ]
+    source = got.source
+    assert (source.get("id"), source.get("title")) == (origin.id or origin.url, origin.title and origin.title.strip())
+    assert source.get("rights") == (origin.rights and origin.rights.strip())
+    assert {each.rel: each.href for each in source.get("links", [])} == {
+        rel: href for rel, href in (("self", origin.url), ("alternate", origin.home)) if href
+    }
 
 
 @given(title=titles)

@@ -7,12 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from feed_values import DAILY, HOME, MONEY, NOON, SITE, document, entry, files, picture, rendered, texts, titles
+from feed_values import (
+    DAILY,
+    HOME,
+    MONEY,
+    NOON,
+    SITE,
+    document,
+    enclosure,
+    enclosures,
+    entry,
+    files,
+    origin,
+    picture,
+    rendered,
+    texts,
+    titles,
+)
 from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
 from feeder import plan
-from feeder.model import Entry, FeedDocument, FeedRecord
+from feeder.model import Enclosure, Entry, FeedDocument, FeedRecord
 from feeder.render import render, render_indexes
 
 SCHEMA = Draft202012Validator(json.loads((Path(__file__).parent / "schemas" / "jsonfeed.json").read_bytes()))
@@ -92,6 +108,27 @@ def test_whatever_is_written_reads_back(title: str, summary: str, content: str, 
     found = item(entry(title=title, summary=summary, content=content, author=author))
     assert (found["title"], found["summary"], found["content_html"]) == (title, summary, content)
     assert found["authors"] == [{"name": author}]
+
+
+def test_enclosures_are_attachments() -> None:
+    bare = Enclosure(url="https://cdn.example/a")
+    assert item(entry(enclosures=(enclosure(), bare), picture=picture()))["attachments"] == [
+        {"url": "https://cdn.example/a.mp3", "mime_type": "audio/mpeg", "size_in_bytes": 4096},
+        {"url": "https://cdn.example/a", "mime_type": "application/octet-stream"},
+    ]
+
+
+def test_an_origin_has_no_place_here() -> None:
+    assert item(entry(origin=origin())) == item(entry())
+
+
+@given(enclosed=enclosures)
+@settings(deadline=None)
+def test_attachments_read_back(enclosed: tuple[Enclosure, ...]) -> None:
+    found = item(entry(enclosures=enclosed)).get("attachments", [])
+    assert [(each["url"], each.get("size_in_bytes")) for each in found] == [
+        (each.url, each.length) for each in enclosed
+    ]
 
 
 def records() -> list[FeedRecord]:

@@ -6,12 +6,12 @@ import re
 from dataclasses import replace
 
 import pytest
-from feed_values import DAILY, HOME, MONEY, SITE, document, entry, files, picture, texts, titles
+from feed_values import DAILY, HOME, MONEY, SITE, document, entry, files, origin, origins, picture, texts, titles
 from hypothesis import given, settings
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from feeder import plan
-from feeder.model import Entry, FeedDocument, FeedSettings
+from feeder.model import Entry, FeedDocument, FeedSettings, Origin
 
 MONEY_URL = "https://feeds.example.org/categories/%E9%87%91%E8%9E%8D/"
 
@@ -92,6 +92,35 @@ def test_an_entry_is_told_in_short(made: Entry, paragraphs: list[str]) -> None:
     assert shown(item(made), "p") == paragraphs
 
 
+@pytest.mark.parametrize(
+    ("made", "said", "addresses"),
+    [
+        pytest.param(origin(), "from Gazette & <Sons>", ["https://gazette.example/"], id="all"),
+        pytest.param(origin(home=None), "from Gazette & <Sons>", [origin().url], id="no-home"),
+        pytest.param(Origin(title="Gazette"), "from Gazette", [], id="title-only"),
+        pytest.param(
+            Origin(url="https://gazette.example/rss"),
+            "from https://gazette.example/rss",
+            ["https://gazette.example/rss"],
+            id="address-only",
+        ),
+    ],
+)
+def test_an_entry_says_where_it_comes_from(made: Origin, said: str, addresses: list[str]) -> None:
+    found = item(entry(origin=made))
+    assert shown(found, "p.by") == [f"2026-03-01 20:00 · Li Lei · {said}"]
+    assert attribute(found, "p.by a", "href") == addresses
+
+
+def test_an_author_that_is_the_origin_is_told_once() -> None:
+    found = item(entry(author="Gazette", origin=Origin(title="Gazette")))
+    assert shown(found, "p.by") == ["2026-03-01 20:00 · from Gazette"]
+
+
+def test_an_origin_without_name_and_address_is_not_spoken_of() -> None:
+    assert shown(item(entry(origin=Origin(rights="CC BY"))), "p.by") == ["2026-03-01 20:00 · Li Lei"]
+
+
 def test_the_page_runs_and_loads_nothing() -> None:
     body = files(document(entry(picture=picture()), category=MONEY))["index.html"].decode()
     found = LexborHTMLParser(body)
@@ -111,3 +140,10 @@ def test_no_text_becomes_markup(title: str, summary: str, author: str) -> None:
         for made in (entry(title=title, summary=summary, author=author), entry())
     )
     assert odd == plain
+
+
+@given(made=origins)
+@settings(deadline=None)
+def test_no_text_of_an_origin_becomes_markup(made: Origin) -> None:
+    tags = [node.tag for node in item(entry(origin=made)).css("p.by *")]
+    assert tags == ["time", "a"] if made.home or made.url else ["time"]

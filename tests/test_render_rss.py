@@ -9,12 +9,27 @@ from typing import Any
 
 import feedparser
 import pytest
-from feed_values import HOME, MONEY, NOON, document, entry, files, picture, rendered, texts, titles
+from feed_values import (
+    HOME,
+    MONEY,
+    NOON,
+    document,
+    enclosure,
+    enclosures,
+    entry,
+    files,
+    origin,
+    origins,
+    picture,
+    rendered,
+    texts,
+    titles,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from feeder.model import Category, Entry, FeedDocument
+from feeder.model import Category, Enclosure, Entry, FeedDocument, Origin
 
 NAMES = {
     "atom": "http://www.w3.org/2005/Atom",
@@ -176,6 +191,52 @@ def test_plain_text_is_escaped_as_the_profile_wants_it() -> None:
     assert b'<category domain="https://feeds.example.org/">R&#x26;D</category>' in body
 
 
+AUDIO, VIDEO = enclosure(), enclosure(url="https://cdn.example/a.mp4", media_type="video/mp4")
+IMAGE, PAPER = (
+    enclosure(url=f"https://cdn.example/{name}", media_type=kind)
+    for name, kind in (("a.png", "image/png"), ("a.pdf", "application/pdf"))
+)
+UNKNOWN = Enclosure(url="https://cdn.example/a")
+
+
+@pytest.mark.parametrize(
+    ("enclosed", "shown", "expected"),
+    [
+        pytest.param((PAPER, IMAGE, VIDEO, AUDIO), picture(), (VIDEO.url, "video/mp4", "4096"), id="to-be-seen"),
+        pytest.param((PAPER, AUDIO, VIDEO), None, (AUDIO.url, "audio/mpeg", "4096"), id="to-be-heard"),
+        pytest.param((PAPER, IMAGE), picture(), (IMAGE.url, "image/png", "4096"), id="a-picture"),
+        pytest.param((PAPER,), picture(), (picture().url, "image/png", "0"), id="the-picture-of-the-article"),
+        pytest.param((UNKNOWN, PAPER), None, (UNKNOWN.url, "application/octet-stream", "0"), id="of-unknown-type"),
+    ],
+)
+def test_there_is_one_enclosure_and_it_has_all_attributes(
+    enclosed: tuple[Enclosure, ...], shown: Any, expected: tuple[str, str, str]
+) -> None:
+    url, media_type, length = expected
+    found = item(entry(enclosures=enclosed, picture=shown))
+    assert attributes(found, "enclosure") == [{"url": url, "type": media_type, "length": length}]
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        pytest.param(origin(), [("https://gazette.example/feed.xml?a=1&b=2", "Gazette & <Sons>")], id="all"),
+        pytest.param(origin(title=None), [(origin().url, origin().url)], id="without-a-title"),
+        pytest.param(origin(url=None), [], id="without-an-address"),
+        pytest.param(None, [], id="of-ones-own"),
+    ],
+)
+def test_the_original_feed_is_named_if_it_has_an_address(
+    made: Origin | None, expected: list[tuple[str, str | None]]
+) -> None:
+    found = item(entry(origin=made)).findall("source")
+    assert [(each.get("url"), each.text) for each in found] == expected
+
+
+def test_the_name_of_an_original_feed_is_plain_text() -> None:
+    assert b">Gazette &#x26; &#x3C;Sons&#x3E;</source>" in rendered(entry(origin=origin()))[0].rss
+
+
 def test_prefixes_are_declared_once_on_the_root_whether_used_or_not() -> None:
     bare, full = (files(document(made))["rss.xml"] for made in (entry(), entry(picture=picture())))
     assert bare.count(b"xmlns:") == full.count(b"xmlns:") == 4
@@ -224,6 +285,22 @@ def test_whatever_is_written_is_well_formed_and_reads_back(
     assert back.content[0].value == content.strip()
     assert back.published_parsed[:6] == made.published.timetuple()[:6]
     assert [tag.term for tag in back.tags] == [label.strip(), "rates"]
+
+
+@given(origin=origins, enclosed=enclosures, rights=st.none() | titles)
+@settings(deadline=None)
+def test_what_comes_from_others_reads_back(origin: Origin, enclosed: tuple[Enclosure, ...], rights: str | None) -> None:
+    made = entry(origin=origin, enclosures=enclosed, rights=rights)
+    found = read_back(files(document(made))["rss.xml"])
+    assert not found.bozo
+    (got,) = found.entries
+    assert (got.title, got.id, got.link, got.author) == (made.title, made.id, made.link, made.author)
+    assert got.get("rights") == (rights and rights.strip())
+    assert len(got.enclosures) == min(len(enclosed), 1)
+    assert {each.href for each in got.enclosures} <= {each.url for each in enclosed}
+    source = got.get("source", {})
+    told = (origin.url, (origin.title or origin.url).strip()) if origin.url else (None, None)
+    assert (source.get("href"), source.get("title")) == told
 
 
 @given(title=titles, description=texts)

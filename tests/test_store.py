@@ -19,9 +19,11 @@ from feeder.model import (
     CategoryPath,
     Dating,
     Due,
+    Enclosure,
     Memory,
     Node,
     OnRemove,
+    Origin,
     Problem,
     Sighting,
     Status,
@@ -29,7 +31,20 @@ from feeder.model import (
     Verdict,
 )
 from feeder.model import Change as Decided
-from feeder.store import Fault, FaultKind, Mark, Outcome, PublishedFeed, Seen, Standing, Store, StoredBody, pack, unpack
+from feeder.store import (
+    Fault,
+    FaultKind,
+    Mark,
+    Outcome,
+    PublishedFeed,
+    Seen,
+    Standing,
+    Store,
+    StoredBody,
+    pack,
+    unpack,
+)
+from feeder.store.rows import SIGHTING_COLUMNS, sighting_values
 from feeder.store.sqlite import HISTORY, SqliteStore
 
 SECOND = timedelta(seconds=1)
@@ -398,6 +413,27 @@ any_articles = st.builds(
     link=st.none() | texts,
     guid=st.none() | texts,
     summary=st.none() | texts,
+    origin=st.none()
+    | st.builds(
+        Origin,
+        id=st.none() | texts,
+        title=st.none() | texts,
+        url=st.none() | texts,
+        home=st.none() | texts,
+        author=st.none() | texts,
+        rights=st.none() | texts,
+    ),
+    rights=st.none() | texts,
+    language=st.none() | texts,
+    enclosures=st.lists(
+        st.builds(
+            Enclosure,
+            url=texts,
+            media_type=st.none() | texts,
+            length=st.none() | st.integers(0, (1 << 53) - 1),
+        ),
+        max_size=3,
+    ).map(tuple),
     body_hash=hashes,
     text_hash=hashes,
     item_hash=hashes,
@@ -431,6 +467,15 @@ def test_a_sighting_comes_back_as_it_went(polled: Store, sighting: Sighting, key
     assert key in known.owners
     [shown] = polled.shown([sighting.id]).values()
     assert shown == dedup.show([sighting], memory, rules=RULES, now=SEEN)
+
+
+def test_what_only_feeds_of_others_bring_takes_no_room_elsewhere() -> None:
+    own = Sighting(source="newsroom", locator="a.md", id=ID, article=article(), first_seen=NOON, published=NOON)
+    foreign = replace(own, article=article(rights="CC BY", enclosures=(Enclosure(url="https://a.example/"),)))
+    extras = [
+        dict(zip(SIGHTING_COLUMNS, sighting_values(each, "x", ""), strict=True))["extra"] for each in (own, foreign)
+    ]
+    assert extras == [None, '{"rights":"CC BY","enclosures":[{"url":"https://a.example/"}]}']
 
 
 def test_a_key_keeps_its_first_owner(polled: Store) -> None:

@@ -56,6 +56,7 @@ def test_files_lie_in_the_directory(category: Category, path: str) -> None:
         pytest.param(f"https://{'例' * 70}.example/", f"https://{'%E4%BE%8B' * 70}.example/", id="no such host"),
         pytest.param("https://[::1]:8080/[a]", "https://[::1]:8080/%5Ba%5D", id="brackets"),
         pytest.param("https://a.example/100%", "https://a.example/100%25", id="lone percent"),
+        pytest.param("HTTPS://A.example/A", "https://A.example/A", id="capitals"),
         pytest.param("/a b", "/a%20b", id="no host"),
     ],
 )

@@ -60,6 +60,17 @@ def test_a_document_that_breaks_the_program_is_broken_and_says_how(tree: Path) -
     assert reading.reason == "could not be read: AttributeError: 'str' object has no attribute 'nonsense'"
 
 
+def test_documents_are_read_in_their_order_however_large_they_are(tree: Path) -> None:
+    long = "The bridge is long. " * (work.TOGETHER // 40)
+    bodies = {"a.md": GOOD, "b.md": GOOD + long, "c.md": "", "d.md": GOOD + long, "e.md": GOOD + 4 * long, "f.md": GOOD}
+    for locator, text in bodies.items():
+        (tree / locator).write_text(text)
+    *readings, gone = work.read(job(tree, *bodies, "gone.md"))
+    assert gone is None
+    for locator, reading in zip(bodies, readings, strict=True):
+        assert [reading] == work.read(job(tree, locator))
+
+
 def test_what_an_unforeseen_fault_says_is_one_short_line_of_text() -> None:
     said = work.unforeseen(ValueError("one\ntwo \0 " + "x" * 1000))
     assert said.startswith("ValueError: one two x")
@@ -97,6 +108,36 @@ def test_a_body_that_breaks_the_program_leaves_its_entry_out(tree: Path) -> None
     )
     assert served.problem is not None
     assert served.problem.startswith("could not be rendered: Selectolax")
+
+
+def polled_job(tree: Path, locator: str) -> work.EntryJob:
+    """Return the job of an article whose title is its locator, as it lies in *tree*."""
+    source = build.source(path=tree)
+    shown = replace(feed_values.shown(title=locator), locator=locator)
+    return entry_job(shown=shown, source=source, digest=work.digest_of(fetcher_of(source).read(source, locator)))
+
+
+@pytest.mark.parametrize("portion", [1, 30, work.PORTION])
+def test_each_article_gets_its_own_entry_however_few_fit_in_memory(
+    tree: Path, portion: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "PORTION", portion)
+    names = [f"{number}.md" for number in range(5)]
+    for name in names:
+        (tree / name).write_text(f"---\ntitle: Told\n---\nThis is told in {name}.\n")
+    jobs = [polled_job(tree, name) for name in names]
+    (tree / "1.md").write_text("---\ntitle: Told\n---\nThis is another text.\n")
+    jobs[3] = replace(jobs[3], body=pack(Body(content="<p>This was told in 3.md.</p>", summary="")))
+    made = work.render(work.RenderJob(site=feed_values.SITE, formats=tuple(Format), entries=tuple(jobs)))
+    told = {number: f" told in {number}.md." for number in (0, 2, 3, 4)}
+    assert [number for number, one in enumerate(made) if one.entry is None] == [1]
+    assert all(told[number].encode() in made[number].entry.json for number in told)  # type: ignore[union-attr]
+    assert [one.is_outdated for one in made] == [False, True, False, False, False]
+    assert [bool(one.body) for one in made] == [True, False, True, False, True]
+
+
+def test_no_articles_make_no_entries() -> None:
+    assert work.render(work.RenderJob(site=feed_values.SITE, formats=tuple(Format), entries=())) == []
 
 
 def test_a_document_that_breaks_the_program_is_told_by_a_preview(tree: Path) -> None:

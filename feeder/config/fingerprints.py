@@ -11,7 +11,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from feeder.config.loading import Config
-from feeder.model import CategorySettings, FeedSettings, Select, Site, Source
+from feeder.model import CategorySettings, FeedSettings, Patterns, Select, Site, Source
 
 READ_VERSION: Final = 1  # raise it when the same settings read the same document otherwise than before
 RENDER_VERSION: Final = 1  # raise it when the same settings render the same articles otherwise than before
@@ -34,6 +34,7 @@ READ_OF_SOURCE: Final = (
     "remove",
     "dedup",
 )
+READ_OF_PATTERNS: Final = ("only", "without")  # as well, of a source that has some
 READ_OF_URL: Final = (  # as well, of a source that has one: an answer of before is of no use
     "url",
     "kind",
@@ -91,8 +92,10 @@ NEITHER_OF_FEEDS: Final = ("settle",)
 def fingerprint(source: Source, site: Site) -> str:
     """Return the hash of all that shapes how a document of *source* is read."""
     aliases = [(each.path, each.same_as) for each in site.categories if each.same_as]
-    of_url = [_picked(source, READ_OF_URL)] if source.url else []
-    return _hash(READ_VERSION, _picked(source, READ_OF_SOURCE), _picked(site, READ_OF_SITE), sorted(aliases), *of_url)
+    further = [_picked(source, READ_OF_URL)] if source.url else []
+    if source.only or source.without:
+        further.append(_picked(source, READ_OF_PATTERNS))
+    return _hash(READ_VERSION, _picked(source, READ_OF_SOURCE), _picked(site, READ_OF_SITE), sorted(aliases), *further)
 
 
 def render_fingerprint(config: Config) -> str:
@@ -109,7 +112,7 @@ def _hash(*values: object) -> str:
     return sha256(json.dumps(values, default=_plain, sort_keys=True).encode()).hexdigest()
 
 
-def _plain(value: timedelta | ZoneInfo | CategorySettings | Select) -> object:
+def _plain(value: timedelta | ZoneInfo | CategorySettings | Patterns | Select) -> object:
     """Return what JSON has no word for, the same in every version of Python."""
     if isinstance(value, timedelta):
         return value.total_seconds()

@@ -30,7 +30,7 @@ from feeder.config.schema import (
     unknown_key,
 )
 from feeder.errors import ConfigError
-from feeder.model import UTC_ZONE, CategorySettings, FeedSettings, Select, Site, Source
+from feeder.model import UTC_ZONE, CategorySettings, FeedSettings, Patterns, Select, Site, Source
 from feeder.urls import is_own
 
 _ReadPath: TypeAlias = Callable[[Path, str], Path]
@@ -316,6 +316,9 @@ def _source(table: SourceTable, file: File, *, order: int, zone: ZoneInfo) -> So
             given[key] = tuple(sorted(given[key].items()))
     if table.select:
         given["select"] = Select(**table.select.given())
+    for key, patterns in (("only", table.only), ("without", table.without)):
+        if patterns:
+            given[key] = Patterns(**patterns.given())
     return Source(**given)
 
 

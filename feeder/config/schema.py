@@ -93,6 +93,7 @@ PathOfNames = Annotated[CategoryPath, PlainValidator(values.category)]
 Count = Annotated[int, Field(gt=0, le=MOST)]
 Selector = Annotated[str, PlainValidator(values.page_selector)]
 Lines: TypeAlias = list[Line]
+Regexes: TypeAlias = list[Annotated[str, PlainValidator(values.pattern)]]
 
 
 class Table(BaseModel):
@@ -168,6 +169,15 @@ class CategoryTable(Table):
     same_as: PathOfNames | None = None
 
 
+class PatternsTable(Table):
+    """``[source.only]`` and ``[source.without]``."""
+
+    title: Regexes | None = None
+    author: Regexes | None = None
+    category: Regexes | None = None
+    link: Regexes | None = None
+
+
 class DefaultsTable(Table):
     """``[defaults]``, for the sources of its file."""
 
@@ -193,6 +203,8 @@ class DefaultsTable(Table):
     base_url: Url | None = None
     image: Annotated[ImagePolicy, _one_of(ImagePolicy)] | None = None
     remove: list[Annotated[str, PlainValidator(values.selector)]] | None = None
+    only: PatternsTable | None = None
+    without: PatternsTable | None = None
     keep_deleted: bool | None = None
     withdraw_after: Duration | None = None
     on_remove: Annotated[OnRemove, _one_of(OnRemove)] | None = None
@@ -299,7 +311,8 @@ def keys() -> tuple[str, ...]:
     category = (f"categories.*.{key}" for key in CategoryTable.model_fields)
     source = (f"source.{key}" for key in SourceTable.model_fields)
     select = (f"source.select.{key}" for key in SelectTable.model_fields)
-    return ("include", *once, *category, "defaults", *source, *select)
+    patterns = (f"source.{name}.{key}" for name in ("only", "without") for key in PatternsTable.model_fields)
+    return ("include", *once, *category, "defaults", *source, *select, *patterns)
 
 
 REASONS: Final[Mapping[str, str]] = MappingProxyType(

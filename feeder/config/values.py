@@ -285,6 +285,16 @@ def selector(value: object) -> str:
     return text
 
 
+def pattern(value: object) -> str:
+    """Return a regular expression as RE2 has them."""
+    # Few configs have one, and RE2 need not be loaded for the others.
+    from feeder.filters import check_pattern  # noqa: PLC0415
+
+    text = line(value)
+    check_pattern(text)
+    return text
+
+
 def page_selector(value: object) -> str:
     """Return a CSS selector that the reader of web pages understands; it knows some that others do not."""
     # Few configs have one, and the import takes longer than the rest of most commands.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from feeder.fetch.directory import DirectoryFetcher
@@ -35,6 +36,9 @@ class Fetcher(Protocol):
             FetchError: It cannot be read (vanished, permission, too large, not a regular file).
             Unsettled: It changed while it was read.
         """
+
+    def reading(self, source: Source) -> AbstractContextManager[Callable[[str], Snapshot]]:
+        """Give what `read` is for one locator after another; it may keep open what serves the next one."""
 
 
 def fetcher_of(_source: Source) -> Fetcher:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import Final
@@ -21,6 +21,8 @@ LEFT_OUT: Final = "_drafts"  # the name that Hexo and Jekyll give the directory 
 # A link is never followed by the kernel, and nothing we open can block us or become our terminal.
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _DOCUMENT: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+# To go on from a directory one need not be allowed to list it; where the system cannot say so, one must be.
+_FOLDER: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 
 # What a locator cannot hold as it is: the escape itself, controls, line separators, bytes that are not UTF-8.
 _UNSAFE: Final = re.compile("[%\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -73,17 +75,17 @@ class DirectoryFetcher:
             Oversized: It is too large.
             Unsettled: It changed while it was read.
         """
-        root, below = _root(source), _below(locator)
+        with self.reading(source) as read:
+            return read(locator)
+
+    @contextmanager
+    def reading(self, source: Source) -> Iterator[Callable[[str], Snapshot]]:
+        """Give what `read` is for one locator after another, quicker where neighbours follow each other."""
+        reader = _Reader(source)
         try:
-            document = _open(root, below, locator)
-            try:
-                return _snapshot(document, locator)
-            finally:
-                os.close(document)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise Vanished(locator, "vanished") from error
-        except OSError as error:
-            raise FetchError(locator, _reason(error)) from error
+            yield reader.read
+        finally:
+            reader.close()
 
 
 def locator_of(root: Path, path: Path) -> str:
@@ -346,21 +348,61 @@ def _character_class(body: str) -> str:
 # ---------------------------------------------------------------- reading
 
 
-def _open(root: str, below: str, locator: str) -> int:
-    """Open a regular file of the source for reading, whatever links lie on the way."""
-    path = f"{root}/{below}"
-    status = os.lstat(path)
-    if S_ISLNK(status.st_mode):
-        path = _target(root, below)
-        status = os.lstat(path)
-    if not S_ISREG(status.st_mode):
-        raise FetchError(locator, NOT_REGULAR)
-    document = os.open(path, _DOCUMENT)
-    real = _real(document, path)
-    if real != path and not _is_inside(real, root):  # a directory on the way is a link
-        os.close(document)
-        raise FetchError(locator, "lies outside of the source")
-    return document
+class _Reader:
+    """Reads documents of a source, and keeps the directory of the last one open."""
+
+    def __init__(self, source: Source) -> None:
+        self._root = _root(source)
+        self._path: str | None = None  # of the directory that is open
+        self._opened = -1
+
+    def read(self, locator: str) -> Snapshot:
+        """Return the bytes at *locator*; see `DirectoryFetcher.read`."""
+        below = _below(locator)
+        try:
+            document = self._open(below, locator)
+            try:
+                return _snapshot(document, locator)
+            finally:
+                os.close(document)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise Vanished(locator, "vanished") from error
+        except OSError as error:
+            raise FetchError(locator, _reason(error)) from error
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        if self._path is not None:
+            self._path = None
+            os.close(self._opened)
+
+    def _open(self, below: str, locator: str) -> int:
+        """Open a regular file of the source for reading, whatever links lie on the way."""
+        path, _, name = f"{self._root}/{below}".rpartition("/")
+        self._enter(path, locator)
+        mode = os.stat(name, dir_fd=self._opened, follow_symlinks=False).st_mode
+        if S_ISLNK(mode):
+            path, _, name = _target(self._root, below).rpartition("/")
+            self._enter(path, locator)
+            mode = os.stat(name, dir_fd=self._opened, follow_symlinks=False).st_mode
+        if not S_ISREG(mode):
+            raise FetchError(locator, NOT_REGULAR)
+        return os.open(name, _DOCUMENT, dir_fd=self._opened)
+
+    def _enter(self, path: str, locator: str) -> None:
+        """Open the directory *path*, which must lie inside the source, unless it is open.
+
+        What is looked up in an open directory is in it: whether links on the way lead out is asked once for all names.
+        """
+        if path == self._path:
+            return
+        self.close()
+        self._opened = os.open(path, _FOLDER)
+        self._path = path
+        real = _real(self._opened, path)
+        if real != path and not _is_inside(f"{real}/", self._root):
+            self.close()
+            raise FetchError(locator, "lies outside of the source")
 
 
 def _target(root: str, below: str) -> str:
@@ -399,7 +441,7 @@ def _snapshot(document: int, locator: str) -> Snapshot:
 
 def _read_all(document: int, size: int) -> bytes:
     """Read *size* bytes, or one more if there are more: the file has grown."""
-    body = b""
-    while len(body) <= size and (chunk := os.read(document, size + 1 - len(body))):
+    body = os.read(document, size + 1)
+    while len(body) < size and (chunk := os.read(document, size + 1 - len(body))):
         body += chunk
     return body

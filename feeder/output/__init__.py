@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -24,8 +24,8 @@ class Output(Protocol):
     def remove(self, paths: Iterable[str]) -> tuple[str, ...]:
         """Remove the files at *paths* and directories left empty; return those that were there."""
 
-    def stamp(self, path: str) -> str | None:
-        """Return a token that moves when the file at *path* is altered by anybody; None: not there."""
+    def stamps(self, paths: Iterable[str]) -> Mapping[str, str]:
+        """Return for each file at *paths* that is there a token that moves when anybody alters it."""
 
     def read(self, path: str) -> bytes | None:
         """Return the file's bytes, or None if it is not there."""

@@ -6,10 +6,11 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from stat import S_ISREG
 from types import TracebackType
@@ -83,14 +84,14 @@ class FileOutput:
                 flush(tree.changed)
         return tuple(removed)
 
-    def stamp(self, path: str) -> str | None:
-        """Return a token that moves when the file at *path* is altered by anybody; None: not there."""
-        status = self._status(path)
-        return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}" if status else None
+    def stamps(self, paths: Iterable[str]) -> Mapping[str, str]:
+        """Return for each file at *paths* that is there a token that moves when anybody alters it."""
+        found = ((path, status) for path, status in self._statuses(paths) if status)
+        return {path: f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}" for path, status in found}
 
     def written(self, path: str) -> datetime | None:
         """Return when the file at *path* was written, or None if it is not there."""
-        status = self._status(path)
+        ((_, status),) = self._statuses([path])
         return datetime.fromtimestamp(status.st_mtime, UTC) if status else None
 
     def read(self, path: str) -> bytes | None:
@@ -122,10 +123,21 @@ class FileOutput:
                     swept += 1
         return swept
 
-    def _status(self, path: str) -> os.stat_result | None:
-        *parents, name = _parts(path)
-        with _told(path), suppress(*_ABSENT), _Tree(self._root) as tree:
-            return _status(tree.enter(tuple(parents)), name)
+    def _statuses(self, paths: Iterable[str]) -> Iterator[tuple[str, os.stat_result | None]]:
+        rest = iter(paths)
+        while part := list(islice(rest, BATCH_FILES)):
+            with ExitStack() as opened:
+                tree = self._entered(opened)
+                for path in part:
+                    *parents, name = _parts(path)
+                    status = None
+                    with _told(path), suppress(*_ABSENT):
+                        status = _status(tree.enter(tuple(parents)), name) if tree else None
+                    yield path, status
+
+    def _entered(self, opened: ExitStack) -> _Tree | None:
+        with _told(str(self._root)), suppress(*_ABSENT):
+            return opened.enter_context(_Tree(self._root))
         return None
 
 

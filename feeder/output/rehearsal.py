@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 
 from feeder.model import FeedFile
@@ -21,11 +21,11 @@ class Rehearsal:
 
     def remove(self, paths: Iterable[str]) -> tuple[str, ...]:
         """Return the paths of those files that would be removed."""
-        return tuple(path for path in paths if self._output.stamp(path) is not None)
+        return tuple(self._output.stamps(paths))
 
-    def stamp(self, path: str) -> str | None:
-        """Return the file's stamp as it is."""
-        return self._output.stamp(path)
+    def stamps(self, paths: Iterable[str]) -> Mapping[str, str]:
+        """Return the files' stamps as they are."""
+        return self._output.stamps(paths)
 
     def read(self, path: str) -> bytes | None:
         """Return the file's bytes as they are."""

@@ -119,6 +119,7 @@ _NAMES: Mapping[Dialect, Names] = {
 
 _TRUE = frozenset({"true", "yes", "1", "on"})
 _FALSE = frozenset({"false", "no", "0", "off"})
+_SWITCHES = _TRUE | _FALSE
 _LEFT_OUT = (
     ("draft", _TRUE, "draft"),
     ("published", _FALSE, "published: false"),
@@ -128,6 +129,7 @@ _LEFT_OUT = (
     ("status", frozenset({"hidden", "private", "skip"}), "hidden"),
     ("eleventyexcludefromcollections", _TRUE, "excluded from collections"),
 )
+_LEFT_OUT_KEYS = frozenset(key for key, _, _ in _LEFT_OUT)
 
 # Keys that only one dialect has.
 _MARKS = (
@@ -148,11 +150,7 @@ def _keys(*words: str) -> frozenset[str]:
 TITLE_KEYS = _keys("title")
 LIST_KEYS = _keys("categories", "tags", "author", "image")
 KNOWN_KEYS = (
-    _keys(*_NAMES[Dialect.HEXO])
-    | {key for key, _, _ in _LEFT_OUT}
-    | _ALL_MARKS
-    | _OBSIDIAN_WITHOUT_TITLE
-    | {"layout", "comments"}
+    _keys(*_NAMES[Dialect.HEXO]) | _LEFT_OUT_KEYS | _ALL_MARKS | _OBSIDIAN_WITHOUT_TITLE | {"layout", "comments"}
 )
 
 _DATED_NAME = re.compile(r"(\d{4}-\d{1,2}-\d{1,2})-(.+)")
@@ -171,7 +169,9 @@ def to_item(
     dialect = source.dialect
     if dialect is Dialect.AUTO:
         dialect = hint or _dialect_of(fields, locator)
-    reading = _Reading(fields=fields, names=_names(source.dialect, dialect, source.fields), dialect=dialect)
+    reading = _Reading(
+        fields=fields, names=_names(source.dialect, dialect, source.fields, frozenset(fields)), dialect=dialect
+    )
     return RawItem(
         locator=locator,
         dialect=dialect,
@@ -203,14 +203,23 @@ def _dialect_of(fields: Fields, locator: str) -> Dialect:
     return Dialect.HEXO
 
 
+@lru_cache(maxsize=256)  # a generator writes the same keys into all its documents
+def _names(asked: Dialect, dialect: Dialect, ours: tuple[tuple[str, str], ...], present: frozenset[str]) -> Names:
+    """Return the keys of each word that are *present*, the preferred one first."""
+    names = ((word, tuple(key for key in keys if key in present)) for word, keys in _all_names(asked, dialect, ours))
+    return {word: keys for word, keys in names if keys}
+
+
 @lru_cache(maxsize=64)
-def _names(asked: Dialect, dialect: Dialect, ours: tuple[tuple[str, str], ...]) -> Names:
+def _all_names(
+    asked: Dialect, dialect: Dialect, ours: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return the keys of each word: the config's, the dialect's, and with AUTO those of all others."""
     others = tuple(_NAMES.values()) if asked is Dialect.AUTO else ()
     configured = {word: (key.strip().lower(),) for word, key in ours}
     tables = (configured, _NAMES[dialect], *others)
     words = dict.fromkeys(word for table in tables for word in table)
-    return {word: tuple(dict.fromkeys(key for table in tables for key in table.get(word, ()))) for word in words}
+    return tuple((word, tuple(dict.fromkeys(key for table in tables for key in table.get(word, ())))) for word in words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,13 +299,13 @@ def _image(value: Value) -> str | None:
         folded = _folded(value)
         return next((image for key in _IMAGE_KEYS if (image := _image(folded.get(key)))), None)
     text = _text(value)
-    return text if text and text.strip().lower() not in _FALSE | _TRUE else None
+    return text if text and text.strip().lower() not in _SWITCHES else None
 
 
 def _link(value: Value) -> str | None:
     """Return a link, unless it is a switch or a template of its generator."""
     text = _text(value)
-    if text is None or text.strip().lower() in _FALSE | _TRUE or _TEMPLATE.search(text):
+    if text is None or text.strip().lower() in _SWITCHES or _TEMPLATE.search(text):
         return None
     return text
 
@@ -307,11 +316,12 @@ def _folded(value: dict[str, Value]) -> dict[str, Value]:
 
 def _left_out(fields: Fields, locator: str) -> str | None:
     """Return why the author does not want it shown, if so."""
-    for key, words, reason in _LEFT_OUT:
-        value = fields.get(key)
-        if isinstance(value, str) and value.strip().lower() in words:
-            return reason
-    return "in _drafts" if "_drafts" in locator.split("/") else None
+    if not _LEFT_OUT_KEYS.isdisjoint(fields):
+        for key, words, reason in _LEFT_OUT:
+            value = fields.get(key)
+            if isinstance(value, str) and value.strip().lower() in words:
+                return reason
+    return "in _drafts" if "_drafts" in locator and "_drafts" in locator.split("/") else None
 
 
 def _title_of_file(dialect: Dialect, locator: str) -> str | None:

@@ -27,7 +27,7 @@ from feeder.parse import frontmatter
 from feeder.parse.feed import read_feed
 from feeder.parse.kinds import kind_of, surprise
 from feeder.parse.page import find_feed, read_page
-from feeder.pipeline.work import unforeseen
+from feeder.pipeline.work import unforeseen, unwanted
 from feeder.store import Document, pack_document
 
 
@@ -151,11 +151,14 @@ def _reading(raw: RawItem, job: AnswerJob, never: frozenset[str]) -> Reading:
         return Reading(place=place, status=Status.LEFT_OUT, digest=digest, reason=raw.left_out)
     try:
         article = normalize.normalize(raw, job.source, job.site)
+        left_out = unwanted(article, job.source)
     except InvalidItem as error:
         return Reading(place=place, status=Status.BROKEN, digest=digest, reason=str(error))
     except Exception as error:  # noqa: BLE001 - one item must not cost the feed its poll
         reason = f"could not be read: {unforeseen(error)}"
         return Reading(place=place, status=Status.BROKEN, digest=digest, reason=reason)
+    if left_out:
+        return Reading(place=place, status=Status.LEFT_OUT, digest=digest, reason=left_out)
     return Reading(
         place=place,
         status=Status.GOOD,

@@ -34,7 +34,7 @@ from feeder.store import Mark, PublishedFeed, StoredBody
 
 BATCH = 24  # nodes written with one flush to the disk
 AHEAD = 2  # batches being rendered while one is written: enough to keep all cores busy while the disk is waited for
-JOB = 48  # entries in one job of a worker
+JOB = 64  # entries in one job of a worker: each step is done for all of them, so more are faster, but harder to share
 MANY = 400  # entries to render that are worth starting processes for
 CACHED_BYTES = 48 << 20  # of rendered entries: enough for a category's children until its own turn comes
 RETRY = timedelta(minutes=1)  # for a feed that could not be written
@@ -96,7 +96,9 @@ def audit(parts: Parts) -> int:
 
 def check(parts: Parts) -> int:
     """Mark the nodes whose files were altered, lost, failed, or rendered with other settings; return how many."""
-    bad = [feed.node for feed in parts.store.feeds() if not _is_current(feed, parts)]
+    feeds = parts.store.feeds()
+    stamps = parts.output.stamps(path for feed in feeds for path, _, _ in feed.files)
+    bad = [feed.node for feed in feeds if not _is_current(feed, stamps, parts)]
     if not _are_indexes_current(parts):
         bad.append(())
     bad += failed_feeds(parts.store)  # other settings may have mended them
@@ -119,10 +121,8 @@ def selected(node: Node, parts: Parts) -> tuple[str, ...]:
     return tuple(listed.id for listed in chosen)
 
 
-def _is_current(feed: PublishedFeed, parts: Parts) -> bool:
-    return feed.fingerprint == parts.fingerprint and all(
-        parts.output.stamp(path) == stamp for path, _, stamp in feed.files
-    )
+def _is_current(feed: PublishedFeed, stamps: Mapping[str, str], parts: Parts) -> bool:
+    return feed.fingerprint == parts.fingerprint and all(stamps.get(path) == stamp for path, _, stamp in feed.files)
 
 
 def _are_indexes_current(parts: Parts) -> bool:
@@ -361,7 +361,8 @@ def _document(node: Node, entries: Sequence[RenderedEntry], kitchen: _Kitchen) -
 def _serve(plates: Sequence[_Plate], kitchen: _Kitchen, now: datetime) -> None:
     parts, published = kitchen.parts, kitchen.published
     written = parts.output.publish(file for plate in plates for file in plate.files)
-    feeds = [_published_feed(plate, parts) for plate in plates]
+    stamps = parts.output.stamps(file.path for plate in plates for file in plate.files)
+    feeds = [_published_feed(plate, stamps, parts) for plate in plates]
     # Removed while the store still knows them: a crash in between leaves no file that nobody would ever remove.
     keep = {path for feed in feeds for path, _, _ in feed.files}
     removed = parts.output.remove(kitchen.shelf.left_by({feed.node for feed in feeds}, keep=keep))
@@ -379,12 +380,12 @@ def _serve(plates: Sequence[_Plate], kitchen: _Kitchen, now: datetime) -> None:
     published.removed += removed
 
 
-def _published_feed(plate: _Plate, parts: Parts) -> PublishedFeed:
+def _published_feed(plate: _Plate, stamps: Mapping[str, str], parts: Parts) -> PublishedFeed:
     return PublishedFeed(
         node=plate.node,
         fingerprint=parts.fingerprint,
         updated=plate.document.updated,
-        files=tuple((f.path, sha256(f.body).hexdigest(), parts.output.stamp(f.path) or "") for f in plate.files),
+        files=tuple((f.path, sha256(f.body).hexdigest(), stamps.get(f.path, "")) for f in plate.files),
         ids=tuple(entry.id for entry in plate.document.entries),
         count=len(plate.document.entries),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from feeder import memo as memory
 from feeder.categories import lineage, node
@@ -12,9 +13,11 @@ from feeder.errors import FetchError, Gone, ToldToWait
 from feeder.memo import Memo
 from feeder.model import Answer, Article, CategoryPath, Node, Reading, Source, SourceKind, Status
 from feeder.pipeline import Parts, polling
-from feeder.pipeline.answers import Received
 from feeder.pipeline.polling import Polled
 from feeder.store import Seen, SourceState
+
+if TYPE_CHECKING:  # what reads feeds and pages takes a while to load, and few sites have any
+    from feeder.pipeline.answers import Received
 
 OLDER = "older than the newest that a new source brings"
 _LAST = ""  # sorts before any date

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
+from typing import NamedTuple
 
 from feeder import dedup, html, normalize, plan
 from feeder.errors import (
@@ -20,11 +22,14 @@ from feeder.errors import (
 from feeder.fetch import fetcher_of
 from feeder.html import safe_text
 from feeder.model import (
+    Article,
     Body,
     Category,
     ContentPolicy,
+    Entry,
     Format,
     Place,
+    RawItem,
     Reading,
     RenderedEntry,
     Shown,
@@ -32,19 +37,30 @@ from feeder.model import (
     Snapshot,
     Source,
     Status,
-    sendable,
 )
 from feeder.parse import parser_of
-from feeder.render import render_entry
-from feeder.store import Seen, pack, unpack, unpack_document
+from feeder.render import render_entries
+from feeder.store import Document, Seen, pack, unpack, unpack_document
+from feeder.travel import travels
 
 HTML_NAME = "item.html"  # what a body that is HTML for certain is cleaned as
 LONGEST_REASON = 200  # characters; an error of a library may quote its whole input
+TOGETHER = 128 << 10  # bytes of documents that are parsed before the first is normalized; a core's own cache holds more
+PORTION = 4_000_000  # characters of documents that one process holds before it cleans them
+OUTDATED = "its document is not what it was when it was polled"
 FRESH_SECONDS = 10  # a document younger than this, with open front matter, may still be being written
 _STATUSES = {Unsettled: Status.UNSETTLED, Oversized: Status.BROKEN}  # any other failure: UNREADABLE
 
 
-@sendable
+class _Parsed(NamedTuple):
+    """A document on its way from the parser to being normalized."""
+
+    place: Place
+    digest: bytes
+    raw: RawItem
+
+
+@travels
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadJob:
     """Documents to be read. `everything`: also those whose bytes are as before."""
@@ -57,7 +73,7 @@ class ReadJob:
     is_last: bool = False  # no more patience with documents that are being written
 
 
-@sendable
+@travels
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryJob:
     """An article to be rendered. `body` is at hand, or read from the document with this digest; else `spare` serves."""
@@ -81,7 +97,7 @@ class RenderJob:
     entries: tuple[EntryJob, ...]
 
 
-@sendable
+@travels
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
     """An entry, or why there is none; `body` only where it was cleaned just now."""
@@ -96,12 +112,31 @@ class Served:
 def read(job: ReadJob) -> list[Reading | None]:
     """Return a reading for each of the job's documents, or None for one that is not there any more."""
     never = dedup.never_shared(job.site)
-    return [_read_one(seen, job, never) for seen in job.seen]
+    with fetcher_of(job.source).reading(job.source) as fetch:
+        parts = _in_parts(_parsed(seen, job, fetch) for seen in job.seen)
+        return [_finished(document, job, never) for part in parts for document in part]
 
 
-def _read_one(seen: Seen, job: ReadJob, never: frozenset[str]) -> Reading | None:
+def _in_parts(documents: Iterable[_Parsed | Reading | None]) -> Iterator[list[_Parsed | Reading | None]]:
+    """Yield *documents* some at a time.
+
+    Doing one thing to many documents, then the next to all of them, takes a tenth less time than doing all to each:
+    the processor still has the code in its caches.
+    """
+    part: list[_Parsed | Reading | None] = []
+    size = 0
+    for document in documents:
+        part.append(document)
+        size += document.place.size if document else 0
+        if size >= TOGETHER:
+            yield part
+            part, size = [], 0
+    yield part
+
+
+def _parsed(seen: Seen, job: ReadJob, fetch: Callable[[str], Snapshot]) -> _Parsed | Reading | None:
     try:
-        snapshot = fetcher_of(job.source).read(job.source, seen.place.locator)
+        snapshot = fetch(seen.place.locator)
     except Vanished:
         return None  # the next scan will miss it
     except FetchError as error:
@@ -109,25 +144,26 @@ def _read_one(seen: Seen, job: ReadJob, never: frozenset[str]) -> Reading | None
     digest = digest_of(snapshot)
     if digest == seen.digest and not job.everything:
         return Reading(place=snapshot.place, status=Status.SAME, digest=digest)
-    return _understood(snapshot, digest, job, never)
-
-
-def _understood(snapshot: Snapshot, digest: bytes, job: ReadJob, never: frozenset[str]) -> Reading:
-    place = snapshot.place
     try:
-        raw = parser_of(job.source).parse(snapshot, job.source)
-        if raw.left_out:
-            return Reading(place=place, status=Status.LEFT_OUT, digest=digest, reason=raw.left_out)
+        return _Parsed(snapshot.place, digest, parser_of(job.source).parse(snapshot, job.source))
+    except Exception as error:  # noqa: BLE001 - one document must not cost the source its poll
+        return _failed(error, snapshot.place, digest, job)
+
+
+def _finished(document: _Parsed | Reading | None, job: ReadJob, never: frozenset[str]) -> Reading | None:
+    if not isinstance(document, _Parsed):
+        return document
+    place, digest, raw = document
+    if raw.left_out:
+        return Reading(place=place, status=Status.LEFT_OUT, digest=digest, reason=raw.left_out)
+    try:
         article = normalize.normalize(raw, job.source, job.site)
         told = (*raw.warnings, *normalize.warnings(raw, article, job.source, job.site))
-    except Unfinished as error:
-        status = Status.UNSETTLED if _is_fresh(place, job) else Status.BROKEN
-        return Reading(place=place, status=status, digest=digest, reason=str(error))
-    except (ParseError, InvalidItem) as error:
-        return Reading(place=place, status=Status.BROKEN, digest=digest, reason=str(error))
-    except Exception as error:  # noqa: BLE001 - one document must not cost the source its poll
-        reason = f"could not be read: {unforeseen(error)}"
-        return Reading(place=place, status=Status.BROKEN, digest=digest, reason=reason)
+        left_out = unwanted(article, job.source)
+    except Exception as error:  # noqa: BLE001 - as above
+        return _failed(error, place, digest, job)
+    if left_out:
+        return Reading(place=place, status=Status.LEFT_OUT, digest=digest, reason=left_out)
     return Reading(
         place=place,
         status=Status.GOOD,
@@ -139,60 +175,114 @@ def _understood(snapshot: Snapshot, digest: bytes, job: ReadJob, never: frozense
     )
 
 
+def _failed(error: Exception, place: Place, digest: bytes, job: ReadJob) -> Reading:
+    is_awaited = isinstance(error, Unfinished) and _is_fresh(place, job)
+    is_foreseen = isinstance(error, ParseError | InvalidItem)
+    reason = str(error) if is_foreseen else f"could not be read: {unforeseen(error)}"
+    return Reading(place=place, status=Status.UNSETTLED if is_awaited else Status.BROKEN, digest=digest, reason=reason)
+
+
 def _is_fresh(place: Place, job: ReadJob) -> bool:
     return not job.is_last and job.now.timestamp() - place.mtime_ns / 1e9 < FRESH_SECONDS
 
 
 def render(job: RenderJob) -> list[Served]:
     """Return an entry for each article, or why there is none."""
-    return [_render_one(entry, job.site, job.formats) for entry in job.entries]
-
-
-def _render_one(job: EntryJob, site: Site, formats: tuple[Format, ...]) -> Served:
-    id_ = job.shown.id
     try:
-        return _rendered(job, site, formats)
+        return _rendered(job.entries, job)
+    except Exception:  # noqa: BLE001 - one entry must not cost the others their feeds
+        return [_rendered_alone(entry, job) for entry in job.entries]
+
+
+def _rendered_alone(entry: EntryJob, job: RenderJob) -> Served:
+    try:
+        return _rendered((entry,), job)[0]
     except FeederError as error:
-        return Served(id=id_, problem=str(error))
+        return Served(id=entry.shown.id, problem=str(error))
     except Exception as error:  # noqa: BLE001 - one entry must not cost the others their feeds
-        return Served(id=id_, problem=f"could not be rendered: {unforeseen(error)}")
+        return Served(id=entry.shown.id, problem=f"could not be rendered: {unforeseen(error)}")
 
 
-def _rendered(job: EntryJob, site: Site, formats: tuple[Format, ...]) -> Served:
-    id_, cleaned = job.shown.id, None if job.body else _clean(job)
-    is_outdated = not (job.body or cleaned)
-    body = cleaned or _unpacked(job.body or job.spare)
-    if body is None:
-        return Served(id=id_, problem="its document is not what it was when it was polled", is_outdated=True)
-    entry = plan.entry(
-        job.shown, body, job.categories, source=job.source, site=site, content=job.source.content or job.content
-    )
-    packed = pack(cleaned) if cleaned else None
-    return Served(id=id_, entry=render_entry(entry, site, formats), body=packed, is_outdated=is_outdated)
+def _rendered(jobs: Sequence[EntryJob], together: RenderJob) -> list[Served]:
+    """Return an entry for each of *jobs*, or fail if one fails.
+
+    Every step is done for all of them before the next begins, so that its code stays in the processor's cache. Entry
+    by entry, all of it would take half as long again.
+    """
+    cleaned = _cleaned(jobs)
+    bodies = [body or _unpacked(job.body or job.spare) for job, body in zip(jobs, cleaned, strict=True)]
+    entries = [_entry(job, body, together.site) for job, body in zip(jobs, bodies, strict=True) if body]
+    rendered = iter(render_entries(entries, together.site, together.formats))
+    made = [next(rendered) if body else None for body in bodies]
+    packed = [pack(body) if body else None for body in cleaned]
+    return list(map(_served, jobs, made, packed))
+
+
+def _cleaned(jobs: Sequence[EntryJob]) -> list[Body | None]:
+    """Return the cleaned body of each document that is to be read, or None if it is not what was polled any more."""
+    read = ((job, None if job.body else _document(job)) for job in jobs)
+    return [_clean(job, document) if document else None for part in _portions(read) for job, document in part]
+
+
+def _document(job: EntryJob) -> Document | None:
+    """Return the body, as written, of the document that was polled, or None if it is not that any more."""
+    if job.document:
+        return unpack_document(job.document)
+    source = job.source
+    if source.path is None:
+        return None
+    try:
+        snapshot = fetcher_of(source).read(source, job.shown.locator)
+        if digest_of(snapshot) != job.digest:
+            return None
+        return Document(text=parser_of(source).read_body(snapshot, source))
+    except (FetchError, ParseError):
+        return None
+
+
+def _portions(read: Iterable[tuple[EntryJob, Document | None]]) -> Iterator[list[tuple[EntryJob, Document | None]]]:
+    """Yield lists of what was *read*: one, unless documents are so large that it must not be all in memory at once."""
+    part, room = [], PORTION
+    for job, document in read:
+        part.append((job, document))
+        room -= len(document.text) if document else 0
+        if room <= 0:
+            yield part
+            part, room = [], PORTION
+    yield part
+
+
+def _clean(job: EntryJob, document: Document) -> Body:
+    source = job.source
+    name = HTML_NAME if document.is_html else job.shown.locator
+    base = document.base_url or source.base_url
+    return html.clean(document.text, locator=name, base_url=base, remove=source.remove)
 
 
 def _unpacked(packed: bytes | None) -> Body | None:
     return unpack(packed) if packed else None
 
 
-def _clean(job: EntryJob) -> Body | None:
-    """Return the cleaned body of the document that was polled, or None if it is not that any more."""
-    source, locator = job.source, job.shown.locator
-    if job.document:
-        found = unpack_document(job.document)
-        name = HTML_NAME if found.is_html else locator
-        base = found.base_url or source.base_url
-        return html.clean(found.text, locator=name, base_url=base, remove=source.remove)
-    if source.path is None:
+def _entry(job: EntryJob, body: Body, site: Site) -> Entry:
+    content = job.source.content or job.content
+    return plan.entry(job.shown, body, job.categories, source=job.source, site=site, content=content)
+
+
+def _served(job: EntryJob, entry: RenderedEntry | None, packed: bytes | None) -> Served:
+    is_outdated = not (job.body or packed)
+    if entry is None:
+        return Served(id=job.shown.id, problem=OUTDATED, is_outdated=is_outdated)
+    return Served(id=job.shown.id, entry=entry, body=packed, is_outdated=is_outdated)
+
+
+def unwanted(article: Article, source: Source) -> str | None:
+    """Return why the source leaves *article* out, or None."""
+    if source.only is None and source.without is None:
         return None
-    try:
-        snapshot = fetcher_of(source).read(source, locator)
-        if digest_of(snapshot) != job.digest:
-            return None
-        text = parser_of(source).read_body(snapshot, source)
-    except (FetchError, ParseError):
-        return None
-    return html.clean(text, locator=locator, base_url=source.base_url, remove=source.remove)
+    # RE2 takes a while to load, and few sources have patterns.
+    from feeder.filters import unwanted as found_unwanted  # noqa: PLC0415
+
+    return found_unwanted(article, only=source.only, without=source.without)
 
 
 def unforeseen(error: Exception) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from types import MappingProxyType
 
 from feeder.errors import InvalidItem
@@ -29,21 +30,27 @@ INDEXES = ("feeds.json", "feeds.opml")
 _WEB = ("https://", "http://")
 
 
-def render_entry(entry: Entry, site: Site, formats: Collection[Format]) -> RenderedEntry:
-    """Return *entry* in each of *formats* and for pages, as the bytes that each feed joins.
+def render_entries(entries: Sequence[Entry], site: Site, formats: Collection[Format]) -> list[RenderedEntry]:
+    """Return each of *entries* in each of *formats* and for pages, as the bytes that each feed joins.
+
+    One format is written for all of them before the next: see `feeder.pipeline.work` for the reason.
 
     Raises:
-        InvalidItem: The entry would make a feed that holds it invalid or unsafe.
+        InvalidItem: An entry would make a feed that holds it invalid or unsafe.
     """
-    addresses = (entry.link, entry.picture.url if entry.picture else None)
-    if not all(address.startswith(_WEB) for address in addresses if address):
-        raise InvalidItem("its link or picture is not an address of the web")
+    for entry in entries:
+        _check_addresses(entry)
     try:
-        content = escaped(entry.content or "")
-        made = {each.value: _ENTRIES[each](entry, site, content) for each in formats}
-        return RenderedEntry(id=entry.id, updated=entry.updated, page=page.render_entry(entry, site), **made)
+        contents = [escaped(entry.content or "") for entry in entries]
+        made = [list(map(_ENTRIES[each], entries, repeat(site), contents)) for each in formats]
+        pages = [page.render_entry(entry, site) for entry in entries]
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidItem(f"it cannot be written: {error}") from error
+    names = [each.value for each in formats]
+    return [
+        RenderedEntry(id=entry.id, updated=entry.updated, page=shown, **dict(zip(names, written, strict=True)))
+        for entry, shown, *written in zip(entries, pages, *made, strict=True)
+    ]
 
 
 def render(document: FeedDocument) -> tuple[FeedFile, ...]:
@@ -60,3 +67,17 @@ def render_indexes(records: Iterable[FeedRecord], site: Site) -> tuple[FeedFile,
     ordered = sorted(records, key=lambda record: record.category.node)
     bodies = (json.render_index(ordered, site), opml.render_index(ordered, site))
     return tuple(FeedFile(path=path, body=body) for path, body in zip(INDEXES, bodies, strict=True))
+
+
+def _check_addresses(entry: Entry) -> None:
+    for name, address in _addresses(entry):
+        if address and not address.startswith(_WEB):
+            raise InvalidItem(f"its {name} is not an address of the web")
+
+
+def _addresses(entry: Entry) -> Iterator[tuple[str, str | None]]:
+    yield "link", entry.link
+    yield "picture", entry.picture.url if entry.picture else None
+    yield from (("enclosure", each.url) for each in entry.enclosures)
+    if entry.origin:
+        yield from (("origin", entry.origin.url), ("origin", entry.origin.home))

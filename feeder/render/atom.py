@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from feedgen.entry import FeedEntry
 from feedgen.ext.media import MEDIA_NS, MediaExtension
 from feedgen.feed import FeedGenerator
 from lxml import etree
 
-from feeder.model import PATH_MARK, Category, Entry, FeedDocument, Format, Site
-from feeder.render.elements import begin, serialize
+from feeder.model import PATH_MARK, CategoryPath, Entry, FeedDocument, Format, Origin, Site
+from feeder.render.elements import MANY_CATEGORIES, begin, enclosures, serialize, with_category
 from feeder.urls import MEDIA_TYPES, parent_url
 
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _PREFIXES = {"media": MEDIA_NS}
 # As an empty content is written. No text can look like it, since "<" is escaped there.
 _CONTENT = b'<content type="html"/>'
+_AFTER_CATEGORIES = b"    <published>"  # where feedgen puts them
 
 
 def render_entry(entry: Entry, site: Site, content: bytes) -> bytes:
@@ -25,13 +28,13 @@ def render_entry(entry: Entry, site: Site, content: bytes) -> bytes:
     Raises:
         ValueError: XML cannot hold a text of the entry, or a date of it has no zone.
     """
-    made = begin(entry)
+    made = begin(entry, enclosures(entry))
     made.published(entry.published)
     made.updated(entry.updated)
     made.author({"name": entry.author} if entry.author else [])
-    made.category([_category(level, site) for level in entry.categories] + [{"term": tag} for tag in entry.tags])
     _add_text(made, entry)
-    text = serialize(_element(made, entry.language), _PREFIXES, "feed")
+    text = serialize(_element(made, entry), _PREFIXES, "feed")
+    text = text.replace(_AFTER_CATEGORIES, _categories(entry, site) + _AFTER_CATEGORIES, 1)
     return text.replace(_CONTENT, b'<content type="html">' + content + b"</content>", 1)
 
 
@@ -59,8 +62,23 @@ def render(document: FeedDocument) -> bytes:
     return b"".join((head, *(entry.atom for entry in document.entries), end, tail))
 
 
-def _category(level: Category, site: Site) -> dict[str, str]:
-    return {"term": level.labels[-1], "scheme": parent_url(level, site), "label": PATH_MARK.join(level.labels)}
+def _categories(entry: Entry, site: Site) -> bytes:
+    levels = (_level(level.labels, parent_url(level, site)) for level in entry.categories)
+    return b"".join((*levels, *map(_tag, entry.tags)))
+
+
+@lru_cache(maxsize=MANY_CATEGORIES)
+def _level(labels: CategoryPath, scheme: str) -> bytes:
+    return _category({"term": labels[-1], "scheme": scheme, "label": PATH_MARK.join(labels)})
+
+
+@lru_cache(maxsize=MANY_CATEGORIES)
+def _tag(term: str) -> bytes:
+    return _category({"term": term})
+
+
+def _category(category: dict[str, str]) -> bytes:
+    return serialize(with_category(category).atom_entry().find("category"), _PREFIXES, "feed", "entry")
 
 
 def _add_text(made: FeedEntry, entry: Entry) -> None:
@@ -74,11 +92,28 @@ def _add_text(made: FeedEntry, entry: Entry) -> None:
         made.summary(entry.summary, type="text")
 
 
-def _element(made: FeedEntry, language: str | None) -> etree._Element:
+def _element(made: FeedEntry, entry: Entry) -> etree._Element:
     element: etree._Element = made.atom_entry()
     # feedgen drops all attributes of an entry's links but the address: an enclosure would read as an alternate.
-    for link, attributes in zip(element.findall("link"), made.link(), strict=True):
+    for link, attributes in zip(element.iterchildren("link"), made.link(), strict=True):
         link.attrib.update(attributes)
-    if language:
-        element.set(_LANGUAGE, language)
+    if entry.language:
+        element.set(_LANGUAGE, entry.language)
+    if entry.origin:
+        # The last: some readers take what stands in it for the entry's own, unless they have read that before.
+        _add_source(element, entry.origin)
     return element
+
+
+def _add_source(element: etree._Element, origin: Origin) -> None:
+    """Add what is known of the feed of *origin* (RFC 4287, 4.2.11), but for its last change, which moves every day."""
+    source = etree.SubElement(element, "source")
+    texts = {"id": origin.id or origin.url, "title": origin.title, "rights": origin.rights}
+    for name, text in texts.items():
+        if text:
+            etree.SubElement(source, name).text = text
+    for relation, address in {"self": origin.url, "alternate": origin.home}.items():
+        if address:
+            etree.SubElement(source, "link", rel=relation, href=address)
+    if origin.author:
+        etree.SubElement(etree.SubElement(source, "author"), "name").text = origin.author

@@ -1,26 +1,55 @@
-"""What Atom and RSS have in common. Only this module, `atom` and `rss` know feedgen, which builds every element."""
+"""What formats have in common. Only this module, `atom` and `rss` know feedgen, which builds nearly every element."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
 
 from feedgen.entry import FeedEntry
 from feedgen.ext.media import MediaEntryExtension
 from lxml import etree
 
-from feeder.model import Entry
+from feeder.model import Enclosure, Entry
+
+UNKNOWN_TYPE = "application/octet-stream"
+"""The media type of a file that may be anything (RFC 2046, 4.5.1), where one must be told."""
+
+MANY_CATEGORIES: Final = 4096
+"""A site's categories and tags; each entry has a few of them, and all write them alike."""
 
 
-def begin(entry: Entry) -> FeedEntry:
-    """Return a feedgen entry with the id, title, links, thumbnail and rights of *entry*."""
+def begin(entry: Entry, enclosures: Iterable[Enclosure]) -> FeedEntry:
+    """Return a feedgen entry with the id, title, link, thumbnail and rights of *entry*, and with *enclosures*."""
     made = FeedEntry()
     made.guid(entry.id, permalink=False)
     made.title(entry.title)
-    made.link(_links(entry))
+    made.link([*_alternate(entry), *map(_enclosure, enclosures)])
     made.rights(entry.rights)
     if entry.picture:
         made.register_extension("media", MediaEntryExtension)
         # In its default group, feedgen wraps the thumbnail in an element that holds nothing else.
         made.media.thumbnail(url=entry.picture.url, group=None)
     return made
+
+
+def with_category(category: dict[str, str]) -> FeedEntry:
+    """Return a feedgen entry that holds *category*, and else only what each must have."""
+    made = FeedEntry()
+    made.guid("-")
+    made.title("-")
+    made.content("-")
+    made.category(category)
+    return made
+
+
+def enclosures(entry: Entry) -> tuple[Enclosure, ...]:
+    """Return the files that come with *entry*: its picture is the last, unless it is shown or enclosed anyway."""
+    picture = entry.picture
+    if picture is None or picture.media_type is None or picture.in_content:
+        return entry.enclosures
+    if any(each.url == picture.url for each in entry.enclosures):
+        return entry.enclosures
+    return (*entry.enclosures, Enclosure(url=picture.url, media_type=picture.media_type, length=0))
 
 
 def escaped(text: str) -> bytes:
@@ -42,12 +71,18 @@ def serialize(element: etree._Element, prefixes: dict[str, str], *above: str) ->
     parent.append(element)
     text = etree.tostring(root, encoding="utf-8", pretty_print=True)
     start = text.index(b"<" + element.tag.encode())
-    return b"  " * len(above) + text[start : text.rindex(f"</{element.tag}>".encode())] + f"</{element.tag}>\n".encode()
+    end = text.rindex(b"\n", start, text.rindex(f"</{above[-1]}>".encode())) + 1
+    return b"  " * len(above) + text[start:end]
 
 
-def _links(entry: Entry) -> list[dict[str, str]]:
-    links = [{"href": entry.link, "rel": "alternate", "type": "text/html"}] if entry.link else []
-    picture = entry.picture
-    if picture and picture.media_type and not picture.in_content:
-        links.append({"href": picture.url, "rel": "enclosure", "type": picture.media_type, "length": "0"})
-    return links
+def _alternate(entry: Entry) -> list[dict[str, str]]:
+    return [{"href": entry.link, "rel": "alternate", "type": "text/html"}] if entry.link else []
+
+
+def _enclosure(enclosure: Enclosure) -> dict[str, str]:
+    link = {"href": enclosure.url, "rel": "enclosure"}
+    if enclosure.media_type:
+        link["type"] = enclosure.media_type
+    if enclosure.length is not None:
+        link["length"] = str(enclosure.length)
+    return link

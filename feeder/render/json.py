@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from feeder.model import EPOCH, Entry, FeedDocument, FeedRecord, Format, Site
+from feeder.model import EPOCH, Enclosure, Entry, FeedDocument, FeedRecord, Format, Site
+from feeder.render.elements import UNKNOWN_TYPE
 
 _VERSION = "https://jsonfeed.org/version/1.1"
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -32,6 +33,7 @@ def render_entry(entry: Entry) -> bytes:
         "authors": _authors(entry.author),
         "tags": list(dict.fromkeys([*(level.labels[-1] for level in entry.categories), *entry.tags])) or None,
         "language": entry.language,
+        "attachments": [_attachment(each) for each in entry.enclosures] or None,
     }
     return _bytes(item)
 
@@ -73,6 +75,11 @@ def _described(record: FeedRecord) -> dict[str, Any]:
         "updated": _time(record.updated),
         "entries": record.entries,
     }
+
+
+def _attachment(enclosure: Enclosure) -> dict[str, str | int]:
+    told: dict[str, str | int] = {"url": enclosure.url, "mime_type": enclosure.media_type or UNKNOWN_TYPE}
+    return told | ({"size_in_bytes": enclosure.length} if enclosure.length else {})
 
 
 def _authors(name: str | None) -> list[dict[str, str]] | None:

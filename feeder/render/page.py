@@ -18,7 +18,8 @@ _TEMPLATES = Environment(
     auto_reload=False,
     keep_trailing_newline=True,
 )
-_ENTRY = _TEMPLATES.get_template("entry.html")
+# A macro: unlike a template, it needs no context made for each entry.
+_ITEM = vars(_TEMPLATES.get_template("entry.html").module)["item"]
 _PAGE = _TEMPLATES.get_template("index.html")
 
 
@@ -29,7 +30,7 @@ def render_entry(entry: Entry, site: Site) -> bytes:
         ValueError: A text of the entry has no bytes: it holds a lone surrogate.
     """
     local = entry.published.astimezone(site.timezone)
-    return _ENTRY.render(entry=entry, local=local).encode()
+    return str(_ITEM(entry, local)).encode()
 
 
 def render(document: FeedDocument) -> bytes:

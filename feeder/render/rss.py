@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from html import escape
 
 from feedgen.ext.dc import DcEntryExtension, DcExtension
@@ -12,8 +14,8 @@ from feedgen.ext.media import MEDIA_NS, MediaExtension
 from feedgen.feed import FeedGenerator
 from lxml import etree
 
-from feeder.model import Category, Entry, FeedDocument, Format, Site
-from feeder.render.elements import begin, serialize
+from feeder.model import Enclosure, Entry, FeedDocument, Format, Site
+from feeder.render.elements import MANY_CATEGORIES, UNKNOWN_TYPE, begin, enclosures, serialize, with_category
 from feeder.urls import MEDIA_TYPES, parent_url
 
 _PREFIXES = {
@@ -22,8 +24,10 @@ _PREFIXES = {
     "dc": "http://purl.org/dc/elements/1.1/",
     "media": MEDIA_NS,
 }
+_RANKS = {"audio": 0, "video": 0, "image": 1}
+_BEFORE_CATEGORIES = b"</guid>\n"  # where feedgen puts them
 # The text of these is plain. Text holds no raw "<" in XML, so that the pattern meets real elements only.
-_PLAIN = re.compile(rb"<(?:title|category|dc:creator|dc:rights)[ >][^<&]*&[^<]*")
+_PLAIN = re.compile(rb"<(?:title|source|dc:creator|dc:rights)[ >][^<&]*&[^<]*")
 
 
 def render_entry(entry: Entry, site: Site, content: bytes) -> bytes:
@@ -34,19 +38,21 @@ def render_entry(entry: Entry, site: Site, content: bytes) -> bytes:
     Raises:
         ValueError: XML cannot hold a text of the entry, or a date of it has no zone.
     """
-    made = begin(entry)
+    made = begin(entry, _enclosure(entry))
     # Readers take a description for HTML.
     made.summary(escape(entry.summary, quote=False) or None)
     made.content("" if entry.content else None)  # filled in at the end, with what is escaped only once
-    made.category([_category(level, site) for level in entry.categories] + [{"term": tag} for tag in entry.tags])
     made.register_extension("dc", DcEntryExtension)
     # An author with a name only vanishes from feedgen's items: RSS wants an e-mail address there.
     made.dc.dc_creator(entry.author)
     made.dc.dc_rights(entry.rights)
     made.dc.dc_language(entry.language)
+    if entry.origin and entry.origin.url:
+        made.source(url=entry.origin.url, title=entry.origin.title or entry.origin.url)
     item: etree._Element = made.rss_entry()
     _add_date(item, "pubDate", entry.published)
     text = _PLAIN.sub(lambda found: _profiled(found[0]), serialize(item, _PREFIXES, "rss", "channel"))
+    text = text.replace(_BEFORE_CATEGORIES, _BEFORE_CATEGORIES + _categories(entry, site), 1)
     # Where feedgen puts a content. No text can look like an end tag, since "<" is escaped there.
     end = b"</content:encoded>" if entry.summary else b"</description>"
     return text.replace(b">" + end, b">" + content + end, 1)
@@ -74,8 +80,29 @@ def render(document: FeedDocument) -> bytes:
     return b"".join((head, *(entry.rss for entry in document.entries), end, tail))
 
 
-def _category(level: Category, site: Site) -> dict[str, str]:
-    return {"term": level.labels[-1], "scheme": parent_url(level, site)}
+def _enclosure(entry: Entry) -> list[Enclosure]:
+    """Return the one enclosure that the profile allows: what is to be heard or seen, else a picture, else any."""
+    chosen = min(enclosures(entry), key=_rank, default=None)
+    if chosen is None:
+        return []
+    # All three attributes are required; a length of 0 stands for one that is not known.
+    return [replace(chosen, media_type=chosen.media_type or UNKNOWN_TYPE, length=chosen.length or 0)]
+
+
+def _rank(enclosure: Enclosure) -> int:
+    kind = (enclosure.media_type or "").partition("/")[0]
+    return _RANKS.get(kind, len(_RANKS))
+
+
+def _categories(entry: Entry, site: Site) -> bytes:
+    levels = (_category(level.labels[-1], parent_url(level, site)) for level in entry.categories)
+    return b"".join((*levels, *map(_category, entry.tags)))
+
+
+@lru_cache(maxsize=MANY_CATEGORIES)
+def _category(term: str, scheme: str | None = None) -> bytes:
+    item = with_category({"term": term} if scheme is None else {"term": term, "scheme": scheme}).rss_entry()
+    return _profiled(serialize(item.find("category"), _PREFIXES, "rss", "channel", "item"))
 
 
 def _add_date(parent: etree._Element, name: str, moment: datetime) -> None:

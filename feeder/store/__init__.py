@@ -30,8 +30,8 @@ from feeder.model import (
     Source,
     Status,
     Unlisted,
-    sendable,
 )
+from feeder.travel import travels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class SourceState:
     memo: str | None = None  # what a URL's last answers told (see `feeder.memo`)
 
 
-@sendable
+@travels
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """A place to be read, and how its last reading went: `status` is None and `digest` empty if there was none."""

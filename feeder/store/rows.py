@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Any
 
-from feeder.model import Article, CategoryPath, Dating, Sighting
+from feeder.model import Article, CategoryPath, Dating, Enclosure, Origin, Sighting
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 PLACE_COLUMNS = ("size", "mtime_ns", "inode", "digest", "status", "reason")
@@ -33,6 +34,7 @@ SIGHTING_COLUMNS = (
     "text_hash",
     "item_hash",
     "dated_since",
+    "extra",
 )
 
 
@@ -101,6 +103,7 @@ def sighting_values(sighting: Sighting, short_id: str, paths: str) -> tuple[obje
         article.text_hash,
         article.item_hash,
         seconds_or_none(sighting.dated_since),
+        _extra(article),
     )
 
 
@@ -137,7 +140,37 @@ def _article(values: Sequence[Any], categories: tuple[CategoryPath, ...]) -> Art
         link=link,
         guid=guid,
         summary=summary,
+        **_extra_back(values[21]),
         body_hash=body_hash,
         text_hash=text_hash,
         item_hash=item_hash,
     )
+
+
+def _extra(article: Article) -> str | None:
+    """Return what only articles from feeds of others have; None if there is nothing."""
+    origin, enclosures = article.origin, article.enclosures
+    extra = {
+        "origin": _told(origin) if origin else None,
+        "rights": article.rights,
+        "language": article.language,
+        "enclosures": [_told(each) for each in enclosures] or None,
+    }
+    told = {name: value for name, value in extra.items() if value is not None}
+    return _ENCODER.encode(told) if told else None
+
+
+def _told(value: Origin | Enclosure) -> dict[str, str | int]:
+    return {name: told for name, told in asdict(value).items() if told is not None}
+
+
+def _extra_back(text: str | None) -> dict[str, Any]:
+    """Return the fields of an article that `_extra` was given."""
+    if text is None:
+        return {}
+    extra: dict[str, Any] = json.loads(text)
+    if "origin" in extra:
+        extra["origin"] = Origin(**extra["origin"])
+    if "enclosures" in extra:
+        extra["enclosures"] = tuple(Enclosure(**each) for each in extra["enclosures"])
+    return extra

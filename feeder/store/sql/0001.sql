@@ -105,6 +105,7 @@ CREATE TABLE sightings (
     text_hash     BLOB,
     item_hash     BLOB,
     dated_since   INTEGER,
+    extra         TEXT,                       -- JSON: what an article brings from a feed of somebody else's
     PRIMARY KEY (source, locator)
 ) WITHOUT ROWID;
 
