@@ -232,9 +232,9 @@ def _failing(name: str, app: App) -> str:
 
 def _unread(row: Row) -> str:
     if row.reason == receiving.OLDER:
-        return f"Left out: it is {row.reason} (`first`)."
+        return f"Left out: {row.reason} (`first`)."
     reasons = {
-        Status.LEFT_OUT: f"Left out, as its author says: {row.reason}.",
+        Status.LEFT_OUT: f"Left out: {row.reason}.",
         Status.BROKEN: f"Rejected: {row.reason}. It is read again when it changes.",
         **dict.fromkeys(
             (Status.UNSETTLED, Status.UNREADABLE),

@@ -43,7 +43,7 @@ COUNTED = {  # what the store counts, in words
     "merged": "articles with several sightings",
     "held": "articles held until their date",
     "removed": "articles taken down",
-    "left_out": "documents left out: drafts, and what is too old",
+    "left_out": "documents left out",
     "rejected": "documents rejected",
     "missing": "sightings missing",
     "feeds": "feeds",

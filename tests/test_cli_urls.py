@@ -275,7 +275,7 @@ def test_an_entry_that_a_new_source_left_behind_is_explained(desk: Desk, server:
     settle(desk, harbour=f"{server.url}/feed.xml\nfirst = 1")
     desk.run("once")
     told = desk.run("explain", "ferry-1", "--json").json
-    assert told["verdict"] == "Left out: it is older than the newest that a new source brings (`first`)."
+    assert told["verdict"] == "Left out: older than the newest that a new source brings (`first`)."
     assert told["documents"][0]["url"] == f"{server.url}/feed.xml"
 
 
@@ -290,6 +290,14 @@ def test_what_nobody_knows_is_one_line(desk: Desk, word: str) -> None:
         told = desk.run(command, word)
         assert (told.code, told.out) == (1, "")
         assert "no article has this id or link" in told.err
+
+
+def test_an_entry_that_patterns_leave_out_says_which(desk: Desk, server: Server) -> None:
+    server.put("/feed.xml", rss(item(1)))
+    settle(desk, harbour=f"{server.url}/feed.xml\nwithout = {{ title = ['^ferry'] }}")
+    assert "1 left out" in desk.run("preview", "harbour").out
+    desk.run("once")
+    assert desk.run("explain", "ferry-1").out.startswith("Left out: its title ")
 
 
 def test_a_source_in_place_of_an_article_is_told_from_nothing(desk: Desk, server: Server) -> None:

@@ -184,7 +184,7 @@ def test_a_draft(desk: Desk) -> None:
     desk.run("once")
     found = told(desk, "newsroom/draft.md")
     assert (found["state"], found["id"]) == ("left_out", None)
-    assert found["verdict"] == "Left out, as its author says: draft."
+    assert found["verdict"] == "Left out: draft."
     assert desk.run("explain", desk.folder / "newsroom/draft.md").code == 0
 
 
