@@ -11,9 +11,8 @@ from http import HTTPStatus
 
 from feeder import preview
 from feeder.app import App, blank
-from feeder.asking import Asker
+from feeder.asking import asker
 from feeder.errors import FeederError, FetchError
-from feeder.fetch.web import Web
 from feeder.model import Answer, Article, CategoryPath, ForeignFeed, Origin, Source, SourceKind, Status
 from feeder.parse.page import guess_item
 from feeder.pipeline.answers import Received
@@ -31,7 +30,9 @@ def of_url(chosen: Subject, *, now: datetime) -> SourcePreview:
         FeederError: What came cannot be read.
     """
     source = chosen.source
-    with blank(chosen.site, (source,)) as app:
+    # Without a configuration there is nobody whom a server's operator could turn to.
+    site = replace(chosen.site, url="") if chosen.site is DEFAULT_SITE else chosen.site
+    with blank(site, (source,)) as app:
         heard = asyncio.run(_ask(app, source))
         received = _received(heard, source)
         polled = app.take(source.name, heard, now)
@@ -47,9 +48,8 @@ def of_url(chosen: Subject, *, now: datetime) -> SourcePreview:
 
 
 async def _ask(app: App, source: Source) -> Heard:
-    site = app.config.site
-    async with Web(contact=None if site is DEFAULT_SITE else site.url) as web:
-        return await Asker(app, web).ask(Question(source=source))
+    async with asker(app) as one:
+        return await one.ask(Question(source=source))
 
 
 def _received(heard: Heard, source: Source) -> Received:
