@@ -544,7 +544,8 @@ def status(obj: Options, *, merges: bool, as_json: bool) -> None:
 def explain(obj: Options, name: str, *, as_json: bool) -> None:
     """Tell why an article is where it is, or why not, and its history.
 
-    ID is what feeds say (tag:…), or its last 26 characters. FILE may be gone meanwhile. URL is the article's link.
+    ID is what feeds say (tag:…), or its last 26 characters. FILE may be gone meanwhile. URL is the article's link. An
+    entry of a feed is known by its guid as well.
     """
     from feeder import explain as why
     from feeder import screen
