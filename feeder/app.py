@@ -5,9 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,6 +55,10 @@ class App:
     progress: Progress | None = None
     is_rehearsal: bool = False
     _unkept: str | None = None  # why takedowns are not all on the list
+    _sources: Mapping[str, Source] = field(init=False)  # as the config has them; an archive is a directory to all others
+
+    def __post_init__(self) -> None:
+        self._sources = {source.name: source for source in self.config.sources}
 
     @property
     def store(self) -> Store:
@@ -121,11 +125,11 @@ class App:
 
     def is_remote(self, name: str) -> bool:
         """Tell whether the web is to be asked for a source, with `question` and `take` in place of `poll`."""
-        return self._source(name).url is not None
+        return self._sources[name].url is not None
 
     def question(self, name: str) -> Question:
         """Return what to ask the web for a source with a URL."""
-        return receiving.question(self._source(name), self._state(name), self.parts)
+        return receiving.question(self._sources[name], self.store.source(name), self.parts)
 
     def take(self, name: str, heard: Heard, now: datetime, *, jitter: float = 0.0) -> Polled:
         """Take what the web answered as `poll` does what is in a directory."""
@@ -145,7 +149,7 @@ class App:
         """Poll some documents of a source, between its polls; None if that is a matter for a poll of all of it."""
         started = time.monotonic()
         with self.store.transaction():
-            state = self._state(name)
+            state = self.store.source(name)
             if state.is_paused:
                 return Polled(source=name)
             if state.error or state.fingerprint != self.parts.fingerprints[name]:
@@ -203,18 +207,18 @@ class App:
     def _poll(self, name: str, now: datetime, jitter: float) -> Polled:
         source = self.parts.sources[name]
         with self.store.transaction():
-            state = self._state(name)
+            state = self.store.source(name)
             polled = polling.poll(source, state, self.parts, now=now, progress=self._counting("articles"))
             self._give_back(polled, now, jitter)
         self._keep_takedowns()
         return polled
 
     def _take(self, name: str, heard: Heard, now: datetime, jitter: float) -> Polled:
-        source = self._source(name)
+        source = self._sources[name]
         if heard.received and heard.received.kind is SourceKind.ARCHIVE:
             self._locate(source)
         with self.store.transaction():
-            state = self._state(name)
+            state = self.store.source(name)
             polled, memo = receiving.take(source, state, heard, self.parts, now=now)
             self.store.set_memo(name, memory.dump(memo))
             self._give_back(polled, now, jitter)
@@ -228,8 +232,8 @@ class App:
         return polled
 
     def _give_back(self, polled: Polled, now: datetime, jitter: float) -> None:
-        source = self._source(polled.source)
-        state = self._state(polled.source)
+        source = self._sources[polled.source]
+        state = self.store.source(polled.source)
         polled.before = state.error
         failures = state.failures + 1 if polled.error else 0
         due = self._due(source, state, now, failures=failures, jitter=jitter)
@@ -247,10 +251,6 @@ class App:
         pace = replace(memo.pace, published=newest)
         return cadence.next_poll(source, now, failures=failures, jitter=jitter, pace=pace)
 
-    def _source(self, name: str) -> Source:
-        """Return a source as the config has it; an archive is a directory to all others."""
-        return next(source for source in self.config.sources if source.name == name)
-
     def _find_archives(self) -> None:
         """Have the trees read that archives were last unpacked into."""
         kinds = {state.name: memory.load(state.memo).kind for state in self.store.sources()}
@@ -261,13 +261,9 @@ class App:
     def _locate(self, source: Source) -> None:
         self.parts.sources[source.name] = replace(as_directory(source, below=self.archives), url=None)
 
-    def _state(self, name: str) -> SourceState:
-        return next(state for state in self.store.sources() if state.name == name)
-
     def _recall(self, now: datetime) -> None:
-        sources = {source.name: source for source in self.config.sources}
         for state in self.store.sources():
-            source = sources.get(state.name)
+            source = self._sources.get(state.name)
             if source is None:
                 continue
             latest = self._due(source, state, now, failures=state.failures, jitter=1.0).at

@@ -212,6 +212,9 @@ class Store(Protocol):
     def sources(self) -> tuple[SourceState, ...]:
         """Return all sources, in the config's order, those that left it last."""
 
+    def source(self, name: str) -> SourceState:
+        """Return one source, which there is."""
+
     def claim_due(self, now: datetime, *, limit: int, lease: timedelta) -> tuple[str, ...]:
         """Lease and return the names of sources whose poll is due and that nobody else holds."""
 

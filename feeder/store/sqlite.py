@@ -142,6 +142,10 @@ class SqliteStore:
         """Return all sources, in the config's order, those that left it last."""
         return tuple(_source_state(row) for row in self._all("sources"))
 
+    def source(self, name: str) -> SourceState:
+        """Return one source, which there is."""
+        return _source_state(self._one("source", name))
+
     def claim_due(self, now: datetime, *, limit: int, lease: timedelta) -> tuple[str, ...]:
         """Lease and return the names of sources whose poll is due and that nobody else holds."""
         due = self._all("due_sources", {"now": rows.seconds(now), "limit": limit})
