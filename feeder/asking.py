@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterator
+from concurrent.futures import BrokenExecutor
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from importlib.metadata import version
 from typing import Final
+
+import structlog
 
 from feeder import robots
 from feeder.app import App
@@ -20,8 +23,14 @@ from feeder.model import Answer, Source, SourceKind
 from feeder.pipeline.answers import AnswerJob, Received, receive
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.receiving import Heard, Question
+from feeder.pipeline.work import unforeseen
+
+log = structlog.get_logger(__name__)
 
 MANY: Final = 20  # sources at once that are worth starting processes for
+UNREAD: Final = 64  # answers that are held before nothing more is asked for
+TOGETHER: Final = 100  # answers that are taken in one transaction, at most
+GATHERING: Final = timedelta(seconds=0.1)  # for which one answer waits for others
 RULES_KEPT: Final = timedelta(hours=24)  # RFC 9309, 2.4
 AGENT: Final = f"Feeder/{version('feeder')}"
 
@@ -29,9 +38,11 @@ AGENT: Final = f"Feeder/{version('feeder')}"
 class Asker:
     """Asks; one for a process, since it is what keeps the distance between two requests to one host."""
 
-    def __init__(self, app: App, web: Web) -> None:
+    def __init__(self, app: App, web: Web, gate: asyncio.Event) -> None:
         self._app = app
         self._web = web
+        self._gate = gate  # closed to further requests while much is still to be read
+        self._unread = 0
         self._rules: dict[str, tuple[str, float]] = {}  # of a robots.txt, and until when they hold
 
     async def ask(self, question: Question) -> Heard:
@@ -40,6 +51,9 @@ class Asker:
             return await self._heard(question)
         except FetchError as error:
             return Heard(error=error)
+        except Exception as error:  # the other sources go on, whatever this one met
+            log.exception("ask_crashed", source=question.source.name)
+            return Heard(error=FetchError(question.source.url or "", f"cannot be asked for: {unforeseen(error)}"))
 
     async def _heard(self, question: Question) -> Heard:
         source = question.source
@@ -48,28 +62,51 @@ class Asker:
         answer = await self._web.get(source, url=question.url, etag=question.etag, last_modified=question.last_modified)
         digest = sha256(answer.body).hexdigest() if answer.body else None
         if digest in {None, question.digest}:
-            return Heard(answer=answer, digest=digest)
+            return Heard(answer=_spent(answer), digest=digest)
         received = await self._received(source, answer)
         if received.elsewhere:
             return await self._heard_elsewhere(source, received.elsewhere)
-        return Heard(answer=answer, digest=digest, received=received)
+        return Heard(answer=_spent(answer), digest=digest, received=received)
 
     async def _heard_elsewhere(self, source: Source, url: str) -> Heard:
         """Read the feed that a page announced."""
         answer = await self._web.get(source, url=url)
         received = await self._received(replace(source, kind=SourceKind.FEED), answer)
-        return Heard(answer=answer, digest=sha256(answer.body).hexdigest(), received=received, elsewhere=url)
+        digest = sha256(answer.body).hexdigest()
+        return Heard(answer=_spent(answer), digest=digest, received=received, elsewhere=url)
 
     async def _received(self, source: Source, answer: Answer) -> Received:
         job = AnswerJob(source=source, site=self._app.config.site, answer=answer)
-        workers = self._app.parts.workers
-        if workers.is_running:
-            received = await asyncio.wrap_future(workers.submit(receive, job))
-        else:
-            received = await asyncio.to_thread(receive, job)
-        if received.kind is SourceKind.ARCHIVE:
-            await asyncio.to_thread(unpack, answer.body, source, below=self._app.archives)
+        with self._counted():
+            received = await self._read(job)
+            if received.kind is SourceKind.ARCHIVE:
+                await asyncio.to_thread(unpack, answer.body, source, below=self._app.archives)
         return received
+
+    async def _read(self, job: AnswerJob) -> Received:
+        workers = self._app.parts.workers
+        if self._unread > MANY:
+            await asyncio.to_thread(workers.start)
+        if not workers.is_running:
+            return await asyncio.to_thread(receive, job)
+        try:
+            return await asyncio.wrap_future(workers.submit(receive, job))
+        except BrokenExecutor as error:
+            workers.stop()  # new ones start when needed
+            raise FetchError(job.answer.url, "the process that read its answer was killed") from error
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Keep further requests waiting while many answers are held, of which each may be large."""
+        self._unread += 1
+        if self._unread >= UNREAD:
+            self._gate.clear()
+        try:
+            yield
+        finally:
+            self._unread -= 1
+            if self._unread < UNREAD:
+                self._gate.set()
 
     async def _check_rules(self, source: Source) -> None:
         """Raise FetchError if the site's robots.txt keeps us from the page of *source*."""
@@ -98,8 +135,10 @@ class Asker:
 @asynccontextmanager
 async def asker(app: App) -> AsyncIterator[Asker]:
     """Yield an asker for *app*."""
-    async with Web(contact=app.config.site.url) as web:
-        yield Asker(app, web)
+    gate = asyncio.Event()
+    gate.set()
+    async with Web(contact=app.config.site.url, gate=gate) as web:
+        yield Asker(app, web, gate)
 
 
 def poll(app: App, names: Collection[str], now: datetime) -> tuple[Polled, ...]:
@@ -112,9 +151,33 @@ def poll(app: App, names: Collection[str], now: datetime) -> tuple[Polled, ...]:
 
 
 async def _polled(app: App, names: Collection[str], now: datetime) -> tuple[Polled, ...]:
+    come: asyncio.Queue[tuple[str, Heard]] = asyncio.Queue()
+    done: list[Polled] = []
     async with asker(app) as one:
 
-        async def polled(name: str) -> Polled:
-            return app.take(name, await one.ask(app.question(name)), now)
+        async def ask(name: str, question: Question) -> None:
+            come.put_nowait((name, await one.ask(question)))
 
-        return tuple(await asyncio.gather(*map(polled, names)))
+        tasks = [asyncio.create_task(ask(*each)) for each in app.questions(names).items()]
+        try:
+            while len(done) < len(tasks):
+                done += app.take(await _gathered(come, min(TOGETHER, len(tasks) - len(done))), now)
+        finally:
+            for task in tasks:
+                task.cancel()
+    return tuple(done)
+
+
+async def _gathered(come: asyncio.Queue[tuple[str, Heard]], most: int) -> dict[str, Heard]:
+    """Return the answers that come within a moment of the first: a transaction costs as much as several of them."""
+    heard = dict([await come.get()])
+    with suppress(TimeoutError):
+        async with asyncio.timeout(GATHERING.total_seconds()):
+            while len(heard) < most:
+                heard.update([await come.get()])
+    return heard
+
+
+def _spent(answer: Answer) -> Answer:
+    """Return *answer* without its body, which has been read: many answers may wait for the state."""
+    return replace(answer, body=b"")

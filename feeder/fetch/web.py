@@ -34,7 +34,7 @@ MAX_BYTES: Final = 50 << 20  # of a download, decompressed
 MAX_REDIRECTS: Final = 5
 MAX_VALIDATOR: Final = 4096  # characters; a longer one is not kept
 SPACING: Final = 1.0  # seconds between two requests to one host
-LIMIT: Final = 100  # requests at once
+LIMIT: Final = 200  # requests at once
 LARGE: Final = 1 << 20  # bytes; so much of every body may be held at once,
 LARGE_AT_ONCE: Final = 4  # and more of so many
 
@@ -109,6 +109,7 @@ class Web:
         contact: A URL that tells a server's operator who asks.
         spacing: Seconds between the end of a request and the next one to the same host.
         limit: Requests at once, to different hosts.
+        gate: No request begins before it is set.
         look_up: Makes addresses of names.
     """
 
@@ -118,10 +119,12 @@ class Web:
         contact: str | None = None,
         spacing: float = SPACING,
         limit: int = LIMIT,
+        gate: asyncio.Event | None = None,
         look_up: LookUp = socket.getaddrinfo,
     ) -> None:
         self._agent = f"Feeder/{version('feeder')}" + (f" (+{contact})" if contact else "")
         self._turns = Turns(spacing=spacing, limit=limit)
+        self._gate = gate
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._names = Names(look_up)
         self._wires: dict[tuple[tuple[str, ...], str | None, Path | None], Wire] = {}
@@ -194,6 +197,8 @@ class Web:
         left = question.source.timeout.total_seconds()
         while True:
             async with self._turns.at(way.address.host):
+                if self._gate:
+                    await self._gate.wait()
                 try:
                     async with asyncio.timeout(left) as limit:
                         found = await self._exchanged(wire, question, way, limit)

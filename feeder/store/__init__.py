@@ -196,7 +196,7 @@ class Store(Protocol):
     """The state. Times are aware; every write happens inside `transaction`."""
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Commit all of what happens inside, or nothing."""
+        """Commit all of what happens inside, or nothing; one inside of another is a part of it that can fail alone."""
 
     def close(self) -> None:
         """Release the database."""
