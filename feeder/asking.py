@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable
 from concurrent.futures import BrokenExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from importlib.metadata import version
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
@@ -28,21 +28,49 @@ from feeder.pipeline.work import unforeseen
 log = structlog.get_logger(__name__)
 
 MANY: Final = 20  # sources at once that are worth starting processes for
+AT_ONCE: Final = 8  # requests that are begun in one turn of the loop
 UNREAD: Final = 64  # answers that are held before nothing more is asked for
 TOGETHER: Final = 100  # answers that are taken in one transaction, at most
 GATHERING: Final = timedelta(seconds=0.1)  # for which one answer waits for others
 RULES_KEPT: Final = timedelta(hours=24)  # RFC 9309, 2.4
 AGENT: Final = f"Feeder/{version('feeder')}"
 
+T = TypeVar("T")
+
+
+class Backlog:
+    """Keeps further requests waiting while many answers are held that nobody has read yet: each may be large."""
+
+    def __init__(self) -> None:
+        self.held = 0
+        self._changed = asyncio.Condition()
+
+    async def room(self) -> None:
+        """Wait until one more answer may be held."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.held < UNREAD)
+            self._changed.notify()  # one after the other: all at once would hold up the loop
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        """Count an answer until it has been read."""
+        self.held += 1
+        try:
+            yield
+        finally:
+            self.held -= 1
+            async with self._changed:
+                self._changed.notify()
+
 
 class Asker:
     """Asks; one for a process, since it is what keeps the distance between two requests to one host."""
 
-    def __init__(self, app: App, web: Web, gate: asyncio.Event) -> None:
+    def __init__(self, app: App, web: Web, backlog: Backlog) -> None:
         self._app = app
         self._web = web
-        self._gate = gate  # closed to further requests while much is still to be read
-        self._unread = 0
+        self._backlog = backlog
+        self._here = asyncio.Lock()  # for reading in this process
         self._rules: dict[str, tuple[str, float]] = {}  # of a robots.txt, and until when they hold
 
     async def ask(self, question: Question) -> Heard:
@@ -77,7 +105,7 @@ class Asker:
 
     async def _received(self, source: Source, answer: Answer) -> Received:
         job = AnswerJob(source=source, site=self._app.config.site, answer=answer)
-        with self._counted():
+        async with self._backlog.reading():
             received = await self._read(job)
             if received.kind is SourceKind.ARCHIVE:
                 await asyncio.to_thread(unpack, answer.body, source, below=self._app.archives)
@@ -85,28 +113,16 @@ class Asker:
 
     async def _read(self, job: AnswerJob) -> Received:
         workers = self._app.parts.workers
-        if self._unread > MANY:
+        if self._backlog.held > MANY and not workers.is_running:
             await asyncio.to_thread(workers.start)
         if not workers.is_running:
-            return await asyncio.to_thread(receive, job)
+            async with self._here:  # several threads that compute would keep the loop from its turn
+                return await asyncio.to_thread(receive, job)
         try:
             return await asyncio.wrap_future(workers.submit(receive, job))
-        except BrokenExecutor as error:
+        except (BrokenExecutor, RuntimeError) as error:  # or they were stopped in between
             workers.stop()  # new ones start when needed
             raise FetchError(job.answer.url, "the process that read its answer was killed") from error
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        """Keep further requests waiting while many answers are held, of which each may be large."""
-        self._unread += 1
-        if self._unread >= UNREAD:
-            self._gate.clear()
-        try:
-            yield
-        finally:
-            self._unread -= 1
-            if self._unread < UNREAD:
-                self._gate.set()
 
     async def _check_rules(self, source: Source) -> None:
         """Raise FetchError if the site's robots.txt keeps us from the page of *source*."""
@@ -135,10 +151,9 @@ class Asker:
 @asynccontextmanager
 async def asker(app: App) -> AsyncIterator[Asker]:
     """Yield an asker for *app*."""
-    gate = asyncio.Event()
-    gate.set()
-    async with Web(contact=app.config.site.url, gate=gate) as web:
-        yield Asker(app, web, gate)
+    backlog = Backlog()
+    async with Web(contact=app.config.site.url, room=backlog.room) as web:
+        yield Asker(app, web, backlog)
 
 
 def poll(app: App, names: Collection[str], now: datetime) -> tuple[Polled, ...]:
@@ -150,6 +165,14 @@ def poll(app: App, names: Collection[str], now: datetime) -> tuple[Polled, ...]:
     return asyncio.run(_polled(app, names, now))
 
 
+async def paced(values: Iterable[T]) -> AsyncIterator[T]:
+    """Yield *values*, a few in one turn of the loop: what is begun for each has work to do before it waits."""
+    for number, value in enumerate(values, start=1):
+        yield value
+        if number % AT_ONCE == 0:
+            await asyncio.sleep(0)
+
+
 async def _polled(app: App, names: Collection[str], now: datetime) -> tuple[Polled, ...]:
     come: asyncio.Queue[tuple[str, Heard]] = asyncio.Queue()
     done: list[Polled] = []
@@ -158,7 +181,7 @@ async def _polled(app: App, names: Collection[str], now: datetime) -> tuple[Poll
         async def ask(name: str, question: Question) -> None:
             come.put_nowait((name, await one.ask(question)))
 
-        tasks = [asyncio.create_task(ask(*each)) for each in app.questions(names).items()]
+        tasks = [asyncio.create_task(ask(*each)) async for each in paced(app.questions(names).items())]
         try:
             while len(done) < len(tasks):
                 done += app.take(await _gathered(come, min(TOGETHER, len(tasks) - len(done))), now)

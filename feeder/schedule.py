@@ -22,7 +22,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from feeder.app import App
-from feeder.asking import TOGETHER, asker
+from feeder.asking import GATHERING, TOGETHER, asker, paced
 from feeder.errors import FeederError, OutputError, StoreError
 from feeder.model import EPOCH, Verdict
 from feeder.pipeline import publishing
@@ -77,6 +77,7 @@ class _Daemon:
         self._failing: dict[str, str] = {}
         self._asked: dict[str, asyncio.Task[None]] = {}  # sources of which the web is being asked
         self._heard: dict[str, Heard] = {}  # answers that the state is to take in
+        self._taker: asyncio.Task[None] | None = None
         self._owed: dict[str, None] = {}  # sources that are leased, but whose poll the state could not take in
         self._lost: StoreError | None = None
         self._scheduler = AsyncIOScheduler(
@@ -132,7 +133,7 @@ class _Daemon:
             clock.cancel()
             self._scheduler.pause()
             await self._drained()
-            await asyncio.gather(*self._asked.values())
+            await asyncio.gather(*self._asked.values(), *filter(None, [self._taker]))
             async with self._in_hand:  # no piece of work is cut off
                 files.cancel()
             self._scheduler.shutdown(wait=False)
@@ -212,17 +213,18 @@ class _Daemon:
         """Ask the web without holding up anybody, however long it takes; what it answers is taken in its turn."""
         new = [name for name in names if name not in self._asked]
         questions = (await self._do("question", lambda: self._app.questions(new))) if new else {}
-        for name, question in (questions or {}).items():
+        async for name, question in paced((questions or {}).items()):
             self._asked[name] = asyncio.create_task(self._ask(name, question))
         for name in names:
-            if name in self._asked:
+            if name in (questions or {}) or name not in new:
                 del self._owed[name]
 
     async def _ask(self, name: str, question: Question) -> None:
         try:
             heard = await self._unless_stopped(self._asker.ask(question))
             if heard:
-                await self._take(name, heard)
+                self._heard[name] = heard
+                self._begin_to_take()
         finally:
             del self._asked[name]
 
@@ -237,22 +239,26 @@ class _Daemon:
         await asyncio.wait({asked})
         return None
 
-    async def _take(self, name: str, heard: Heard) -> None:
-        """Take an answer, and others that have come meanwhile; as long as the state cannot, try again.
+    def _begin_to_take(self) -> None:
+        if self._taker is None or self._taker.done():
+            self._taker = asyncio.create_task(self._take())
 
-        It is not to be asked for twice.
+    async def _take(self) -> None:
+        """Take the answers that have come, and others that come within a moment.
+
+        As long as the state cannot, try again: nobody is to be asked for them twice.
         """
-        self._heard[name] = heard
-        while name in self._heard and not self._stopping.is_set():
+        while self._heard and not self._stopping.is_set():
+            await asyncio.sleep(GATHERING.total_seconds())
             polls = await self._do("take", self._take_heard)
             if polls is None:
                 await asyncio.sleep(TICK.total_seconds())
-                continue
-            await self._publish_news(polls)
+            else:
+                await self._publish_news(polls)
 
     def _take_heard(self) -> list[Polled]:
         heard = dict(islice(self._heard.copy().items(), TOGETHER))
-        polls = self._app.take(heard, self._clock(), jitter=random.random) if heard else []
+        polls = self._app.take(heard, self._clock(), jitter=random.random)
         for name in heard:
             del self._heard[name]
         return polls

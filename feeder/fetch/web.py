@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -34,7 +34,7 @@ MAX_BYTES: Final = 50 << 20  # of a download, decompressed
 MAX_REDIRECTS: Final = 5
 MAX_VALIDATOR: Final = 4096  # characters; a longer one is not kept
 SPACING: Final = 1.0  # seconds between two requests to one host
-LIMIT: Final = 200  # requests at once
+LIMIT: Final = 100  # requests at once
 LARGE: Final = 1 << 20  # bytes; so much of every body may be held at once,
 LARGE_AT_ONCE: Final = 4  # and more of so many
 
@@ -109,7 +109,7 @@ class Web:
         contact: A URL that tells a server's operator who asks.
         spacing: Seconds between the end of a request and the next one to the same host.
         limit: Requests at once, to different hosts.
-        gate: No request begins before it is set.
+        room: Returns once there is room for one more answer; no request begins before.
         look_up: Makes addresses of names.
     """
 
@@ -119,12 +119,12 @@ class Web:
         contact: str | None = None,
         spacing: float = SPACING,
         limit: int = LIMIT,
-        gate: asyncio.Event | None = None,
+        room: Callable[[], Awaitable[None]] | None = None,
         look_up: LookUp = socket.getaddrinfo,
     ) -> None:
         self._agent = f"Feeder/{version('feeder')}" + (f" (+{contact})" if contact else "")
         self._turns = Turns(spacing=spacing, limit=limit)
-        self._gate = gate
+        self._has_room = room
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._names = Names(look_up)
         self._wires: dict[tuple[tuple[str, ...], str | None, Path | None], Wire] = {}
@@ -197,8 +197,8 @@ class Web:
         left = question.source.timeout.total_seconds()
         while True:
             async with self._turns.at(way.address.host):
-                if self._gate:
-                    await self._gate.wait()
+                if self._has_room:
+                    await self._has_room()
                 try:
                     async with asyncio.timeout(left) as limit:
                         found = await self._exchanged(wire, question, way, limit)
