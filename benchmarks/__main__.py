@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import Wrong, processes
+from benchmarks import Wrong, polls, processes, works
 from benchmarks.contenders import HOW_TO_INSTALL, find_hugo, version_of
-from benchmarks.works import WORKS, Bench, Row
+from benchmarks.works import Bench, Row
 
+WORKS = {**works.WORKS, **polls.WORKS}
 NOTES = """\
 Both make, from the same tree, an Atom and an RSS feed for the site and for every level of every category, with the 50
 newest articles, whole. Feeder also finds copies, cleans the bodies, keeps ids and dates, and writes a page for every feed, `feeds.json`
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             count=asked.articles,
             runs=asked.runs,
             seconds=asked.seconds,
+            feeds=asked.feeds,
             hugo=asked.hugo or find_hugo(),
         )
         print("\n".join(_head(bench)), flush=True)
@@ -47,11 +49,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measure Feeder on a tree of invented articles, and Hugo beside it.",
-        epilog="\n".join(f"  {name:12} {work.__doc__}" for name, work in WORKS.items()),
+        epilog="\n".join(f"  {name:15} {work.__doc__}" for name, work in WORKS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", choices=["all", *WORKS])
     parser.add_argument("--articles", type=int, default=10_000, help="how many there are (10,000)")
+    parser.add_argument("--feeds", type=int, default=1000, help="how many URL sources there are (1,000)")
     parser.add_argument("--runs", type=int, default=5, help="of each, of which the median is told (5)")
     parser.add_argument("--seconds", type=float, default=60, help="that the idle daemon is looked at (60)")
     parser.add_argument("--dir", type=Path, help="keeps the tree and the feeds for the next time")

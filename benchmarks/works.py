@@ -49,6 +49,7 @@ class Bench:
     count: int
     runs: int
     seconds: float
+    feeds: int
     hugo: Path | None
 
     @cached_property

@@ -6,9 +6,9 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,10 +39,11 @@ from feeder.workers import Workers
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(minutes=10)  # after this, a poll whose process died may be done by another
-DUE_LIMIT = 100  # sources taken by one tick
+DUE_LIMIT = 1000  # sources taken by one tick
 GONE = timedelta(days=36_500)
 ARCHIVES = "archives"  # beside the state
 INDEX = "feeds.json"
+_NONE = float  # draws no jitter
 Progress = Callable[[str, int, int], None]
 """Told what is counted ("articles", "feeds"), how many are done, and how many there are to do."""
 
@@ -57,6 +58,12 @@ class App:
     progress: Progress | None = None
     is_rehearsal: bool = False
     _unkept: str | None = None  # why takedowns are not all on the list
+    _sources: Mapping[str, Source] = field(
+        init=False
+    )  # as the config has them; an archive is a directory to all others
+
+    def __post_init__(self) -> None:
+        self._sources = {source.name: source for source in self.config.sources}
 
     @property
     def store(self) -> Store:
@@ -130,31 +137,32 @@ class App:
 
     def is_remote(self, name: str) -> bool:
         """Tell whether the web is to be asked for a source, with `question` and `take` in place of `poll`."""
-        return self._source(name).url is not None
+        return self._sources[name].url is not None
 
-    def question(self, name: str) -> Question:
-        """Return what to ask the web for a source with a URL."""
-        return receiving.question(self._source(name), self._state(name), self.parts)
+    def questions(self, names: Iterable[str]) -> dict[str, Question]:
+        """Return what to ask the web for each of some sources with a URL."""
+        return {name: receiving.question(self._sources[name], self.store.source(name), self.parts) for name in names}
 
-    def take(self, name: str, heard: Heard, now: datetime, *, jitter: float = 0.0) -> Polled:
-        """Take what the web answered as `poll` does what is in a directory."""
-        started = time.monotonic()
-        try:
-            polled = self._take(name, heard, now, jitter)
-        except StoreError:
-            raise
-        except Exception as error:  # likewise
-            polled = self._failed(name, f"{type(error).__name__}: {error}", now, jitter)
-            if polled.error != polled.before:
-                log.exception("poll_crashed", source=name)
-        _log_poll(polled, time.monotonic() - started)
-        return polled
+    def take(self, heard: Mapping[str, Heard], now: datetime, *, jitter: Callable[[], float] = _NONE) -> list[Polled]:
+        """Take what the web answered for some sources as `poll` does what is in a directory, in one transaction.
+
+        Args:
+            heard: By the source's name.
+            now: When it was heard.
+            jitter: Draws the jitter of each source.
+        """
+        with self.store.transaction():
+            timed = [self._timed_take(name, each, now, jitter()) for name, each in heard.items()]
+        self._keep_takedowns()
+        for polled, seconds in timed:
+            _log_poll(polled, seconds)
+        return [polled for polled, _ in timed]
 
     def look_at(self, name: str, locators: Collection[str], now: datetime) -> Polled | None:
         """Poll some documents of a source, between its polls; None if that is a matter for a poll of all of it."""
         started = time.monotonic()
         with self.store.transaction():
-            state = self._state(name)
+            state = self.store.source(name)
             if state.is_paused:
                 return Polled(source=name)
             if state.error or state.fingerprint != self.parts.fingerprints[name]:
@@ -212,68 +220,72 @@ class App:
     def _poll(self, name: str, now: datetime, jitter: float) -> Polled:
         source = self.parts.sources[name]
         with self.store.transaction():
-            state = self._state(name)
+            state = self.store.source(name)
             polled = polling.poll(source, state, self.parts, now=now, progress=self._counting("articles"))
-            self._give_back(polled, now, jitter)
+            self._finish(polled, state, None, now, jitter)
         self._keep_takedowns()
         return polled
 
+    def _timed_take(self, name: str, heard: Heard, now: datetime, jitter: float) -> tuple[Polled, float]:
+        started = time.monotonic()
+        try:
+            with self.store.transaction():
+                polled = self._take(name, heard, now, jitter)
+        except StoreError:
+            raise
+        except Exception as error:  # likewise
+            polled = self._failed(name, f"{type(error).__name__}: {error}", now, jitter)
+            if polled.error != polled.before:
+                log.exception("poll_crashed", source=name)
+        return polled, time.monotonic() - started
+
     def _take(self, name: str, heard: Heard, now: datetime, jitter: float) -> Polled:
-        source = self._source(name)
+        source, state = self._sources[name], self.store.source(name)
         if heard.received and heard.received.kind is SourceKind.ARCHIVE:
             self._locate(source)
-        with self.store.transaction():
-            state = self._state(name)
-            polled, memo = receiving.take(source, state, heard, self.parts, now=now)
-            self.store.set_memo(name, memory.dump(memo))
-            self._give_back(polled, now, jitter)
+        polled, memo = receiving.take(source, state, heard, self.parts, now=now)
+        text = memory.dump(memo)
+        if text != state.memo:
+            self.store.set_memo(name, text)
+        self._finish(polled, state, memo, now, jitter)
         _log_whereabouts(name, memory.load(state.memo), memo)
-        self._keep_takedowns()
         return polled
 
     def _failed(self, name: str, error: str, now: datetime, jitter: float) -> Polled:
         polled = Polled(source=name, error=error)
         with self.store.transaction():
-            self._give_back(polled, now, jitter)
+            state = self.store.source(name)
+            self._finish(polled, state, memory.load(state.memo), now, jitter)
         return polled
 
-    def _give_back(self, polled: Polled, now: datetime, jitter: float) -> None:
-        source = self._source(polled.source)
-        state = self._state(polled.source)
+    def _finish(self, polled: Polled, state: SourceState, memo: Memo | None, now: datetime, jitter: float) -> None:
+        """Note how a poll went and when the next one is due; the *state* is that from before it."""
+        source = self._sources[polled.source]
         polled.before = state.error
         failures = state.failures + 1 if polled.error else 0
-        due = self._due(source, state, now, failures=failures, jitter=jitter)
+        due = self._due(source, memo, now, failures=failures, jitter=jitter)
         if polled.missing and not polled.error and source.cron is None and source.url is None:
             due = replace(due, at=min(due.at, _confirmation(source, now)))
         self.store.finish_poll(polled.source, now=now, due=due, error=polled.error)
 
-    def _due(self, source: Source, state: SourceState, now: datetime, *, failures: int, jitter: float) -> Due:
-        if source.url is None:
+    def _due(self, source: Source, memo: Memo | None, now: datetime, *, failures: int, jitter: float) -> Due:
+        if source.url is None or memo is None:
             return cadence.next_poll(source, now, failures=failures, jitter=jitter)
-        memo = memory.load(state.memo)
         if memo.is_gone:
             return Due(at=now + GONE, why="its server says that it is gone for good")
         newest = self.store.newest_of(source.name, cadence.NEWEST) if source.is_adaptive else ()
         pace = replace(memo.pace, published=newest)
         return cadence.next_poll(source, now, failures=failures, jitter=jitter, pace=pace)
 
-    def _source(self, name: str) -> Source:
-        """Return a source as the config has it; an archive is a directory to all others."""
-        return next(source for source in self.config.sources if source.name == name)
-
     def _locate(self, source: Source) -> None:
         self.parts.sources[source.name] = replace(as_directory(source, below=self.archives), url=None)
 
-    def _state(self, name: str) -> SourceState:
-        return next(state for state in self.store.sources() if state.name == name)
-
     def _recall(self, now: datetime) -> None:
-        sources = {source.name: source for source in self.config.sources}
         for state in self.store.sources():
-            source = sources.get(state.name)
+            source = self._sources.get(state.name)
             if source is None:
                 continue
-            latest = self._due(source, state, now, failures=state.failures, jitter=1.0).at
+            latest = self._due(source, memory.load(state.memo), now, failures=state.failures, jitter=1.0).at
             if state.next_poll > latest:
                 self.store.request_poll(state.name, now)
                 log.info("source_recalled", source=state.name, was_due=state.next_poll.isoformat())

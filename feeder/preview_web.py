@@ -35,7 +35,7 @@ def of_url(chosen: Subject, *, now: datetime) -> SourcePreview:
     with blank(site, (source,)) as app:
         heard = asyncio.run(_ask(app, source))
         received = _received(heard, source)
-        polled = app.take(source.name, heard, now)
+        (polled,) = app.take({source.name: heard}, now)
         if polled.error:
             raise FeederError(polled.error)
         places = [reading.place.locator for reading in received.readings]

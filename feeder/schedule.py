@@ -9,11 +9,12 @@ import random
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -21,12 +22,12 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from feeder.app import App
-from feeder.asking import asker
+from feeder.asking import GATHERING, TOGETHER, asker, paced
 from feeder.errors import FeederError, OutputError, StoreError
 from feeder.model import EPOCH, Verdict
 from feeder.pipeline import publishing
 from feeder.pipeline.polling import Polled
-from feeder.pipeline.receiving import Heard
+from feeder.pipeline.receiving import Heard, Question
 from feeder.serve import Server
 from feeder.watching import EVERYTHING, Watcher
 
@@ -75,6 +76,8 @@ class _Daemon:
         self._running: set[asyncio.Task[None] | None] = set()
         self._failing: dict[str, str] = {}
         self._asked: dict[str, asyncio.Task[None]] = {}  # sources of which the web is being asked
+        self._heard: dict[str, Heard] = {}  # answers that the state is to take in
+        self._taker: asyncio.Task[None] | None = None
         self._owed: dict[str, None] = {}  # sources that are leased, but whose poll the state could not take in
         self._lost: StoreError | None = None
         self._scheduler = AsyncIOScheduler(
@@ -130,7 +133,7 @@ class _Daemon:
             clock.cancel()
             self._scheduler.pause()
             await self._drained()
-            await asyncio.gather(*self._asked.values())
+            await asyncio.gather(*self._asked.values(), *filter(None, [self._taker]))
             async with self._in_hand:  # no piece of work is cut off
                 files.cancel()
             self._scheduler.shutdown(wait=False)
@@ -199,27 +202,29 @@ class _Daemon:
             self._stopping.set()
         names = await self._do("claim", lambda: self._app.claim_due(self._clock()))
         self._owed |= dict.fromkeys(names or ())
-        for name in tuple(self._owed):
-            if self._app.is_remote(name):
-                self._begin_to_ask(name)
-                continue
+        await self._begin_to_ask([name for name in self._owed if self._app.is_remote(name)])
+        for name in [name for name in self._owed if not self._app.is_remote(name)]:
             polled = await self._do(f"poll {name}", partial(self._poll, name))
             if polled:
                 del self._owed[name]
-            await self._publish_news(polled)
+                await self._publish_news([polled])
 
-    def _begin_to_ask(self, name: str) -> None:
+    async def _begin_to_ask(self, names: Collection[str]) -> None:
         """Ask the web without holding up anybody, however long it takes; what it answers is taken in its turn."""
-        del self._owed[name]
-        if name not in self._asked:
-            self._asked[name] = asyncio.create_task(self._ask(name))
+        new = [name for name in names if name not in self._asked]
+        questions = (await self._do("question", lambda: self._app.questions(new))) if new else {}
+        async for name, question in paced((questions or {}).items()):
+            self._asked[name] = asyncio.create_task(self._ask(name, question))
+        for name in names:
+            if name in (questions or {}) or name not in new:
+                del self._owed[name]
 
-    async def _ask(self, name: str) -> None:
+    async def _ask(self, name: str, question: Question) -> None:
         try:
-            question = await self._do(f"question {name}", lambda: self._app.question(name))
-            heard = await self._unless_stopped(self._asker.ask(question)) if question else None
+            heard = await self._unless_stopped(self._asker.ask(question))
             if heard:
-                await self._publish_news(await self._take(name, heard))
+                self._heard[name] = heard
+                self._begin_to_take()
         finally:
             del self._asked[name]
 
@@ -234,18 +239,29 @@ class _Daemon:
         await asyncio.wait({asked})
         return None
 
-    async def _take(self, name: str, heard: Heard) -> Polled | None:
-        """Take an answer; as long as the state cannot, try again: it is not to be asked for twice."""
-        take = partial(self._take_now, name, heard)
-        while not self._stopping.is_set():
-            polled = await self._do(f"poll {name}", take)
-            if polled:
-                return polled
-            await asyncio.sleep(TICK.total_seconds())
-        return None
+    def _begin_to_take(self) -> None:
+        if self._taker is None or self._taker.done():
+            self._taker = asyncio.create_task(self._take())
 
-    def _take_now(self, name: str, heard: Heard) -> Polled:
-        return self._app.take(name, heard, self._clock(), jitter=random.random())  # noqa: S311 - as below
+    async def _take(self) -> None:
+        """Take the answers that have come, and others that come within a moment.
+
+        As long as the state cannot, try again: nobody is to be asked for them twice.
+        """
+        while self._heard and not self._stopping.is_set():
+            await asyncio.sleep(GATHERING.total_seconds())
+            polls = await self._do("take", self._take_heard)
+            if polls is None:
+                await asyncio.sleep(TICK.total_seconds())
+            else:
+                await self._publish_news(polls)
+
+    def _take_heard(self) -> list[Polled]:
+        heard = dict(islice(self._heard.copy().items(), TOGETHER))
+        polls = self._app.take(heard, self._clock(), jitter=random.random)
+        for name in heard:
+            del self._heard[name]
+        return polls
 
     async def _look_at(self, name: str, locators: frozenset[str] | None) -> frozenset[str]:
         """Poll documents that have just changed; return those that are to be looked at again.
@@ -258,11 +274,12 @@ class _Daemon:
         if polled is None:
             is_noted = await self._do("request", lambda: self._app.request_poll(name, self._clock()))
             return frozenset() if is_noted else locators or EVERYTHING
-        await self._publish_news(polled)
+        await self._publish_news([polled])
         return polled.unsettled
 
-    async def _publish_news(self, polled: Polled | None) -> None:
-        if polled and any(count for verdict, count in polled.verdicts.items() if verdict is not Verdict.UNCHANGED):
+    async def _publish_news(self, polls: Iterable[Polled]) -> None:
+        verdicts = (each for polled in polls for each in polled.verdicts.items())
+        if any(count for verdict, count in verdicts if verdict is not Verdict.UNCHANGED):
             await self._publish()
 
     def _poll(self, name: str) -> Polled:
@@ -273,7 +290,8 @@ class _Daemon:
         await self._do("publish", lambda: self._app.publish(self._clock()))
 
     async def _keep_house(self) -> None:
-        await self._do("rest", self._app.parts.workers.stop)  # most polls are too small to need them
+        if not self._asked:  # most polls are too small to need them
+            await self._do("rest", self._app.parts.workers.stop)
         await self._do("audit", lambda: publishing.audit(self._app.parts))
         await self._do("recall", lambda: self._app.recall(self._clock()))
 

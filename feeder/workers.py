@@ -28,12 +28,18 @@ class Workers:
     def __init__(self, count: int | None = None) -> None:
         self._count = (os.cpu_count() or 1) if count is None else count
         self._pool: Executor | None = None
+        self._starting = threading.Lock()
 
     def start(self) -> None:
-        """Start the processes, if there are to be any and they do not run yet."""
-        if self._pool is None and self._count > 1:
-            self._pool = ProcessPoolExecutor(self._count, mp_context=_context(), initializer=_follow_parent)
-            self.submit(abs, 0)  # starts them now: who goes on may start threads, beside which no process can be copied
+        """Start the processes, if there are to be any and they do not run yet. Any thread may do it."""
+        with self._starting:
+            if self._pool is None and self._count > 1:
+                pool = ProcessPoolExecutor(self._count, mp_context=_context(), initializer=_follow_parent)
+                with _uninterrupted():
+                    # Starts them now: who goes on may start threads, beside which no process can be copied. And until
+                    # it is done, a submit from elsewhere would have to wait.
+                    pool.submit(abs, 0)
+                self._pool = pool
 
     @property
     def is_running(self) -> bool:
@@ -42,15 +48,16 @@ class Workers:
 
     def stop(self) -> None:
         """End the processes; `start` begins anew."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
 
     def submit(self, function: Callable[[Job], Result], job: Job) -> Future[Result]:
         """Begin one job; what it raises is raised where its result is asked for."""
-        if self._pool is not None:
+        pool = self._pool
+        if pool is not None:
             with _uninterrupted():
-                return self._pool.submit(function, job)
+                return pool.submit(function, job)
         done: Future[Result] = Future()
         try:
             done.set_result(function(job))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import Wrong, contenders, corpus, processes, works
-from benchmarks.__main__ import main
+from benchmarks.__main__ import WORKS, main
 from benchmarks.processes import Command
 from benchmarks.works import Bench
 
@@ -46,7 +46,7 @@ def python(code: str, folder: Path) -> Command:
 
 
 def bench(folder: Path) -> Bench:
-    return Bench(folder=folder, count=FEW, runs=1, seconds=0.1, hugo=None)
+    return Bench(folder=folder, count=FEW, runs=1, seconds=0.1, feeds=FEW, hugo=None)
 
 
 # ---------------------------------------------------------------- the tree
@@ -133,14 +133,14 @@ def test_a_daemon_that_ends_before_it_has_started_is_wrong(tmp_path: Path) -> No
 # ---------------------------------------------------------------- benchmarks
 
 
-@pytest.mark.parametrize("name", works.WORKS)
+@pytest.mark.parametrize("name", WORKS)
 def test_every_work_can_be_measured(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(works, "SETTLE_SECONDS", 0.1)
     monkeypatch.setattr(works, "SINGLE", 1)
     monkeypatch.setattr("benchmarks.__main__.find_hugo", lambda: None)
-    options = ["--articles", str(FEW), "--runs", "1", "--seconds", "0.1", "--dir", str(tmp_path)]
+    options = ["--articles", str(FEW), "--feeds", "44", "--runs", "1", "--seconds", "0.1", "--dir", str(tmp_path)]
     assert main([name, *options]) == 0
     said = capsys.readouterr().out
     assert f"| {name}: " in said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -109,6 +109,7 @@ class Web:
         contact: A URL that tells a server's operator who asks.
         spacing: Seconds between the end of a request and the next one to the same host.
         limit: Requests at once, to different hosts.
+        room: Returns once there is room for one more answer; no request begins before.
         look_up: Makes addresses of names.
     """
 
@@ -118,10 +119,12 @@ class Web:
         contact: str | None = None,
         spacing: float = SPACING,
         limit: int = LIMIT,
+        room: Callable[[], Awaitable[None]] | None = None,
         look_up: LookUp = socket.getaddrinfo,
     ) -> None:
         self._agent = f"Feeder/{version('feeder')}" + (f" (+{contact})" if contact else "")
         self._turns = Turns(spacing=spacing, limit=limit)
+        self._has_room = room
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._names = Names(look_up)
         self._wires: dict[tuple[tuple[str, ...], str | None, Path | None], Wire] = {}
@@ -194,6 +197,8 @@ class Web:
         left = question.source.timeout.total_seconds()
         while True:
             async with self._turns.at(way.address.host):
+                if self._has_room:
+                    await self._has_room()
                 try:
                     async with asyncio.timeout(left) as limit:
                         found = await self._exchanged(wire, question, way, limit)

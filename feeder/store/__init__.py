@@ -196,7 +196,7 @@ class Store(Protocol):
     """The state. Times are aware; every write happens inside `transaction`."""
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Commit all of what happens inside, or nothing."""
+        """Commit all of what happens inside, or nothing; one inside of another is a part of it that can fail alone."""
 
     def close(self) -> None:
         """Release the database."""
@@ -211,6 +211,9 @@ class Store(Protocol):
 
     def sources(self) -> tuple[SourceState, ...]:
         """Return all sources, in the config's order, those that left it last."""
+
+    def source(self, name: str) -> SourceState:
+        """Return one source, which there is."""
 
     def claim_due(self, now: datetime, *, limit: int, lease: timedelta) -> tuple[str, ...]:
         """Lease and return the names of sources whose poll is due and that nobody else holds."""

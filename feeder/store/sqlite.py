@@ -86,17 +86,20 @@ class SqliteStore:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit all of what happens inside, or nothing."""
+        """Commit all of what happens inside, or nothing; one inside of another is a part of it that can fail alone."""
+        is_part = self._db.in_transaction
+        if is_part:
+            self._flush()
         with self._told():
-            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("SAVEPOINT part" if is_part else "BEGIN IMMEDIATE")
             try:
                 yield
                 self._flush()
-                self._db.execute("COMMIT")
+                self._db.execute("RELEASE part" if is_part else "COMMIT")
             except BaseException:
                 self._forget_caches()
                 if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+                    self._db.execute("ROLLBACK TO part" if is_part else "ROLLBACK")
                 raise
 
     def close(self) -> None:
@@ -141,6 +144,10 @@ class SqliteStore:
     def sources(self) -> tuple[SourceState, ...]:
         """Return all sources, in the config's order, those that left it last."""
         return tuple(_source_state(row) for row in self._all("sources"))
+
+    def source(self, name: str) -> SourceState:
+        """Return one source, which there is."""
+        return _source_state(self._one("source", name))
 
     def claim_due(self, now: datetime, *, limit: int, lease: timedelta) -> tuple[str, ...]:
         """Lease and return the names of sources whose poll is due and that nobody else holds."""

@@ -10,6 +10,10 @@ SELECT value FROM meta WHERE name = ?;
 SELECT name, rank, next_poll, paused, accepted, failures, fingerprint, last_poll, last_success, error, why, memo
 FROM sources ORDER BY rank IS NULL, rank, name;
 
+-- name: source
+SELECT name, rank, next_poll, paused, accepted, failures, fingerprint, last_poll, last_success, error, why, memo
+FROM sources WHERE name = ?;
+
 -- name: source_ids
 SELECT name, source FROM sources;
 
