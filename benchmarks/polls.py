@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -152,13 +153,14 @@ def feeds_latency(bench: Bench) -> Iterator[Row]:
 
 def feeds_changed(bench: Bench) -> Iterator[Row]:
     """All feeds have one new entry, and are published."""
-    with _planet(bench, bench.feeds) as site:
+    folder = bench.folder / "feeds-changed"
+    shutil.rmtree(folder, ignore_errors=True)
+    with _served(bench, folder, bench.feeds) as site:
         _cold(site)
         found = []
         for edition in range(1, bench.runs + 1):
-            planet.write(_documents(bench), site.feeds, edition=edition)
+            planet.write(folder, site.feeds, edition=edition)
             found.append(site.measured(statuses={200: site.count}))
-        planet.write(_documents(bench), site.feeds)
     yield _seconds("feeds-changed: wall", [each["wall"] for each in found])
     yield _milliseconds("feeds-changed: CPU per feed", [each["cpu"] / site.count for each in found])
 
@@ -198,8 +200,13 @@ WORKS: Final[Mapping[str, Callable[[Bench], Iterator[Row]]]] = {
 
 @contextmanager
 def _planet(bench: Bench, count: int, *, latency: float = 0) -> Iterator[Planet]:
-    """Yield a site whose sources are served until the end of the block."""
-    folder = _documents(bench)
+    """Yield a site whose sources, which nobody changes, are served until the end of the block."""
+    with _served(bench, bench.folder / f"feeds-{_version()}", count, latency=latency) as site:
+        yield site
+
+
+@contextmanager
+def _served(bench: Bench, folder: Path, count: int, *, latency: float = 0) -> Iterator[Planet]:
     planet.write(folder, (feed for feed in range(count) if not (folder / str(feed)).exists()))
     place = bench.folder / "farm"
     place.mkdir(exist_ok=True)
@@ -209,8 +216,9 @@ def _planet(bench: Bench, count: int, *, latency: float = 0) -> Iterator[Planet]
         yield Planet(folder=bench.folder / "planet", count=count, port=port)
 
 
-def _documents(bench: Bench) -> Path:
-    return bench.folder / "feeds"
+def _version() -> str:
+    """Return what changes with the feeds, so that old ones are not taken for them."""
+    return sha256(Path(planet.__file__).read_bytes()).hexdigest()[:8]
 
 
 def _cold(site: Planet) -> Mapping[str, float]:

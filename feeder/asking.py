@@ -91,20 +91,20 @@ class Asker:
         digest = sha256(answer.body).hexdigest() if answer.body else None
         if digest in {None, question.digest}:
             return Heard(answer=_spent(answer), digest=digest)
-        received = await self._received(source, answer)
+        received = await self._received(source, answer, question.known)
         if received.elsewhere:
-            return await self._heard_elsewhere(source, received.elsewhere)
+            return await self._heard_elsewhere(source, received.elsewhere, question.known)
         return Heard(answer=_spent(answer), digest=digest, received=received)
 
-    async def _heard_elsewhere(self, source: Source, url: str) -> Heard:
+    async def _heard_elsewhere(self, source: Source, url: str, known: frozenset[bytes]) -> Heard:
         """Read the feed that a page announced."""
         answer = await self._web.get(source, url=url)
-        received = await self._received(replace(source, kind=SourceKind.FEED), answer)
+        received = await self._received(replace(source, kind=SourceKind.FEED), answer, known)
         digest = sha256(answer.body).hexdigest()
         return Heard(answer=_spent(answer), digest=digest, received=received, elsewhere=url)
 
-    async def _received(self, source: Source, answer: Answer) -> Received:
-        job = AnswerJob(source=source, site=self._app.config.site, answer=answer)
+    async def _received(self, source: Source, answer: Answer, known: frozenset[bytes]) -> Received:
+        job = AnswerJob(source=source, site=self._app.config.site, answer=answer, known=known)
         async with self._backlog.reading():
             received = await self._read(job)
             if received.kind is SourceKind.ARCHIVE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -47,9 +47,9 @@ def load(text: str | None) -> Memo:
 
 def dump(memo: Memo) -> str:
     """Return *memo* as text. The times of articles are not kept in it: the state has the articles."""
-    values = asdict(replace(memo, pace=replace(memo.pace, published=())))
-    del values["pace"]["published"]
-    return json.dumps(values, default=_plain)
+    pace = {each.name: getattr(memo.pace, each.name) for each in fields(memo.pace) if each.name != "published"}
+    values = {each.name: getattr(memo, each.name) for each in fields(memo)}
+    return json.dumps(values | {"pace": pace}, default=_plain)
 
 
 def answered(memo: Memo, answer: Answer, *, digest: str | None) -> Memo:

@@ -144,6 +144,19 @@ def test_a_transaction_that_fails_leaves_nothing(polled: Store) -> None:
     assert stale(polled) == set()
 
 
+def test_a_part_of_a_transaction_can_fail_alone(polled: Store) -> None:
+    with polled.transaction():
+        polled.set_paused("newsroom", paused=True)
+        with pytest.raises(ZeroDivisionError):
+            _fail_after(polled, article(categories=(("A", "B"),)))
+        with polled.transaction():
+            polled.set_fingerprint("newsroom", "other")
+    state = polled.source("newsroom")
+    assert (state.is_paused, state.fingerprint) == (True, "other")
+    assert polled.row("newsroom", "a.md") is None
+    assert stale(polled) == set()
+
+
 def test_after_a_transaction_that_failed_the_next_one_starts_from_what_is_there(polled: Store) -> None:
     what = article(categories=(("A", "B"),))
     with pytest.raises(ZeroDivisionError):

@@ -33,11 +33,12 @@ from feeder.store import Document, pack_document
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerJob:
-    """An answer with a body to be read."""
+    """An answer with a body to be read. Items with the `known` digests are the same as before."""
 
     source: Source
     site: Site
     answer: Answer
+    known: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +148,8 @@ def _document(raw: RawItem) -> Document:
 def _reading(raw: RawItem, job: AnswerJob, never: frozenset[str]) -> Reading:
     place = Place(locator=raw.locator)
     digest = blake2b(repr(raw).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    if digest in job.known:
+        return Reading(place=place, status=Status.SAME, digest=digest)
     if raw.left_out:
         return Reading(place=place, status=Status.LEFT_OUT, digest=digest, reason=raw.left_out)
     try:

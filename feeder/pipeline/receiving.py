@@ -20,18 +20,23 @@ if TYPE_CHECKING:  # what reads feeds and pages takes a while to load, and few s
     from feeder.pipeline.answers import Received
 
 OLDER = "older than the newest that a new source brings"
+MOST_KNOWN = 500  # items of a source that its next answer is compared with before they are read; more are read anew
 _LAST = ""  # sorts before any date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What to ask the web on behalf of a source. `digest` is that of the last body, which would be no news."""
+    """What to ask the web on behalf of a source. `digest` is that of the last body, which would be no news.
+
+    Nor would be items with the `known` digests.
+    """
 
     source: Source
     url: str | None = None  # in place of the source's own
     etag: str | None = None
     last_modified: str | None = None
     digest: str | None = None
+    known: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +61,7 @@ def question(source: Source, state: SourceState, parts: Parts) -> Question:
         etag=known.etag,
         last_modified=known.last_modified,
         digest=known.digest,
+        known=parts.store.known_digests(source.name, MOST_KNOWN),
     )
 
 
@@ -94,7 +100,9 @@ def _receive(
     known = parts.store.seen(source.name, [reading.place.locator for reading in received.readings])
     readings = received.readings if known or state.last_success else _newest(received.readings, source.first)
     told = [_told(known.get(reading.place.locator), reading, everything=everything) for reading in readings]
-    taken = _within(told, source, parts)
+    news = [(seen, reading) for seen, reading in told if reading.status is not Status.SAME]
+    polled.statuses[Status.SAME] += len(told) - len(news)
+    taken = _within(news, source, parts)
     polling.take(taken, source, parts, polled, now=now)
     good = {reading.place.locator for _, reading in taken if reading.status is Status.GOOD}
     parts.store.save_documents(source.name, {at: body for at, body in received.documents.items() if at in good})

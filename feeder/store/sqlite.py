@@ -224,6 +224,10 @@ class SqliteStore:
             for locator, digest, status, reason in self._each("seen_at", locators, self._source(name))
         }
 
+    def known_digests(self, name: str, limit: int) -> frozenset[bytes]:
+        """Return the digests of what was last read at the places of a source, or at so many of them."""
+        return frozenset(digest for (digest,) in self._all("known_digests", self._source(name), limit))
+
     def save_documents(self, name: str, documents: Mapping[str, bytes]) -> None:
         """Keep the bodies, by locator, of sightings that lie in no file."""
         self._write("put_document", [(self._source(name), locator, body) for locator, body in documents.items()])

@@ -192,6 +192,9 @@ SELECT coalesce(max(seq), 0) + 1 FROM marks;
 -- name: seen_at
 SELECT locator, digest, status, reason FROM sightings WHERE source = ? AND locator IN (?*);
 
+-- name: known_digests
+SELECT digest FROM sightings WHERE source = ? LIMIT ?;
+
 -- name: put_document
 INSERT INTO documents (source, locator, body) VALUES (?, ?, ?)
 ON CONFLICT (source, locator) DO UPDATE SET body = excluded.body;
