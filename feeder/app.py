@@ -39,6 +39,7 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=10)  # after this, a poll whose process died may be done by another
 DUE_LIMIT = 100  # sources taken by one tick
 GONE = timedelta(days=36_500)
+SHELF_LIFE = timedelta(days=30)  # of what a URL's articles said, once no feed holds them
 ARCHIVES = "archives"  # beside the state
 INDEX = "feeds.json"
 Progress = Callable[[str, int, int], None]
@@ -162,6 +163,12 @@ class App:
         _log_poll(polled, time.monotonic() - started)
         return polled
 
+    def prune(self, now: datetime) -> None:
+        """Forget, once a day, what old articles from URLs said that are in no feed."""
+        with self.store.transaction():
+            if self.store.note("pruned", now.date().isoformat()):
+                self.store.prune_documents(now - SHELF_LIFE)
+
     def request_poll(self, name: str, now: datetime) -> bool:
         """Make a source due; False if there is none of that name."""
         with self.store.transaction():
@@ -211,11 +218,12 @@ class App:
 
     def _take(self, name: str, heard: Heard, now: datetime, jitter: float) -> Polled:
         source = self._source(name)
-        if heard.received and heard.received.kind is SourceKind.ARCHIVE:
-            self._locate(source)
+        if heard.received and not heard.received.problem:
+            self._locate(source, heard.received.kind)
         with self.store.transaction():
             state = self._state(name)
-            polled, memo = receiving.take(source, state, heard, self.parts, now=now)
+            progress = self._counting("articles")
+            polled, memo = receiving.take(source, state, heard, self.parts, now=now, progress=progress)
             self.store.set_memo(name, memory.dump(memo))
             self._give_back(polled, now, jitter)
         self._keep_takedowns()
@@ -240,7 +248,7 @@ class App:
     def _due(self, source: Source, state: SourceState, now: datetime, *, failures: int, jitter: float) -> Due:
         if source.url is None:
             return cadence.next_poll(source, now, failures=failures, jitter=jitter)
-        memo = memory.load(state.memo)
+        memo = memory.under(memory.load(state.memo), self.parts.fingerprints[source.name])
         if memo.is_gone:
             return Due(at=now + GONE, why="its server says that it is gone for good")
         newest = self.store.newest_of(source.name, cadence.NEWEST) if source.is_adaptive else ()
@@ -248,18 +256,21 @@ class App:
         return cadence.next_poll(source, now, failures=failures, jitter=jitter, pace=pace)
 
     def _source(self, name: str) -> Source:
-        """Return a source as the config has it; an archive is a directory to all others."""
+        """Return a source as the config has it; to all others, an archive is the directory it was unpacked into."""
         return next(source for source in self.config.sources if source.name == name)
 
     def _find_archives(self) -> None:
         """Have the trees read that archives were last unpacked into."""
         kinds = {state.name: memory.load(state.memo).kind for state in self.store.sources()}
         for source in self.config.sources:
-            if source.url and SourceKind.ARCHIVE in {source.kind, kinds.get(source.name)}:
-                self._locate(source)
+            if source.url:
+                self._locate(source, kinds[source.name] if source.kind is SourceKind.AUTO else source.kind)
 
-    def _locate(self, source: Source) -> None:
-        self.parts.sources[source.name] = replace(as_directory(source, below=self.archives), url=None)
+    def _locate(self, source: Source, kind: SourceKind) -> None:
+        is_tree = kind is SourceKind.ARCHIVE
+        self.parts.sources[source.name] = (
+            replace(as_directory(source, below=self.archives), url=None) if is_tree else source
+        )
 
     def _state(self, name: str) -> SourceState:
         return next(state for state in self.store.sources() if state.name == name)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Collection
+from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,19 +13,25 @@ from hashlib import sha256
 from importlib.metadata import version
 from typing import Final
 
+import structlog
+
 from feeder import robots
 from feeder.app import App
-from feeder.errors import FetchError, Refused
+from feeder.errors import FetchError, Gone, Refused
 from feeder.fetch.archive import unpack
 from feeder.fetch.web import Web
 from feeder.model import Answer, Source, SourceKind
 from feeder.pipeline.answers import AnswerJob, Received, receive
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.receiving import Heard, Question
+from feeder.pipeline.work import unforeseen
 
 MANY: Final = 20  # sources at once that are worth starting processes for
 RULES_KEPT: Final = timedelta(hours=24)  # RFC 9309, 2.4
+RULES_MISSED: Final = timedelta(minutes=5)  # until a robots.txt that could not be had is asked for again
 AGENT: Final = f"Feeder/{version('feeder')}"
+
+log = structlog.get_logger(__name__)
 
 
 class Asker:
@@ -33,6 +41,7 @@ class Asker:
         self._app = app
         self._web = web
         self._rules: dict[str, tuple[str, float]] = {}  # of a robots.txt, and until when they hold
+        self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # for a robots.txt
 
     async def ask(self, question: Question) -> Heard:
         """Return what came of *question*, errors included."""
@@ -40,6 +49,9 @@ class Asker:
             return await self._heard(question)
         except FetchError as error:
             return Heard(error=error)
+        except Exception as error:  # the other sources go on, whatever this one met
+            log.exception("ask_crashed", source=question.source.name)
+            return Heard(error=FetchError(_where(question.source), f"cannot be asked: {unforeseen(error)}"))
 
     async def _heard(self, question: Question) -> Heard:
         source = question.source
@@ -56,20 +68,30 @@ class Asker:
 
     async def _heard_elsewhere(self, source: Source, url: str) -> Heard:
         """Read the feed that a page announced."""
-        answer = await self._web.get(source, url=url)
+        try:
+            answer = await self._web.get(source, url=url)
+        except Gone as error:  # not so the page, which may announce another one tomorrow
+            raise FetchError(error.where, error.reason) from error
         received = await self._received(replace(source, kind=SourceKind.FEED), answer)
         return Heard(answer=answer, digest=sha256(answer.body).hexdigest(), received=received, elsewhere=url)
 
     async def _received(self, source: Source, answer: Answer) -> Received:
         job = AnswerJob(source=source, site=self._app.config.site, answer=answer)
-        workers = self._app.parts.workers
-        if workers.is_running:
-            received = await asyncio.wrap_future(workers.submit(receive, job))
-        else:
-            received = await asyncio.to_thread(receive, job)
+        received = await asyncio.to_thread(self._read, job)
         if received.kind is SourceKind.ARCHIVE:
             await asyncio.to_thread(unpack, answer.body, source, below=self._app.archives)
         return received
+
+    def _read(self, job: AnswerJob) -> Received:
+        """Have an answer read in another process, if there are any; otherwise here."""
+        workers = self._app.parts.workers
+        try:
+            return workers.submit(receive, job).result()
+        except BrokenExecutor as error:  # what killed one process is not to kill this one
+            workers.stop()  # others start when they are needed
+            raise FetchError(_where(job.source), "cannot be read: the process that read it was killed") from error
+        except (CancelledError, RuntimeError):  # the processes have just been ended, as there was little to do
+            return receive(job)
 
     async def _check_rules(self, source: Source) -> None:
         """Raise FetchError if the site's robots.txt keeps us from the page of *source*."""
@@ -78,21 +100,26 @@ class Asker:
             raise FetchError(url, "its site's robots.txt asks robots not to read it")
 
     async def _rules_of(self, source: Source, place: str) -> str:
-        now = asyncio.get_running_loop().time()
-        rules, until = self._rules.get(place, ("", 0.0))
-        if until <= now:
-            rules = await self._fresh_rules(source, place)
-            self._rules[place] = rules, now + RULES_KEPT.total_seconds()
+        clock = asyncio.get_running_loop().time
+        async with self._asking[place]:
+            rules, until = self._rules.get(place, (robots.EVERYTHING, 0.0))
+            if until <= clock():
+                rules, kept = await self._fresh_rules(source, place)
+                self._rules[place] = rules, clock() + kept.total_seconds()
         return rules
 
-    async def _fresh_rules(self, source: Source, place: str) -> str:
+    async def _fresh_rules(self, source: Source, place: str) -> tuple[str, timedelta]:
+        """Return what a robots.txt says, and for how long to believe it."""
         try:
             answer = await self._web.get(source, url=place)
-        except Refused as error:
-            return robots.meaning(error.status)
-        except FetchError:
-            return robots.meaning(None)
-        return robots.meaning(answer.status, answer.body)
+        except FetchError as error:
+            rules = robots.meaning(error.status if isinstance(error, Refused) else None)
+            return rules, RULES_MISSED if rules == robots.NOTHING else RULES_KEPT
+        return robots.meaning(answer.status, answer.body), RULES_KEPT
+
+
+def _where(source: Source) -> str:
+    return source.url or source.name
 
 
 @asynccontextmanager

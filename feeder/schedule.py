@@ -217,7 +217,10 @@ class _Daemon:
     async def _ask(self, name: str) -> None:
         try:
             question = await self._do(f"question {name}", lambda: self._app.question(name))
-            heard = await self._unless_stopped(self._asker.ask(question)) if question else None
+            if question is None:
+                self._owed[name] = None  # at the next tick
+                return
+            heard = await self._unless_stopped(self._asker.ask(question))
             if heard:
                 await self._publish_news(await self._take(name, heard))
         finally:
@@ -276,6 +279,7 @@ class _Daemon:
         await self._do("rest", self._app.parts.workers.stop)  # most polls are too small to need them
         await self._do("audit", lambda: publishing.audit(self._app.parts))
         await self._do("recall", lambda: self._app.recall(self._clock()))
+        await self._do("prune", lambda: self._app.prune(self._clock()))
 
     async def _do(self, what: str, work: Callable[[], T]) -> T | None:
         """Do one piece of work; None if it failed, or if there is no time left for it."""

@@ -39,6 +39,7 @@ from feeder.render import render_entry
 from feeder.store import Seen, pack, unpack, unpack_document
 
 HTML_NAME = "item.html"  # what a body that is HTML for certain is cleaned as
+NO_BODY = Body(content="", summary="")
 LONGEST_REASON = 200  # characters; an error of a library may quote its whole input
 FRESH_SECONDS = 10  # a document younger than this, with open front matter, may still be being written
 _STATUSES = {Unsettled: Status.UNSETTLED, Oversized: Status.BROKEN}  # any other failure: UNREADABLE
@@ -60,7 +61,10 @@ class ReadJob:
 @sendable
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryJob:
-    """An article to be rendered. `body` is at hand, or read from the document with this digest; else `spare` serves."""
+    """An article to be rendered. `body` is at hand, or read from the document with this digest; else `spare` serves.
+
+    Of an article that lies in no file, no document may be kept any more: it is shown without a body then.
+    """
 
     shown: Shown
     source: Source
@@ -160,13 +164,14 @@ def _render_one(job: EntryJob, site: Site, formats: tuple[Format, ...]) -> Serve
 
 def _rendered(job: EntryJob, site: Site, formats: tuple[Format, ...]) -> Served:
     id_, cleaned = job.shown.id, None if job.body else _clean(job)
-    is_outdated = not (job.body or cleaned)
+    is_outdated = not (job.body or cleaned or job.source.path is None)
     body = cleaned or _unpacked(job.body or job.spare)
+    content = job.source.content or job.content
+    if body is None and job.source.path is None:
+        body, content = NO_BODY, ContentPolicy.SUMMARY
     if body is None:
         return Served(id=id_, problem="its document is not what it was when it was polled", is_outdated=True)
-    entry = plan.entry(
-        job.shown, body, job.categories, source=job.source, site=site, content=job.source.content or job.content
-    )
+    entry = plan.entry(job.shown, body, job.categories, source=job.source, site=site, content=content)
     packed = pack(cleaned) if cleaned else None
     return Served(id=id_, entry=render_entry(entry, site, formats), body=packed, is_outdated=is_outdated)
 
@@ -211,8 +216,8 @@ def digest_of(snapshot: Snapshot) -> bytes:
     return blake2b(snapshot.body, digest_size=16).digest()
 
 
-def body_key(shown: Shown, source: Source) -> bytes:
+def body_key(shown: Shown, source: Source, document: bytes | None = None) -> bytes:
     """Return what a cleaned body depends on: the text, and all that cleaning is told."""
     markup = shown.locator.rpartition(".")[2].lower()
     told = repr((html.VERSION, source.base_url, source.remove, markup)).encode()
-    return blake2b(told, key=shown.article.text_hash, digest_size=16).digest()
+    return blake2b(told + (document or b""), key=shown.article.text_hash, digest_size=16).digest()

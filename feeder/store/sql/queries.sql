@@ -195,11 +195,17 @@ ON CONFLICT (source, locator) DO UPDATE SET body = excluded.body;
 -- name: documents
 SELECT articles.id, body FROM articles JOIN documents USING (source, locator) WHERE articles.id IN (?*);
 
+-- Without a digest they are read anew, if their source still has them.
+-- name: forget_readings
+UPDATE sightings SET digest = X'' WHERE first_seen < ?
+    AND (source, locator) IN (SELECT source, locator FROM documents)
+    AND source IN (SELECT source FROM sources WHERE enabled)
+    AND NOT EXISTS (SELECT 1 FROM feed_entries WHERE feed_entries.id = sightings.id)
+    AND NOT EXISTS (SELECT 1 FROM articles WHERE articles.id = sightings.id AND held);
+
 -- name: prune_documents
 DELETE FROM documents WHERE (source, locator) IN (
-    SELECT source, locator FROM sightings WHERE first_seen < :before
-        AND source IN (SELECT source FROM documents)
-        AND NOT EXISTS (SELECT 1 FROM feed_entries WHERE feed_entries.id = sightings.id)
+    SELECT source, locator FROM documents CROSS JOIN sightings USING (source, locator) WHERE digest = X''
 );
 
 -- name: source_paths
