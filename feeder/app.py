@@ -19,6 +19,7 @@ from feeder import memo as memory
 from feeder.config import Config
 from feeder.errors import ConfigError, FetchError, OutputError, StateInUse, StoreError
 from feeder.fetch.archive import as_directory, sweep
+from feeder.memo import Memo
 from feeder.model import Due, Source, SourceKind
 from feeder.output import Output
 from feeder.output.files import FileOutput
@@ -69,7 +70,7 @@ class App:
             log.info("strays_swept", files=swept)
         with self.store.transaction():
             for name in self.store.sync_sources(self.config.sources):
-                polling.retire(name, self.parts, now=now)
+                self._retire(name, now)
             for name in self.reread():
                 self.store.request_poll(name, now)
             self._recall(now)
@@ -254,6 +255,12 @@ class App:
         newest = self.store.newest_of(source.name, cadence.NEWEST) if source.is_adaptive else ()
         pace = replace(memo.pace, published=newest)
         return cadence.next_poll(source, now, failures=failures, jitter=jitter, pace=pace)
+
+    def _retire(self, name: str, now: datetime) -> None:
+        """Withdraw what a source brought that left the config; should it come back, it is as good as new, and due."""
+        polling.retire(name, self.parts, now=now)
+        self.store.set_memo(name, memory.dump(Memo()))
+        self.store.request_poll(name, now)
 
     def _source(self, name: str) -> Source:
         """Return a source as the config has it; to all others, an archive is the directory it was unpacked into."""
