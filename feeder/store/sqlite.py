@@ -227,8 +227,9 @@ class SqliteStore:
 
     def prune_documents(self, before: datetime) -> None:
         """Forget the bodies of sightings from before some time that are in no feed; those still offered come again."""
-        self._run("forget_readings", rows.seconds(before))
-        self._run("prune_documents")
+        old = self._all("old_documents", rows.seconds(before))
+        self._write("delete_document", old)
+        self._write("forget_reading", old)
 
     def paths_of(self, name: str) -> frozenset[CategoryPath]:
         """Return the category paths that the articles of a source have, as spelled."""
