@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection
-from concurrent.futures import BrokenExecutor, CancelledError
+from collections.abc import AsyncIterator, Callable, Collection
+from concurrent.futures import BrokenExecutor, CancelledError, Future
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from importlib.metadata import version
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
@@ -27,10 +29,12 @@ from feeder.pipeline.receiving import Heard, Question
 from feeder.pipeline.work import unforeseen
 
 MANY: Final = 20  # sources at once that are worth starting processes for
+READERS: Final = 2 * (os.cpu_count() or 1)  # answers that are read at once: enough to keep every core busy
 RULES_KEPT: Final = timedelta(hours=24)  # RFC 9309, 2.4
 RULES_MISSED: Final = timedelta(minutes=5)  # until a robots.txt that could not be had is asked for again
 AGENT: Final = f"Feeder/{version('feeder')}"
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
@@ -41,6 +45,7 @@ class Asker:
         self._app = app
         self._web = web
         self._rules: dict[str, tuple[str, float]] = {}  # of a robots.txt, and until when they hold
+        self._readers = asyncio.Semaphore(READERS)
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # for a robots.txt
 
     async def ask(self, question: Question) -> Heard:
@@ -77,10 +82,18 @@ class Asker:
 
     async def _received(self, source: Source, answer: Answer) -> Received:
         job = AnswerJob(source=source, site=self._app.config.site, answer=answer)
-        received = await asyncio.to_thread(self._read, job)
+        received = await self._beside(lambda: self._read(job))
         if received.kind is SourceKind.ARCHIVE:
-            await asyncio.to_thread(unpack, answer.body, source, below=self._app.archives)
+            await self._beside(lambda: unpack(answer.body, source, below=self._app.archives))
         return received
+
+    async def _beside(self, work: Callable[[], T]) -> T:
+        """Do *work* beside the loop; should that end first, it does not wait, as it would for a thread of its own."""
+        done: Future[T] = Future()
+        done.set_running_or_notify_cancel()  # it cannot be cancelled any more
+        async with self._readers:
+            threading.Thread(target=_do, args=(work, done), name="reading", daemon=True).start()
+            return await asyncio.wrap_future(done)
 
     def _read(self, job: AnswerJob) -> Received:
         """Have an answer read in another process, if there are any; otherwise here."""
@@ -116,6 +129,13 @@ class Asker:
             rules = robots.meaning(error.status if isinstance(error, Refused) else None)
             return rules, RULES_MISSED if rules == robots.NOTHING else RULES_KEPT
         return robots.meaning(answer.status, answer.body), RULES_KEPT
+
+
+def _do(work: Callable[[], T], done: Future[T]) -> None:
+    try:
+        done.set_result(work())
+    except Exception as error:  # noqa: BLE001 - it is raised where the result is waited for
+        done.set_exception(error)
 
 
 def _where(source: Source) -> str:

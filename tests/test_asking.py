@@ -273,6 +273,17 @@ def test_fault_83_a_signal_ends_it_while_a_server_is_slow(room: Newsroom, server
         assert process.wait(30) == 0
 
 
+def test_fault_83_a_signal_ends_it_while_an_answer_is_read(room: Newsroom, server: Server) -> None:
+    room.settle(source(f"{server.url}/f"))
+    unclear = rss(*(item(f"Story {number}", body="<p>Calm water.</p>" * 20) for number in range(20_000)))
+    server.put("/f", unclear.replace(b"<channel>", b"<channel>&nbsp;<x>"))
+    with child(room) as (process, _):  # type: ignore[arg-type]
+        until(lambda: server.log and server.log[0].ended)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert room.poll("lake").error is None
+
+
 def test_fault_90_an_answer_that_the_state_cannot_take_is_not_asked_for_again(room: Newsroom, server: Server) -> None:
     room.settle(source(f"{server.url}/f"))
     server.put("/f", rss(item("A")))
