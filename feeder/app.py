@@ -41,6 +41,7 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=10)  # after this, a poll whose process died may be done by another
 DUE_LIMIT = 1000  # sources taken by one tick
 GONE = timedelta(days=36_500)
+SHELF_LIFE = timedelta(days=30)  # of what a URL's articles said, once no feed holds them
 ARCHIVES = "archives"  # beside the state
 INDEX = "feeds.json"
 _NONE = float  # draws no jitter
@@ -77,7 +78,7 @@ class App:
             log.info("strays_swept", files=swept)
         with self.store.transaction():
             for name in self.store.sync_sources(self.config.sources):
-                polling.retire(name, self.parts, now=now)
+                self._retire(name, now)
             for name in self.reread():
                 self.store.request_poll(name, now)
             self._recall(now)
@@ -92,8 +93,9 @@ class App:
         """Have the trees read that archives were last unpacked into."""
         kinds = {state.name: memory.load(state.memo).kind for state in self.store.sources()}
         for source in self.config.sources:
-            if source.url and SourceKind.ARCHIVE in {source.kind, kinds.get(source.name)}:
-                self._locate(source)
+            if source.url:
+                found = kinds.get(source.name, SourceKind.AUTO)
+                self._locate(source, found if source.kind is SourceKind.AUTO else source.kind)
 
     def recall(self, now: datetime) -> None:
         """Make those sources due whose next poll is further away than their settings can have put it.
@@ -179,6 +181,12 @@ class App:
         _log_poll(polled, time.monotonic() - started)
         return polled
 
+    def prune(self, now: datetime) -> None:
+        """Forget, once a day, what old articles from URLs said that are in no feed."""
+        with self.store.transaction():
+            if self.store.note("pruned", now.date().isoformat()):
+                self.store.prune_documents(now - SHELF_LIFE)
+
     def request_poll(self, name: str, now: datetime) -> bool:
         """Make a source due; False if there is none of that name."""
         with self.store.transaction():
@@ -241,9 +249,10 @@ class App:
 
     def _take(self, name: str, heard: Heard, now: datetime, jitter: float) -> Polled:
         source, state = self._sources[name], self.store.source(name)
-        if heard.received and heard.received.kind is SourceKind.ARCHIVE:
-            self._locate(source)
-        polled, memo = receiving.take(source, state, heard, self.parts, now=now)
+        if heard.received and not heard.received.problem:
+            self._locate(source, heard.received.kind)
+        progress = self._counting("articles")
+        polled, memo = receiving.take(source, state, heard, self.parts, now=now, progress=progress)
         text = memory.dump(memo)
         if text != state.memo:
             self.store.set_memo(name, text)
@@ -271,14 +280,24 @@ class App:
     def _due(self, source: Source, memo: Memo | None, now: datetime, *, failures: int, jitter: float) -> Due:
         if source.url is None or memo is None:
             return cadence.next_poll(source, now, failures=failures, jitter=jitter)
+        memo = memory.under(memo, self.parts.fingerprints[source.name])
         if memo.is_gone:
             return Due(at=now + GONE, why="its server says that it is gone for good")
         newest = self.store.newest_of(source.name, cadence.NEWEST) if source.is_adaptive else ()
         pace = replace(memo.pace, published=newest)
         return cadence.next_poll(source, now, failures=failures, jitter=jitter, pace=pace)
 
-    def _locate(self, source: Source) -> None:
-        self.parts.sources[source.name] = replace(as_directory(source, below=self.archives), url=None)
+    def _retire(self, name: str, now: datetime) -> None:
+        """Withdraw what a source brought that left the config; should it come back, it is as good as new, and due."""
+        polling.retire(name, self.parts, now=now)
+        self.store.set_memo(name, memory.dump(Memo()))
+        self.store.request_poll(name, now)
+
+    def _locate(self, source: Source, kind: SourceKind) -> None:
+        is_tree = kind is SourceKind.ARCHIVE
+        self.parts.sources[source.name] = (
+            replace(as_directory(source, below=self.archives), url=None) if is_tree else source
+        )
 
     def _recall(self, now: datetime) -> None:
         for state in self.store.sources():

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable
-from concurrent.futures import BrokenExecutor
+import os
+import threading
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from concurrent.futures import BrokenExecutor, Future
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,7 +19,7 @@ import structlog
 
 from feeder import robots
 from feeder.app import App
-from feeder.errors import FetchError, Refused
+from feeder.errors import FetchError, Gone, Refused
 from feeder.fetch.archive import unpack
 from feeder.fetch.web import Web
 from feeder.model import Answer, Source, SourceKind
@@ -27,12 +30,14 @@ from feeder.pipeline.work import unforeseen
 
 log = structlog.get_logger(__name__)
 
-MANY: Final = 20  # sources at once that are worth starting processes for
+MANY: Final = 20  # answers at once that are worth starting processes for
+READERS: Final = 2 * (os.cpu_count() or 1)  # pieces of work beside the loop
 AT_ONCE: Final = 8  # requests that are begun in one turn of the loop
 UNREAD: Final = 64  # answers that are held before nothing more is asked for
 TOGETHER: Final = 100  # answers that are taken in one transaction, at most
 GATHERING: Final = timedelta(seconds=0.1)  # for which one answer waits for others
 RULES_KEPT: Final = timedelta(hours=24)  # RFC 9309, 2.4
+RULES_MISSED: Final = timedelta(minutes=5)  # until a robots.txt that could not be had is asked for again
 AGENT: Final = f"Feeder/{version('feeder')}"
 
 T = TypeVar("T")
@@ -72,6 +77,8 @@ class Asker:
         self._backlog = backlog
         self._here = asyncio.Lock()  # for reading in this process
         self._rules: dict[str, tuple[str, float]] = {}  # of a robots.txt, and until when they hold
+        self._readers = asyncio.Semaphore(READERS)
+        self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # for a robots.txt
 
     async def ask(self, question: Question) -> Heard:
         """Return what came of *question*, errors included."""
@@ -81,7 +88,7 @@ class Asker:
             return Heard(error=error)
         except Exception as error:  # the other sources go on, whatever this one met
             log.exception("ask_crashed", source=question.source.name)
-            return Heard(error=FetchError(question.source.url or "", f"cannot be asked for: {unforeseen(error)}"))
+            return Heard(error=FetchError(_where(question.source), f"cannot be asked: {unforeseen(error)}"))
 
     async def _heard(self, question: Question) -> Heard:
         source = question.source
@@ -94,11 +101,15 @@ class Asker:
         received = await self._received(source, answer, question.known)
         if received.elsewhere:
             return await self._heard_elsewhere(source, received.elsewhere, question.known)
-        return Heard(answer=_spent(answer), digest=digest, received=received)
+        # What cannot be read is looked at once more by those who say what could be done about it.
+        return Heard(answer=answer if received.problem else _spent(answer), digest=digest, received=received)
 
     async def _heard_elsewhere(self, source: Source, url: str, known: frozenset[bytes]) -> Heard:
         """Read the feed that a page announced."""
-        answer = await self._web.get(source, url=url)
+        try:
+            answer = await self._web.get(source, url=url)
+        except Gone as error:  # not so the page, which may announce another one tomorrow
+            raise FetchError(error.where, error.reason) from error
         received = await self._received(replace(source, kind=SourceKind.FEED), answer, known)
         digest = sha256(answer.body).hexdigest()
         return Heard(answer=_spent(answer), digest=digest, received=received, elsewhere=url)
@@ -108,21 +119,43 @@ class Asker:
         async with self._backlog.reading():
             received = await self._read(job)
             if received.kind is SourceKind.ARCHIVE:
-                await asyncio.to_thread(unpack, answer.body, source, below=self._app.archives)
+                await self._beside(lambda: unpack(answer.body, source, below=self._app.archives))
         return received
 
     async def _read(self, job: AnswerJob) -> Received:
+        """Have an answer read in another process, if there are any; otherwise here."""
         workers = self._app.parts.workers
         if self._backlog.held > MANY and not workers.is_running:
-            await asyncio.to_thread(workers.start)
-        if not workers.is_running:
-            async with self._here:  # several threads that compute would keep the loop from its turn
-                return await asyncio.to_thread(receive, job)
+            await self._beside(workers.start)
+        received = await self._read_elsewhere(job) if workers.is_running else None
+        if received:
+            return received
+        async with self._here:  # several threads that compute would keep the loop from its turn
+            return await self._beside(lambda: receive(job))
+
+    async def _read_elsewhere(self, job: AnswerJob) -> Received | None:
+        """Have an answer read in another process; None if there are none any more, as there was little to do."""
+        workers = self._app.parts.workers
         try:
             return await asyncio.wrap_future(workers.submit(receive, job))
-        except (BrokenExecutor, RuntimeError) as error:  # or they were stopped in between
-            workers.stop()  # new ones start when needed
-            raise FetchError(job.answer.url, "the process that read its answer was killed") from error
+        except BrokenExecutor as error:  # what killed one process is not to kill this one
+            workers.stop()  # others start when they are needed
+            raise FetchError(_where(job.source), "cannot be read: the process that read it was killed") from error
+        except RuntimeError:
+            return None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task and task.cancelling():
+                raise
+            return None
+
+    async def _beside(self, work: Callable[[], T]) -> T:
+        """Do *work* beside the loop; should that end first, it does not wait, as it would for a thread of its own."""
+        done: Future[T] = Future()
+        done.set_running_or_notify_cancel()  # it cannot be cancelled any more
+        async with self._readers:
+            threading.Thread(target=_do, args=(work, done), name="reading", daemon=True).start()
+            return await asyncio.wrap_future(done)
 
     async def _check_rules(self, source: Source) -> None:
         """Raise FetchError if the site's robots.txt keeps us from the page of *source*."""
@@ -131,21 +164,33 @@ class Asker:
             raise FetchError(url, "its site's robots.txt asks robots not to read it")
 
     async def _rules_of(self, source: Source, place: str) -> str:
-        now = asyncio.get_running_loop().time()
-        rules, until = self._rules.get(place, ("", 0.0))
-        if until <= now:
-            rules = await self._fresh_rules(source, place)
-            self._rules[place] = rules, now + RULES_KEPT.total_seconds()
+        clock = asyncio.get_running_loop().time
+        async with self._asking[place]:
+            rules, until = self._rules.get(place, (robots.EVERYTHING, 0.0))
+            if until <= clock():
+                rules, kept = await self._fresh_rules(source, place)
+                self._rules[place] = rules, clock() + kept.total_seconds()
         return rules
 
-    async def _fresh_rules(self, source: Source, place: str) -> str:
+    async def _fresh_rules(self, source: Source, place: str) -> tuple[str, timedelta]:
+        """Return what a robots.txt says, and for how long to believe it."""
         try:
             answer = await self._web.get(source, url=place)
-        except Refused as error:
-            return robots.meaning(error.status)
-        except FetchError:
-            return robots.meaning(None)
-        return robots.meaning(answer.status, answer.body)
+        except FetchError as error:
+            rules = robots.meaning(error.status if isinstance(error, Refused) else None)
+            return rules, RULES_MISSED if rules == robots.NOTHING else RULES_KEPT
+        return robots.meaning(answer.status, answer.body), RULES_KEPT
+
+
+def _do(work: Callable[[], T], done: Future[T]) -> None:
+    try:
+        done.set_result(work())
+    except Exception as error:  # noqa: BLE001 - it is raised where the result is waited for
+        done.set_exception(error)
+
+
+def _where(source: Source) -> str:
+    return source.url or source.name
 
 
 @asynccontextmanager

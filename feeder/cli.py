@@ -377,6 +377,7 @@ def _run_once(app: App, *, everything: bool) -> Summary:
     app.prepare(now)
     polls = _polls(app, _wanted(app, now, everything=everything), now)
     published = _published(app)
+    app.prune(now)
     counts, problems = app.store.counts(), app.store.problems()
     return report.Summary(polls=polls, published=published, counts=counts, problems=problems)
 

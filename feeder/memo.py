@@ -20,12 +20,13 @@ class Memo:
     `url` is asked in place of the source's own: it moved there for good, or its page announced that feed.
     """
 
+    settings: str | None = None  # the fingerprint of those that it was asked with
     url: str | None = None
     has_moved: bool = False  # to `url`; else its page announced that feed
     kind: SourceKind = SourceKind.AUTO  # what was found there
     etag: str | None = None
     last_modified: str | None = None
-    digest: str | None = None  # of the last body, hexadecimal
+    digest: str | None = None  # of the last body that was understood, hexadecimal
     moved_to: str | None = None  # by the redirects of the last answer, all of them permanent
     moves: int = 0  # answers in a row that said so
     is_gone: bool = False  # for good, as its server says
@@ -33,16 +34,11 @@ class Memo:
 
 
 def load(text: str | None) -> Memo:
-    """Return what `dump` was given; nothing is remembered of a source that was never asked."""
-    if text is None:
+    """Return what `dump` was given; nothing if there is none, or if it is another version's and cannot be read."""
+    try:
+        return _loaded(json.loads(text or ""))
+    except (ValueError, TypeError, KeyError):  # it costs one whole answer
         return Memo()
-    known: dict[str, Any] = json.loads(text)
-    pace: dict[str, Any] = known.pop("pace")
-    for name in ("fresh_for", "every", "retry_after"):
-        pace[name] = None if pace[name] is None else timedelta(seconds=pace[name])
-    for name in ("skip_hours", "skip_days"):
-        pace[name] = frozenset(pace[name])
-    return Memo(**known | {"kind": SourceKind(known["kind"])}, pace=Pace(**pace))
 
 
 def dump(memo: Memo) -> str:
@@ -50,6 +46,11 @@ def dump(memo: Memo) -> str:
     pace = {each.name: getattr(memo.pace, each.name) for each in fields(memo.pace) if each.name != "published"}
     values = {each.name: getattr(memo, each.name) for each in fields(memo)}
     return json.dumps(values | {"pace": pace}, default=_plain)
+
+
+def under(memo: Memo, settings: str) -> Memo:
+    """Return *memo*; of one that was made with other settings, only what was found."""
+    return memo if memo.settings == settings else Memo(settings=settings, kind=memo.kind)
 
 
 def answered(memo: Memo, answer: Answer, *, digest: str | None) -> Memo:
@@ -90,8 +91,17 @@ def understood(memo: Memo, kind: SourceKind, feed: ForeignFeed | None, *, url: s
 
 def failed(memo: Memo, *, failures: int, is_gone: bool = False, retry_after: timedelta | None = None) -> Memo:
     """Return what is remembered after the *failures*-th failure in a row."""
-    kept = Memo(pace=memo.pace) if failures >= PATIENCE else memo
+    kept = Memo(settings=memo.settings, kind=memo.kind, pace=memo.pace) if failures >= PATIENCE else memo
     return replace(kept, is_gone=is_gone, pace=replace(kept.pace, retry_after=retry_after))
+
+
+def _loaded(known: dict[str, Any]) -> Memo:
+    pace: dict[str, Any] = known.pop("pace")
+    for name in ("fresh_for", "every", "retry_after"):
+        pace[name] = None if pace[name] is None else timedelta(seconds=pace[name])
+    for name in ("skip_hours", "skip_days"):
+        pace[name] = frozenset(pace[name])
+    return Memo(**known | {"kind": SourceKind(known["kind"])}, pace=Pace(**pace))
 
 
 def _plain(value: object) -> object:

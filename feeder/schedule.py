@@ -294,6 +294,7 @@ class _Daemon:
             await self._do("rest", self._app.parts.workers.stop)
         await self._do("audit", lambda: publishing.audit(self._app.parts))
         await self._do("recall", lambda: self._app.recall(self._clock()))
+        await self._do("prune", lambda: self._app.prune(self._clock()))
 
     async def _do(self, what: str, work: Callable[[], T]) -> T | None:
         """Do one piece of work; None if it failed, or if there is no time left for it."""

@@ -28,9 +28,13 @@ class Asked:
 
 @dataclass(slots=True)
 class Server:
-    """Answers at a port of this computer, one request a connection. Nothing it says is checked."""
+    """Answers at a port of this computer, one request a connection. Nothing it says is checked.
+
+    It has as many *addresses*, from 127.0.0.1 on, as hosts are wanted.
+    """
 
     tls: ssl.SSLContext | None = None
+    addresses: int = 1
     port: int = 0
     log: list[Asked] = field(default_factory=list)
     speakers: dict[str, Speak] = field(default_factory=dict)
@@ -72,6 +76,10 @@ class Server:
         self.speakers[path] = speak
         return self.url + path
 
+    def at(self, number: int, path: str) -> str:
+        """Return the URL of *path* at one of its addresses, counted from 0."""
+        return f"http://127.0.0.{number + 1}:{self.port}{path}"
+
     @property
     def targets(self) -> list[str]:
         return [asked.target for asked in self.log]
@@ -98,9 +106,9 @@ def answer(body: bytes = b"", *, status: int = 200, **headers: str) -> bytes:
 
 
 @contextmanager
-def talking(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+def talking(tls: ssl.SSLContext | None = None, *, addresses: int = 1) -> Iterator[Server]:
     """Run a server in a thread of its own."""
-    server = Server(tls)
+    server = Server(tls, addresses)
     is_up, is_over = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_until_complete, args=(_run(server, is_up, is_over),))
@@ -122,11 +130,15 @@ async def _run(server: Server, is_up: threading.Event, is_over: asyncio.Event) -
         talks.add(talk)
         talk.add_done_callback(talks.discard)
 
-    listener = await asyncio.start_server(begin, "127.0.0.1", 0, limit=1 << 20, ssl=server.tls)
-    server.port = listener.sockets[0].getsockname()[1]
+    listeners = []
+    for number in range(server.addresses):
+        host = f"127.0.0.{number + 1}"
+        listeners.append(await asyncio.start_server(begin, host, server.port, limit=1 << 20, ssl=server.tls))
+        server.port = listeners[0].sockets[0].getsockname()[1]
     is_up.set()
     await is_over.wait()
-    listener.close()
+    for listener in listeners:
+        listener.close()
     for talk in list(talks):
         talk.cancel()
     await asyncio.gather(*talks, return_exceptions=True)

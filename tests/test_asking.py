@@ -1,148 +1,368 @@
-"""Many sources asked at once: each for itself, whatever the others meet."""
+"""Asking the web for many sources at once, by command and by the daemon, with servers that do as they like."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
-import os
 import signal
-from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager
-from datetime import UTC, datetime
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from servers import Server, talking
+from desk import Desk
+from remote import DAY, NOON, Newsroom, document, item, rss, tar_gz
+from servers import Asked, Server, answer, talking
+from structlog.testing import capture_logs
+from test_schedule import child, run, until
 
-from feeder import asking, config
-from feeder.app import App, opened
-from feeder.asking import UNREAD, Asker, Backlog
+from feeder import asking
+from feeder.app import App
+from feeder.asking import MANY, Asker, Backlog
+from feeder.errors import StoreError
 from feeder.fetch.web import Web
-from feeder.model import Verdict
-from feeder.pipeline.receiving import Heard
+from feeder.model import Answer, Source
+from feeder.pipeline.receiving import Heard, Question
 
-NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
-CONFIG = """\
-[site]
-title = "Example"
-url = "https://feeds.example.org/"
-id = "feeds.example.org,2026"
-[storage]
-state = "sqlite:///state.db"
-output = "public"
-[server]
-listen = ""
-[defaults]
-min_interval = "1s"
-allow_private = ["127.0.0.0/8"]
-"""
+ADDRESSES = 101
+OFTEN = 'interval = "1s"\nmin_interval = "1s"\n'
+PAGE = b"<html><body><article><h2><a href='/a'>Bridge opens</a></h2><time>2026-03-10</time></article></body></html>"
+SELECT = 'select = { item = "article" }\n'
 
 
-def feed(*titles: str) -> bytes:
-    items = "".join(f"<item><title>{title}</title><link>https://e.example/{title}</link></item>" for title in titles)
-    return f'<rss version="2.0"><channel><title>E</title>{items}</channel></rss>'.encode()
-
-
-@contextmanager
-def asked(folder: Path, *urls: str, workers: int = 1) -> Iterator[App]:
-    tables = (f'[[source]]\nname = "s{number}"\nurl = "{url}"\n' for number, url in enumerate(urls))
-    (folder / "config.toml").write_text(CONFIG + "".join(tables), "utf-8")
-    with opened(config.load(folder / "config.toml"), workers=workers) as app:
-        app.prepare(NOW)
-        yield app
+@pytest.fixture(scope="module")
+def web() -> Iterator[Server]:
+    """One server of many addresses; each test has paths of its own on it."""
+    with talking(addresses=ADDRESSES) as server:
+        yield server
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with talking() as opened_server:
-        yield opened_server
+def server(web: Server) -> Server:
+    web.log.clear()
+    web.speakers.clear()
+    return web
 
 
-def heard(app: App, name: str) -> Heard:
-    """Return what one source answers now."""
-
-    async def ask() -> Heard:
-        async with asking.asker(app) as one:
-            return await one.ask(app.questions([name])[name])
-
-    return asyncio.run(ask())
+@pytest.fixture
+def room(tmp_path: Path) -> Newsroom:
+    return Newsroom(tmp_path)
 
 
-def test_those_that_fail_take_nothing_from_those_that_answer(tmp_path: Path, server: Server) -> None:
-    nobody = [f"http://127.0.0.{number}:9/feed" for number in range(2, 30)]
-    with asked(tmp_path, *nobody, server.put("/feed", feed("One")), workers=2) as app:
-        polls = asking.poll(app, [source.name for source in app.config.sources], NOW)
-        assert len(polls) == 29
-        assert sorted(polled.source for polled in polls if not polled.error) == ["s28"]
-        assert app.store.counts()["articles"] == 1
+def source(url: str, more: str = "", *, name: str = "lake") -> str:
+    return f'{name}\nurl = "{url}"\n{more}'
 
 
-def test_an_answer_that_cannot_be_taken_costs_the_others_nothing(tmp_path: Path, server: Server) -> None:
-    with asked(tmp_path, server.put("/a", feed("One")), "http://127.0.0.2:9/feed") as app:
-        good, bad = heard(app, "s0"), heard(app, "s1")
-        broken = Heard(answer=good.answer, digest="0", received=0)  # type: ignore[arg-type]  # as no reader returns it
-        polls = {polled.source: polled for polled in app.take({"s1": broken, "s0": good}, NOW)}
-        assert polls["s1"].error
-        assert polls["s0"].verdicts[Verdict.NEW] == 1
-        assert app.take({"s1": bad}, NOW)[0].before == polls["s1"].error
-        assert app.store.source("s1").failures == 2
+def asked(room: Newsroom, *names: str, rounds: int = 1, web: Web | None = None) -> list[Heard]:
+    """Ask for all of the sources at once, and so again."""
+
+    async def work(app: App) -> list[Heard]:
+        async with web or Web(spacing=0) as used:
+            asker = Asker(app, used, Backlog())
+            heard: list[Heard] = []
+            for _ in range(rounds):
+                heard += await asyncio.gather(*(asker.ask(question) for question in app.questions(names).values()))
+            return heard
+
+    with room.opened() as app:
+        return asyncio.run(work(app))
 
 
-def test_items_that_are_known_are_not_read_again(tmp_path: Path, server: Server) -> None:
-    with asked(tmp_path, server.put("/feed", feed("One", "Two"))) as app:
-        app.take({"s0": heard(app, "s0")}, NOW)
-        server.put("/feed", feed("Three", "Two, anew", "One"))
-        again = heard(app, "s0")
-        assert again.received is not None
-        assert [bool(reading.article) for reading in again.received.readings] == [True, True, False]
-        (polled,) = app.take({"s0": again}, NOW)
-        assert polled.places == 3
-        assert app.store.counts()["articles"] == 4
+async def hang(_: Asked, writer: asyncio.StreamWriter) -> None:
+    """Say nothing until the other side has had enough."""
+    while not writer.is_closing():
+        await asyncio.sleep(0.05)
+        writer.write(b"")
+        await writer.drain()
 
 
-def test_a_body_is_let_go_of_once_it_was_read(tmp_path: Path, server: Server) -> None:
-    with asked(tmp_path, server.put("/feed", feed("One"))) as app:
-        answer = heard(app, "s0").answer
-        assert answer is not None
-        assert answer.body == b""
+# ---------------------------------------------------------------- robots.txt
 
 
-def test_a_reader_that_is_killed_fails_its_source_alone(tmp_path: Path, server: Server) -> None:
-    with asked(tmp_path, server.put("/feed", feed("One")), workers=2) as app:
+def test_pages_are_read_as_far_as_robots_txt_lets_us(room: Newsroom, server: Server) -> None:
+    room.settle(source(f"{server.url}/open", SELECT), source(f"{server.url}/closed/a", SELECT, name="closed"))
+    server.put("/robots.txt", b"User-agent: Feeder\nDisallow: /closed/\n")
+    server.put("/open", PAGE)
+    heard = asked(room, "lake", "closed", rounds=2)
+    assert [bool(each.error) for each in heard] == [False, True, False, True]
+    assert str(heard[1].error) == f"{server.url}/closed/a: its site's robots.txt asks robots not to read it"
+    assert server.targets == ["/robots.txt", "/open", "/open"]
+
+
+def test_feeds_are_meant_for_robots(room: Newsroom, server: Server) -> None:
+    room.settle(source(f"{server.url}/f"))
+    server.put("/robots.txt", b"User-agent: *\nDisallow: /\n")
+    server.put("/f", rss(item("A")))
+    [heard] = asked(room, "lake")
+    assert heard.received
+    assert server.targets == ["/f"]
+
+
+@pytest.mark.parametrize("status", [200, 401, 404])
+def test_without_a_robots_txt_everything_may_be_read(room: Newsroom, server: Server, status: int) -> None:
+    room.settle(source(f"{server.url}/p", SELECT))
+    server.put("/robots.txt", status=status)
+    server.put("/p", PAGE)
+    assert [heard.error for heard in asked(room, "lake", rounds=2)] == [None, None]
+    assert server.targets == ["/robots.txt", "/p", "/p"]
+
+
+@pytest.mark.parametrize(
+    "failing", [pytest.param(answer(status=503), id="fails"), pytest.param(b"nonsense", id="cannot-be-read")]
+)
+def test_a_robots_txt_that_could_not_be_had_is_asked_for_again_soon(
+    room: Newsroom, server: Server, monkeypatch: pytest.MonkeyPatch, failing: bytes
+) -> None:
+    room.settle(source(f"{server.url}/p", SELECT))
+    server.say("/robots.txt", failing)
+    assert all(heard.error for heard in asked(room, "lake", rounds=2))
+    assert server.targets == ["/robots.txt"]
+    monkeypatch.setattr(asking, "RULES_MISSED", timedelta())
+    assert all(heard.error for heard in asked(room, "lake", rounds=2))
+    assert server.targets == ["/robots.txt"] * 3
+
+
+# ---------------------------------------------------------------- reading
+
+
+def test_what_nobody_foresaw_is_a_failure_of_that_source(room: Newsroom, server: Server) -> None:
+    class Broken(Web):
+        async def get(self, source: Source, **options: Any) -> Answer:
+            if source.name == "bad":
+                raise RuntimeError("nobody foresaw it")
+            return await super().get(source, **options)
+
+    room.settle(source(f"{server.url}/f"), source(f"{server.url}/g", name="bad"))
+    server.put("/f", rss(item("A")))
+    with capture_logs() as logs:
+        good, bad = asked(room, "lake", "bad", web=Broken(spacing=0))
+    assert good.received
+    assert str(bad.error) == f"{server.url}/g: cannot be asked: RuntimeError: nobody foresaw it"
+    assert [line["source"] for line in logs if line["event"] == "ask_crashed"] == ["bad"]
+
+
+def test_many_sources_are_read_in_processes(room: Newsroom, server: Server) -> None:
+    names = [f"s{number}" for number in range(MANY + 1)]
+    room.settle(*(source(server.at(number, "/f"), name=name) for number, name in enumerate(names)))
+    server.put("/f", rss(item("A"), item("B")))
+    with room.opened(workers=2) as app:
+        polls = asking.poll(app, names, NOON)
+        assert app.parts.workers.is_running
+        app.publish(NOON)
+    assert [polled.error for polled in polls] == [None] * len(names)
+    assert sorted(room.titles()) == ["A", "B"]
+    assert len(server.log) == len(names)
+
+
+def test_nothing_is_asked_for_nobody(room: Newsroom) -> None:
+    room.settle()
+    with room.opened() as app:
+        assert asking.poll(app, [], NOON) == ()
+
+
+def test_a_process_that_is_killed_while_it_reads_costs_that_answer_only(room: Newsroom, server: Server) -> None:
+    room.settle(source(f"{server.url}/f"))
+    server.put("/f", rss(item("A")))
+    with room.opened(workers=2) as app:
         app.parts.workers.start()
-        for child in multiprocessing.active_children():
-            os.kill(child.pid or 0, signal.SIGKILL)
-        with pytest.raises(BrokenExecutor):
-            app.parts.workers.submit(abs, 1).result()
-        error = heard(app, "s0").error
-        assert error
-        assert "killed" in str(error)
-        assert heard(app, "s0").received
+        app.parts.workers.submit(abs, -1).result()
+        for process in multiprocessing.active_children():
+            process.kill()
+            process.join()
+        [failed] = asking.poll(app, ["lake"], NOON)
+        assert failed.error == f"{server.url}/f: cannot be read: the process that read it was killed"
+        [polled] = asking.poll(app, ["lake"], NOON)
+        assert polled.error is None
 
 
-def test_what_nobody_foresaw_is_an_error_of_one_source(tmp_path: Path) -> None:
-    with asked(tmp_path, "http://127.0.0.2:9/feed") as app:
+def test_what_is_read_while_the_processes_are_ended_is_read_here(room: Newsroom, server: Server) -> None:
+    room.settle(source(f"{server.url}/f"))
+    server.put("/f", rss(item("A")))
+    with room.opened(workers=2) as app:
+        app.parts.workers.start()
+        pool = app.parts.workers._pool
+        assert pool
+        pool.shutdown()
+        [polled] = asking.poll(app, ["lake"], NOON)
+        assert polled.error is None
 
-        async def ask() -> Heard:
-            one = Asker(app, None, Backlog())  # type: ignore[arg-type]  # there is no web at all
-            return await one.ask(app.questions(["s0"])["s0"])
 
-        assert "cannot be asked for" in str(asyncio.run(ask()).error)
+def test_an_archive_that_cannot_be_unpacked_is_a_failure(room: Newsroom, server: Server) -> None:
+    room.settle(source(f"{server.url}/f", 'kind = "archive"'))
+    server.put("/f", b"\x1f\x8b nonsense")
+    [heard] = asked(room, "lake")
+    assert heard.error
+    assert heard.error.where == f"{server.url}/f"
 
 
-def test_nothing_more_is_asked_for_while_much_is_to_be_read(tmp_path: Path, server: Server) -> None:
-    async def ask() -> tuple[int, int]:
-        backlog = Backlog()
-        async with Web(room=backlog.room, spacing=0) as web:
-            async with backlog.reading():
-                backlog.held += UNREAD
-                task = asyncio.create_task(web.get(app.config.sources[0]))
-                await asyncio.sleep(0.2)
-                before = len(server.log)
-                backlog.held -= UNREAD
-            await task
-            return before, len(server.log)
+# ---------------------------------------------------------------- the command
 
-    with asked(tmp_path, server.put("/feed", feed("One"))) as app:
-        assert asyncio.run(ask()) == (0, 1)
+
+def test_once_tells_that_a_source_failed_and_publishes_the_others(room: Newsroom, server: Server) -> None:
+    names = ("one", "two", "three")
+    good = [source(server.at(number, f"/{name}"), name=name) for number, name in enumerate(names)]
+    room.settle(*good, source(server.at(3, "/missing"), name="bad"))
+    for name in names:
+        server.put(f"/{name}", rss(item(name)))
+    done = Desk(room.root).run("once", "--json")
+    assert done.code == 3
+    assert sorted(room.titles()) == ["one", "three", "two"]
+    assert "404 Not Found" in done.out
+    again = Desk(room.root).run("once")
+    assert again.code == 0
+    assert len(server.log) == 4
+
+
+def test_a_rehearsal_asks_and_changes_nothing(room: Newsroom, server: Server) -> None:
+    room.settle(source(server.at(0, "/f")), source(server.at(1, "/t"), name="tree"))
+    server.put("/f", rss(item("A")), etag='"1"')
+    server.put("/t", tar_gz({"b.md": document("B")}), etag='"1"')
+    assert Desk(room.root).run("once").code == 0
+    before = room.files()
+    server.put("/t", tar_gz({"b.md": document("B"), "c.md": document("C")}), etag='"2"')
+    done = Desk(room.root).run("once", "--all", "--dry-run")
+    assert done.code == 0
+    assert "atom.xml" in done.out
+    assert room.files() == before
+    assert not list((room.root / "archives").rglob("c.md"))
+
+
+# ---------------------------------------------------------------- the daemon
+
+
+def test_the_daemon_takes_what_comes_at_every_interval(room: Newsroom, server: Server) -> None:
+    room.settle(source(f"{server.url}/f", OFTEN))
+    server.put("/f", rss(item("A")))
+
+    def during(_: str) -> None:
+        until(lambda: room.titles() == ["A"])
+        server.put("/f", rss(item("A"), item("B", date=NOON + DAY)))
+        until(lambda: room.titles() == ["B", "A"])
+
+    with room.opened(workers=1) as app:
+        run(app, during)
+
+
+def test_fault_101_slow_sources_keep_nobody_waiting(room: Newsroom, server: Server) -> None:
+    slow = [source(server.at(number, "/slow"), 'timeout = "60s"', name=f"slow{number}") for number in range(1, 101)]
+    room.settle(*slow, source(server.at(0, "/good"), OFTEN))
+    server.let("/slow", hang)
+    server.put("/good", rss(item("A")))
+
+    def during(_: str) -> None:
+        until(lambda: server.targets.count("/slow") == len(slow))
+        until(lambda: server.targets.count("/good") >= 4)
+        assert room.titles() == ["A"]
+        assert server.targets.count("/slow") == len(slow)
+
+    with room.opened(workers=1) as app:
+        run(app, during)
+
+
+def test_fault_83_a_signal_ends_it_while_a_server_is_slow(room: Newsroom, server: Server) -> None:
+    room.settle(source(server.at(0, "/slow"), name="slow"), source(server.at(1, "/drip"), name="drip"))
+    server.let("/slow", hang)
+    server.drip("/drip", b"HTTP/1.1 200 OK\r\n\r\n", b"<")
+    with child(room) as (process, _):  # type: ignore[arg-type]
+        until(lambda: len(server.log) == 2)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+
+def test_fault_83_a_signal_ends_it_while_an_answer_is_read(room: Newsroom, server: Server) -> None:
+    room.settle(source(f"{server.url}/f"))
+    unclear = rss(*(item(f"Story {number}", body="<p>Calm water.</p>" * 20) for number in range(20_000)))
+    server.put("/f", unclear.replace(b"<channel>", b"<channel>&nbsp;<x>"))
+    with child(room) as (process, _):  # type: ignore[arg-type]
+        until(lambda: server.log and server.log[0].ended)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert room.poll("lake").error is None
+
+
+def test_fault_90_an_answer_that_the_state_cannot_take_is_not_asked_for_again(room: Newsroom, server: Server) -> None:
+    room.settle(source(f"{server.url}/f"))
+    server.put("/f", rss(item("A")))
+    with room.opened():
+        pass
+
+    def change(statement: str) -> None:
+        with closing(sqlite3.connect(room.root / "state.db", timeout=30)) as connection, connection:
+            connection.execute(statement)
+
+    change("CREATE TRIGGER fault BEFORE UPDATE OF last_poll ON sources BEGIN SELECT RAISE(ABORT, 'no room'); END")
+
+    def during(_: str) -> None:
+        until(lambda: "work_failed" in [line["event"] for line in logs])
+        change("DROP TRIGGER fault")
+        until(lambda: room.titles() == ["A"])
+
+    with room.opened(workers=1) as app, capture_logs() as logs:
+        run(app, during)
+    assert server.targets == ["/f"]
+    assert [line["event"] for line in logs if line["event"].startswith("work_")] == ["work_failed", "work_mended"]
+
+
+def test_an_answer_that_the_state_never_takes_does_not_keep_the_daemon(room: Newsroom, server: Server) -> None:
+    room.settle(source(f"{server.url}/f"))
+    server.put("/f", rss(item("A")))
+    with room.opened(workers=1) as app, capture_logs() as logs:
+        app.store._db.execute("CREATE TEMP TRIGGER f BEFORE UPDATE OF last_poll ON main.sources BEGIN SELECT RAISE(ABORT, 'no'); END")  # type: ignore[attr-defined]  # fmt: skip
+        run(app, lambda _: until(lambda: "work_failed" in [line["event"] for line in logs]))
+    assert room.poll("lake").error is None
+
+
+def test_a_question_that_the_state_could_not_answer_is_put_again(room: Newsroom, server: Server) -> None:
+    room.settle(source(f"{server.url}/f"))
+    server.put("/f", rss(item("A")))
+    questions: list[str] = []
+
+    class Busy(App):
+        def questions(self, names: Iterable[str]) -> dict[str, Question]:
+            questions.extend(names)
+            if len(questions) == 1:
+                raise StoreError("the state is locked")
+            return App.questions(self, names)
+
+    with room.opened(workers=1) as app:
+        busy = Busy(config=app.config, parts=app.parts, archives=app.archives)
+        run(busy, lambda _: until(lambda: room.titles() == ["A"]))
+    assert questions == ["lake", "lake"]
+
+
+def test_the_daemon_forgets_old_bodies(room: Newsroom, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("feeder.schedule.HOUSEKEEPING", timedelta(seconds=1))
+    room.settle(source(f"{server.url}/f"), feeds='entries = 1\nwindow = "0s"')
+    server.put("/f", rss(item("A"), item("B", date=NOON - DAY)))
+    room.poll("lake")
+    with room.opened() as app:
+        app.prune(NOON)
+
+    def documents() -> int:
+        with closing(sqlite3.connect(room.root / "state.db", timeout=30)) as connection:
+            return int(connection.execute("SELECT count(*) FROM documents").fetchone()[0])
+
+    assert documents() == 2
+    server.say("/f", b"")
+    with room.opened(workers=1) as app:
+        run(app, lambda _: until(lambda: documents() == 1))
+
+
+def test_no_task_is_left_alone_with_its_error(room: Newsroom, server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    """What nobody asks for is told by the loop when it is thrown away."""
+    room.settle(source(f"{server.url}/f", OFTEN))
+    server.put("/f", b"")
+
+    class Faulty(App):
+        def take(self, *_: Any, **__: Any) -> Any:
+            raise MemoryError
+
+    with room.opened(workers=1) as app, capture_logs() as logs:
+        faulty = Faulty(config=app.config, parts=app.parts, archives=app.archives)
+        run(faulty, lambda _: until(lambda: "work_failed" in [line["event"] for line in logs]))
+    gc.collect()
+    assert not [record for record in caplog.records if record.name == "asyncio"]

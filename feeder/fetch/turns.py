@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
+
+PATIENCE: Final = 5.0  # seconds; whoever takes longer counts no more, or slow servers would keep all others waiting
 
 
 class _Host:
@@ -16,6 +19,20 @@ class _Host:
         self.lock = asyncio.Lock()
         self.waiting = 0  # whoever has the turn included
         self.free_at = 0.0  # of the loop's clock
+
+
+class _Slot:
+    """One of so many that may ask at once, until it is let go for the first time."""
+
+    __slots__ = ("_slots",)
+
+    def __init__(self, slots: asyncio.Semaphore) -> None:
+        self._slots: asyncio.Semaphore | None = slots
+
+    def let_go(self) -> None:
+        slots, self._slots = self._slots, None
+        if slots:
+            slots.release()
 
 
 class Turns:
@@ -35,13 +52,24 @@ class Turns:
             async with host.lock:
                 await self._rest(host)
                 try:
-                    async with self._slots:
+                    async with self._slot():
                         yield
                 finally:
                     host.free_at = asyncio.get_running_loop().time() + self._spacing
         finally:
             host.waiting -= 1
             asyncio.get_running_loop().call_later(self._spacing, self._forget, name, host)
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        await self._slots.acquire()
+        slot = _Slot(self._slots)
+        timer = asyncio.get_running_loop().call_later(PATIENCE, slot.let_go)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            slot.let_go()
 
     async def _rest(self, host: _Host) -> None:
         left = host.free_at - asyncio.get_running_loop().time()

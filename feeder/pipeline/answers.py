@@ -125,9 +125,8 @@ def _document_item(answer: Answer, source: Source) -> RawItem:
 
 def _understood(feed: ForeignFeed, kind: SourceKind, job: AnswerJob) -> Received:
     never = dedup.never_shared(job.site)
-    raws = [replace(raw, origin=raw.origin or _origin(feed.origin)) for raw in feed.items]
-    readings = tuple(_reading(raw, job, never) for raw in raws)
-    good = (raw for raw, reading in zip(raws, readings, strict=True) if reading.article)
+    readings = tuple(_reading(raw, _origin(feed.origin), job, never) for raw in feed.items)
+    good = (raw for raw, reading in zip(feed.items, readings, strict=True) if reading.article)
     return Received(
         kind=kind,
         readings=readings,
@@ -145,13 +144,15 @@ def _document(raw: RawItem) -> Document:
     return Document(text=raw.body, base_url=raw.base_url, is_html=raw.is_html)
 
 
-def _reading(raw: RawItem, job: AnswerJob, never: frozenset[str]) -> Reading:
-    place = Place(locator=raw.locator)
-    digest = blake2b(repr(raw).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def _reading(written: RawItem, feed: Origin | None, job: AnswerJob, never: frozenset[str]) -> Reading:
+    """Return the item as *written*, in some *feed*; its digest says nothing of what else stands there."""
+    place = Place(locator=written.locator)
+    digest = blake2b(repr(written).encode("utf-8", "surrogatepass"), digest_size=16).digest()
     if digest in job.known:
         return Reading(place=place, status=Status.SAME, digest=digest)
-    if raw.left_out:
-        return Reading(place=place, status=Status.LEFT_OUT, digest=digest, reason=raw.left_out)
+    if written.left_out:
+        return Reading(place=place, status=Status.LEFT_OUT, digest=digest, reason=written.left_out)
+    raw = replace(written, origin=written.origin or feed)
     try:
         article = normalize.normalize(raw, job.source, job.site)
         left_out = unwanted(article, job.source)

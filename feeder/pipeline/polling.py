@@ -76,7 +76,7 @@ def poll(
     _withdraw(source, parts, polled, now=now, accepted=state.is_accepted)
     parts.store.set_fingerprint(source.name, parts.fingerprints[source.name])
     if everything and state.fingerprint:
-        _reunite(parts, polled, now=now)
+        reunite(parts, polled, now=now)
     return polled
 
 
@@ -97,6 +97,17 @@ def restand(ids: Collection[str], parts: Parts, *, now: datetime) -> int:
         for memory, group in copies.values()
     )
     return sum(1 for _, group in copies.values() if not group)
+
+
+def reunite(parts: Parts, polled: Polled, *, now: datetime) -> None:
+    """Compare the days of all articles that have been read with the settings of now: these may have moved them."""
+    current = [s.name for s in parts.store.sources() if s.fingerprint == parts.fingerprints.get(s.name, "")]
+    found = parts.store.namesakes(current)
+    copies = parts.store.copies({sighting.id for sighting in found})
+    memories = {id_: memory for id_, (memory, _) in copies.items()}
+    reunion = dedup.reunite(found, memories, sources=parts.sources, rules=parts.rules)
+    restand(parts.store.reunite(reunion, now), parts, now=now)
+    polled.verdicts[Verdict.MERGED] += len(reunion.merged)
 
 
 # ---------------------------------------------------------------- looking
@@ -264,17 +275,6 @@ def _report(readings: list[tuple[Seen, Reading]], source: Source) -> None:
             log.info("item_mended", source=source.name, locator=reading.place.locator)
         for warning in reading.warnings:
             log.info("item_read_leniently", source=source.name, locator=reading.place.locator, warning=warning)
-
-
-def _reunite(parts: Parts, polled: Polled, *, now: datetime) -> None:
-    """Compare the days of all articles that have been read with the settings of now: these may have moved them."""
-    current = [s.name for s in parts.store.sources() if s.fingerprint == parts.fingerprints.get(s.name, "")]
-    found = parts.store.namesakes(current)
-    copies = parts.store.copies({sighting.id for sighting in found})
-    memories = {id_: memory for id_, (memory, _) in copies.items()}
-    reunion = dedup.reunite(found, memories, sources=parts.sources, rules=parts.rules)
-    restand(parts.store.reunite(reunion, now), parts, now=now)
-    polled.verdicts[Verdict.MERGED] += len(reunion.merged)
 
 
 # ---------------------------------------------------------------- withdrawing

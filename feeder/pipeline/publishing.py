@@ -226,7 +226,7 @@ class _Kitchen:
 
     def _job(self, shown: Shown, digest: bytes, stored: StoredBody | None, document: bytes | None) -> work.EntryJob:
         source = self.parts.sources.get(shown.source) or _gone(shown.source)
-        key = work.body_key(shown, source)
+        key = work.body_key(shown, source, document)
         return work.EntryJob(
             shown=shown,
             source=source,
@@ -257,9 +257,8 @@ class _Kitchen:
             self._served[served.id] = served.entry
             self._bytes += _weight(served.entry)
             if served.body:
-                self._bodies.append(
-                    StoredBody(id=served.id, key=work.body_key(job.shown, job.source), packed=served.body)
-                )
+                key = work.body_key(job.shown, job.source, job.document)
+                self._bodies.append(StoredBody(id=served.id, key=key, packed=served.body))
             if served.is_outdated:
                 self.late.add(served.id)
                 self.published.outdated.add(job.shown.source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from feeder import memo as memory
 from feeder.categories import lineage, node
@@ -13,15 +13,17 @@ from feeder.errors import FetchError, Gone, ToldToWait
 from feeder.memo import Memo
 from feeder.model import Answer, Article, CategoryPath, Node, Reading, Source, SourceKind, Status
 from feeder.pipeline import Parts, polling
-from feeder.pipeline.polling import Polled
+from feeder.pipeline.polling import Polled, Progress
 from feeder.store import Seen, SourceState
 
 if TYPE_CHECKING:  # what reads feeds and pages takes a while to load, and few sites have any
     from feeder.pipeline.answers import Received
 
-OLDER = "older than the newest that a new source brings"
-MOST_KNOWN = 500  # items of a source that its next answer is compared with before they are read; more are read anew
-_LAST = ""  # sorts before any date
+OLDER: Final = "older than the newest that a new source brings"
+MOST_KNOWN: Final = (
+    500  # items of a source that its next answer is compared with before they are read; more are read anew
+)
+_LAST: Final = ""  # sorts before any date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +54,11 @@ class Heard:
 
 def question(source: Source, state: SourceState, parts: Parts) -> Question:
     """Return what to ask now; with other settings than those of the last answer, all of it is wanted anew."""
-    known = memory.load(state.memo)
-    if state.fingerprint != parts.fingerprints[source.name]:
+    known = _known(state, parts)
+    if known.digest is None or state.fingerprint != known.settings or _is_lost(source, known, parts):
         return Question(source=source)
     return Question(
-        source=source if known.kind is SourceKind.AUTO else replace(source, kind=known.kind),
+        source=replace(source, kind=known.kind),
         url=known.url,
         etag=known.etag,
         last_modified=known.last_modified,
@@ -65,25 +67,47 @@ def question(source: Source, state: SourceState, parts: Parts) -> Question:
     )
 
 
-def take(source: Source, state: SourceState, heard: Heard, parts: Parts, *, now: datetime) -> tuple[Polled, Memo]:
+def take(
+    source: Source,
+    state: SourceState,
+    heard: Heard,
+    parts: Parts,
+    *,
+    now: datetime,
+    progress: Progress | None = None,
+) -> tuple[Polled, Memo]:
     """Take what was *heard*, and return it with what is to be remembered; what is wrong with it changes nothing."""
-    known = memory.load(state.memo)
-    polled = Polled(source=source.name)
+    known = _known(state, parts)
     error = heard.error or _problem(heard, source)
     if heard.answer is None or error:
-        polled.error = str(error)
-        wait = error.retry_after if isinstance(error, ToldToWait) else None
-        is_gone = isinstance(error, Gone)
-        return polled, memory.failed(known, failures=state.failures + 1, is_gone=is_gone, retry_after=wait)
-    known = memory.answered(known, heard.answer, digest=heard.digest)
-    if heard.received is None:
-        return polled, known
-    received = heard.received
-    if received.kind is SourceKind.ARCHIVE:
-        polled = polling.poll(parts.sources[source.name], state, parts, now=now)
-    else:
-        _receive(source, state, received, parts, polled, now=now)
-    return polled, memory.understood(known, received.kind, received.feed, url=heard.elsewhere)
+        return Polled(source=source.name, error=str(error)), _failed(known, error, failures=state.failures + 1)
+    memo = memory.answered(known, heard.answer, digest=heard.digest)
+    if heard.received:
+        memo = memory.understood(memo, heard.received.kind, heard.received.feed, url=heard.elsewhere)
+    if memo.kind is SourceKind.ARCHIVE:  # no news is news as well: what was missing once is missing twice
+        return polling.poll(parts.sources[source.name], state, parts, now=now, progress=progress), memo
+    polled = Polled(source=source.name)
+    if heard.received:
+        _receive(source, state, heard.received, parts, polled, now=now)
+    return polled, memo
+
+
+def _known(state: SourceState, parts: Parts) -> Memo:
+    return memory.under(memory.load(state.memo), parts.fingerprints[state.name])
+
+
+def _is_lost(source: Source, known: Memo, parts: Parts) -> bool:
+    """Tell if an archive's tree is not where it was unpacked: somebody removed it, or it is another copy of the state."""
+    tree = parts.sources[source.name].path
+    return known.kind is SourceKind.ARCHIVE and not (tree and tree.is_dir())
+
+
+def _failed(known: Memo, error: FetchError | None, *, failures: int) -> Memo:
+    """Return what is remembered after a failure. What is gone from another place than the source's own is looked for."""
+    wait = error.retry_after if isinstance(error, ToldToWait) else None
+    if not isinstance(error, Gone):
+        return memory.failed(known, failures=failures, retry_after=wait)
+    return memory.failed(known, failures=memory.PATIENCE, is_gone=known.url is None)
 
 
 def _problem(heard: Heard, source: Source) -> FetchError | None:
@@ -98,7 +122,8 @@ def _receive(
     polled.places = len(received.readings)
     everything = state.fingerprint != parts.fingerprints[source.name]
     known = parts.store.seen(source.name, [reading.place.locator for reading in received.readings])
-    readings = received.readings if known or state.last_success else _newest(received.readings, source.first)
+    is_new = not known and not parts.store.count(source.name)
+    readings = _newest(received.readings, source.first) if is_new else received.readings
     told = [_told(known.get(reading.place.locator), reading, everything=everything) for reading in readings]
     news = [(seen, reading) for seen, reading in told if reading.status is not Status.SAME]
     polled.statuses[Status.SAME] += len(told) - len(news)
@@ -107,11 +132,15 @@ def _receive(
     good = {reading.place.locator for _, reading in taken if reading.status is Status.GOOD}
     parts.store.save_documents(source.name, {at: body for at, body in received.documents.items() if at in good})
     parts.store.set_fingerprint(source.name, parts.fingerprints[source.name])
+    if everything and state.fingerprint:
+        polling.reunite(parts, polled, now=now)
 
 
 def _told(seen: Seen | None, reading: Reading, *, everything: bool) -> tuple[Seen, Reading]:
     """Return *reading* beside what was read there before; the same item as before is no news."""
     before = seen or Seen(place=reading.place)
+    if before.status is Status.LEFT_OUT and before.reason == OLDER:
+        return before, _older(reading)
     if before.digest == reading.digest and not everything:
         return before, Reading(place=reading.place, status=Status.SAME, digest=reading.digest)
     return before, reading
@@ -121,10 +150,11 @@ def _newest(readings: Sequence[Reading], most: int) -> tuple[Reading, ...]:
     """Return *readings* with all but the newest good ones left out, for good; those without a date come last."""
     ranked = sorted((r for r in readings if r.article), key=_age, reverse=True)
     old = {reading.place.locator for reading in ranked[most:]}
-    return tuple(
-        replace(r, status=Status.LEFT_OUT, article=None, reason=OLDER) if r.place.locator in old else r
-        for r in readings
-    )
+    return tuple(_older(reading) if reading.place.locator in old else reading for reading in readings)
+
+
+def _older(reading: Reading) -> Reading:
+    return Reading(place=reading.place, status=Status.LEFT_OUT, digest=reading.digest, reason=OLDER)
 
 
 def _age(reading: Reading) -> str:
@@ -139,11 +169,21 @@ def _within(told: list[tuple[Seen, Reading]], source: Source, parts: Parts) -> l
     """Return what was *told* with no more categories than the source may bring; the rest goes to its own category."""
     if not any(reading.article for _, reading in told):
         return told
-    nodes = {each for path in parts.store.paths_of(source.name) for each in lineage(node(path))[1:]}
+    known = sorted({each for path in parts.store.paths_of(source.name) for each in _nodes(path)} - _given(source))
+    nodes = set(known[: source.max_categories])  # parents come before their children
     return [
         (seen, replace(reading, article=_allowed(reading.article, nodes, source)) if reading.article else reading)
         for seen, reading in told
     ]
+
+
+def _nodes(path: CategoryPath) -> frozenset[Node]:
+    return frozenset(lineage(node(path))[1:])
+
+
+def _given(source: Source) -> frozenset[Node]:
+    """Return the categories that the operator gave, which do not count."""
+    return _nodes(source.category)
 
 
 def _allowed(article: Article, nodes: set[Node], source: Source) -> Article:
@@ -155,7 +195,7 @@ def _allowed(article: Article, nodes: set[Node], source: Source) -> Article:
 
 def _kept(paths: Iterable[CategoryPath], nodes: set[Node], source: Source) -> Iterator[CategoryPath]:
     for path in paths:
-        new = set(lineage(node(path))[1:]) - nodes
-        if path == source.category or len(nodes) + len(new) <= source.max_categories:
+        new = _nodes(path) - nodes - _given(source)
+        if not new or len(nodes) + len(new) <= source.max_categories:
             nodes |= new
             yield path

@@ -44,6 +44,7 @@ from feeder.store import Document, Seen, pack, unpack, unpack_document
 from feeder.travel import travels
 
 HTML_NAME = "item.html"  # what a body that is HTML for certain is cleaned as
+NO_BODY = Body(content="", summary="")
 LONGEST_REASON = 200  # characters; an error of a library may quote its whole input
 TOGETHER = 128 << 10  # bytes of documents that are parsed before the first is normalized; a core's own cache holds more
 PORTION = 4_000_000  # characters of documents that one process holds before it cleans them
@@ -76,7 +77,10 @@ class ReadJob:
 @travels
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryJob:
-    """An article to be rendered. `body` is at hand, or read from the document with this digest; else `spare` serves."""
+    """An article to be rendered. `body` is at hand, or read from the document with this digest; else `spare` serves.
+
+    Of an article that lies in no file, no document may be kept any more: it is shown without a body then.
+    """
 
     shown: Shown
     source: Source
@@ -210,7 +214,7 @@ def _rendered(jobs: Sequence[EntryJob], together: RenderJob) -> list[Served]:
     by entry, all of it would take half as long again.
     """
     cleaned = _cleaned(jobs)
-    bodies = [body or _unpacked(job.body or job.spare) for job, body in zip(jobs, cleaned, strict=True)]
+    bodies = [body or _at_hand(job) for job, body in zip(jobs, cleaned, strict=True)]
     entries = [_entry(job, body, together.site) for job, body in zip(jobs, bodies, strict=True) if body]
     rendered = iter(render_entries(entries, together.site, together.formats))
     made = [next(rendered) if body else None for body in bodies]
@@ -259,17 +263,21 @@ def _clean(job: EntryJob, document: Document) -> Body:
     return html.clean(document.text, locator=name, base_url=base, remove=source.remove)
 
 
-def _unpacked(packed: bytes | None) -> Body | None:
-    return unpack(packed) if packed else None
+def _at_hand(job: EntryJob) -> Body | None:
+    """Return the body that was cleaned before; an article that lies in no file may do without."""
+    packed = job.body or job.spare
+    if packed:
+        return unpack(packed)
+    return NO_BODY if job.source.path is None else None
 
 
 def _entry(job: EntryJob, body: Body, site: Site) -> Entry:
-    content = job.source.content or job.content
+    content = ContentPolicy.SUMMARY if body is NO_BODY else job.source.content or job.content
     return plan.entry(job.shown, body, job.categories, source=job.source, site=site, content=content)
 
 
 def _served(job: EntryJob, entry: RenderedEntry | None, packed: bytes | None) -> Served:
-    is_outdated = not (job.body or packed)
+    is_outdated = not (job.body or packed or job.source.path is None)
     if entry is None:
         return Served(id=job.shown.id, problem=OUTDATED, is_outdated=is_outdated)
     return Served(id=job.shown.id, entry=entry, body=packed, is_outdated=is_outdated)
@@ -301,8 +309,8 @@ def digest_of(snapshot: Snapshot) -> bytes:
     return blake2b(snapshot.body, digest_size=16).digest()
 
 
-def body_key(shown: Shown, source: Source) -> bytes:
+def body_key(shown: Shown, source: Source, document: bytes | None = None) -> bytes:
     """Return what a cleaned body depends on: the text, and all that cleaning is told."""
     markup = shown.locator.rpartition(".")[2].lower()
     told = repr((html.VERSION, source.base_url, source.remove, markup)).encode()
-    return blake2b(told, key=shown.article.text_hash, digest_size=16).digest()
+    return blake2b(told + (document or b""), key=shown.article.text_hash, digest_size=16).digest()

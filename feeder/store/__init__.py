@@ -265,7 +265,7 @@ class Store(Protocol):
         """Return the body of each article whose winning sighting lies in no file."""
 
     def prune_documents(self, before: datetime) -> None:
-        """Forget the bodies of sightings from before some time that are in no feed."""
+        """Forget the bodies of sightings from before some time that are in no feed; those still offered come again."""
 
     def paths_of(self, name: str) -> frozenset[CategoryPath]:
         """Return the category paths that the articles of a source have, as spelled."""

@@ -237,8 +237,10 @@ class SqliteStore:
         return {self._long(id_): body for id_, body in self._each("documents", map(self._short, ids))}
 
     def prune_documents(self, before: datetime) -> None:
-        """Forget the bodies of sightings from before some time that are in no feed."""
-        self._db.execute(self._sql["prune_documents"], {"before": rows.seconds(before)})
+        """Forget the bodies of sightings from before some time that are in no feed; those still offered come again."""
+        old = self._all("old_documents", rows.seconds(before))
+        self._write("delete_document", old)
+        self._write("forget_reading", old)
 
     def paths_of(self, name: str) -> frozenset[CategoryPath]:
         """Return the category paths that the articles of a source have, as spelled."""

@@ -202,12 +202,19 @@ ON CONFLICT (source, locator) DO UPDATE SET body = excluded.body;
 -- name: documents
 SELECT articles.id, body FROM articles JOIN documents USING (source, locator) WHERE articles.id IN (?*);
 
--- name: prune_documents
-DELETE FROM documents WHERE (source, locator) IN (
-    SELECT source, locator FROM sightings WHERE first_seen < :before
-        AND source IN (SELECT source FROM documents)
-        AND NOT EXISTS (SELECT 1 FROM feed_entries WHERE feed_entries.id = sightings.id)
-);
+-- In this order: documents are few beside what lies in files.
+-- name: old_documents
+SELECT source, locator FROM documents CROSS JOIN sources USING (source) CROSS JOIN sightings USING (source, locator)
+WHERE enabled AND first_seen < ?
+    AND NOT EXISTS (SELECT 1 FROM feed_entries WHERE feed_entries.id = sightings.id)
+    AND NOT EXISTS (SELECT 1 FROM articles WHERE articles.id = sightings.id AND held);
+
+-- name: delete_document
+DELETE FROM documents WHERE source = ? AND locator = ?;
+
+-- Without a digest, it is read anew if its source still has it.
+-- name: forget_reading
+UPDATE sightings SET digest = X'' WHERE source = ? AND locator = ?;
 
 -- name: source_paths
 SELECT DISTINCT paths FROM sightings WHERE source = ? AND id IS NOT NULL;
