@@ -83,7 +83,7 @@ class Asker:
         except FetchError as error:
             return Heard(error=error)
         except Exception as error:  # the other sources go on, whatever this one met
-            log.exception("ask_crashed", source=question.source.name)
+            log.exception("poll_crashed", source=question.source.name)
             return Heard(error=FetchError(question.source.url or "", f"cannot be asked for: {unforeseen(error)}"))
 
     async def _heard(self, question: Question) -> Heard:
