@@ -33,8 +33,8 @@ log = structlog.get_logger(__name__)
 MANY: Final = 20  # answers at once that are worth starting processes for
 READERS: Final = 2 * (os.cpu_count() or 1)  # pieces of work beside the loop
 AT_ONCE: Final = 8  # requests that are begun in one turn of the loop
-UNREAD: Final = 64  # answers that are held before nothing more is asked for
-TOGETHER: Final = 100  # answers that are taken in one transaction, at most
+UNREAD: Final = 8 << 20  # bytes of answers that are held before nothing more is asked for
+TOGETHER: Final = 50  # answers that are taken in one transaction, at most
 GATHERING: Final = timedelta(seconds=0.1)  # for which one answer waits for others
 RULES_KEPT: Final = timedelta(hours=24)  # RFC 9309, 2.4
 RULES_MISSED: Final = timedelta(minutes=5)  # until a robots.txt that could not be had is asked for again
@@ -48,22 +48,25 @@ class Backlog:
 
     def __init__(self) -> None:
         self.held = 0
+        self.size = 0  # bytes
         self._changed = asyncio.Condition()
 
     async def room(self) -> None:
         """Wait until one more answer may be held."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self.held < UNREAD)
+            await self._changed.wait_for(lambda: self.size < UNREAD)
             self._changed.notify()  # one after the other: all at once would hold up the loop
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[None]:
-        """Count an answer until it has been read."""
+    async def reading(self, size: int) -> AsyncIterator[None]:
+        """Count an answer of so many bytes until it has been read."""
         self.held += 1
+        self.size += size
         try:
             yield
         finally:
             self.held -= 1
+            self.size -= size
             async with self._changed:
                 self._changed.notify()
 
@@ -87,7 +90,7 @@ class Asker:
         except FetchError as error:
             return Heard(error=error)
         except Exception as error:  # the other sources go on, whatever this one met
-            log.exception("ask_crashed", source=question.source.name)
+            log.exception("poll_crashed", source=question.source.name)
             return Heard(error=FetchError(_where(question.source), f"cannot be asked: {unforeseen(error)}"))
 
     async def _heard(self, question: Question) -> Heard:
@@ -116,7 +119,7 @@ class Asker:
 
     async def _received(self, source: Source, answer: Answer, known: frozenset[bytes]) -> Received:
         job = AnswerJob(source=source, site=self._app.config.site, answer=answer, known=known)
-        async with self._backlog.reading():
+        async with self._backlog.reading(len(answer.body)):
             received = await self._read(job)
             if received.kind is SourceKind.ARCHIVE:
                 await self._beside(lambda: unpack(answer.body, source, below=self._app.archives))

@@ -142,7 +142,7 @@ def test_what_nobody_foresaw_is_a_failure_of_that_source(room: Newsroom, server:
         good, bad = asked(room, "lake", "bad", web=Broken(spacing=0))
     assert good.received
     assert str(bad.error) == f"{server.url}/g: cannot be asked: RuntimeError: nobody foresaw it"
-    assert [line["source"] for line in logs if line["event"] == "ask_crashed"] == ["bad"]
+    assert [line["source"] for line in logs if line["event"] == "poll_crashed"] == ["bad"]
 
 
 def test_many_sources_are_read_in_processes(room: Newsroom, server: Server) -> None:

@@ -135,12 +135,10 @@ def test_nothing_more_is_asked_for_while_much_is_to_be_read(tmp_path: Path, serv
     async def ask() -> tuple[int, int]:
         backlog = Backlog()
         async with Web(room=backlog.room, spacing=0) as web:
-            async with backlog.reading():
-                backlog.held += UNREAD
+            async with backlog.reading(UNREAD):
                 task = asyncio.create_task(web.get(app.config.sources[0]))
                 await asyncio.sleep(0.2)
                 before = len(server.log)
-                backlog.held -= UNREAD
             await task
             return before, len(server.log)
 
