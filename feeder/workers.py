@@ -18,6 +18,7 @@ from typing import TypeVar
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
+NICENESS = 5  # whoever hands out the work and takes it in must not wait for a core
 AHEAD = 16  # jobs in flight for each process: so many that none waits while a batch is decided on
 PRELOAD = ["feeder.pipeline.work", "feeder.cli"]
 
@@ -36,9 +37,11 @@ class Workers:
             if self._pool is None and self._count > 1:
                 pool = ProcessPoolExecutor(self._count, mp_context=_context(), initializer=_follow_parent)
                 with _uninterrupted():
-                    # Starts them now: who goes on may start threads, beside which no process can be copied. And until
-                    # it is done, a submit from elsewhere would have to wait.
-                    pool.submit(abs, 0)
+                    # Starts them all, now: who goes on may start threads, beside which no process can be copied; a submit
+                    # from elsewhere would have to wait; and a pool waits for ever for a process that it starts while
+                    # another is being killed.
+                    for _ in range(self._count):
+                        pool.submit(abs, 0)
                 self._pool = pool
 
     @property
@@ -91,6 +94,7 @@ def _context() -> BaseContext:
 def _follow_parent() -> None:
     """End this process with its parent, even if that is killed: the pool's own pipes would keep it waiting for ever."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.nice(NICENESS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
