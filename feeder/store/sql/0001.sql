@@ -118,6 +118,8 @@ CREATE TABLE unlisted (
 ) WITHOUT ROWID;
 
 CREATE INDEX sightings_of ON sightings (id) WHERE id IS NOT NULL;
+-- Of those that lie in no file: what is asked for at each answer of their server.
+CREATE INDEX sightings_remote ON sightings (source, first_seen DESC, digest, published, dating, paths) WHERE inode = 0;
 CREATE INDEX sightings_missing ON sightings (source, body_hash) WHERE missing_since IS NOT NULL;
 
 -- The body of a sighting that lies in no file: what was read from the web may not be had again.

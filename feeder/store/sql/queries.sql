@@ -193,7 +193,7 @@ SELECT coalesce(max(seq), 0) + 1 FROM marks;
 SELECT locator, digest, status, reason FROM sightings WHERE source = ? AND locator IN (?*);
 
 -- name: known_digests
-SELECT digest FROM sightings WHERE source = ? LIMIT ?;
+SELECT digest FROM sightings INDEXED BY sightings_remote WHERE source = ? AND inode = 0 ORDER BY first_seen DESC LIMIT ?;
 
 -- name: put_document
 INSERT INTO documents (source, locator, body) VALUES (?, ?, ?)
@@ -217,10 +217,10 @@ DELETE FROM documents WHERE source = ? AND locator = ?;
 UPDATE sightings SET digest = X'' WHERE source = ? AND locator = ?;
 
 -- name: source_paths
-SELECT DISTINCT paths FROM sightings WHERE source = ? AND id IS NOT NULL;
+SELECT DISTINCT paths FROM sightings INDEXED BY sightings_remote WHERE source = ? AND inode = 0 AND paths IS NOT NULL;
 
 -- name: newest_of
-SELECT published FROM sightings WHERE source = ? AND id IS NOT NULL AND dating <> 'none' ORDER BY published DESC LIMIT ?;
+SELECT published FROM sightings INDEXED BY sightings_remote WHERE source = ? AND inode = 0 AND dating <> 'none' ORDER BY published DESC LIMIT ?;
 
 -- name: missing
 SELECT locator, id, missing_since, missing_scans FROM sightings INDEXED BY sightings_missing
