@@ -16,7 +16,7 @@ from feeder import normalize
 from feeder.model import Answer, DatePolicy, RawItem, Select, Source, SourceKind, Status
 from feeder.parse import frontmatter
 from feeder.pipeline.answers import AnswerJob, Received, items, receive
-from feeder.store import unpack_document
+from feeder.store.packing import unpack_document
 
 URL = "https://lake.example/feed"
 PAGE = b"""<!DOCTYPE html><html><head><title>Lake</title></head><body>

@@ -15,7 +15,7 @@ from worlds import START, Piece, run, scratch, site
 from feeder.model import Body, ContentPolicy, RenderedEntry
 from feeder.pipeline.larder import Larder, weight
 from feeder.pipeline.work import EntryJob
-from feeder.store import pack
+from feeder.store.packing import pack
 
 
 def job(number: int = 1) -> EntryJob:

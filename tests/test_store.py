@@ -31,19 +31,8 @@ from feeder.model import (
     Verdict,
 )
 from feeder.model import Change as Decided
-from feeder.store import (
-    Fault,
-    FaultKind,
-    Mark,
-    Outcome,
-    PublishedFeed,
-    Seen,
-    Standing,
-    Store,
-    StoredBody,
-    pack,
-    unpack,
-)
+from feeder.store import Fault, FaultKind, Mark, Outcome, PublishedFeed, Seen, Standing, Store, StoredBody
+from feeder.store.packing import pack, unpack
 from feeder.store.rows import SIGHTING_COLUMNS, sighting_values
 from feeder.store.sqlite import HISTORY, SqliteStore
 

@@ -28,7 +28,7 @@ from feeder.parse.feed import read_feed
 from feeder.parse.kinds import kind_of, surprise
 from feeder.parse.page import find_feed, read_page
 from feeder.pipeline.work import unforeseen, unwanted
-from feeder.store import Document, pack_document
+from feeder.store.packing import Document, pack_document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,8 @@ from feeder.model import (
 )
 from feeder.parse import parser_of
 from feeder.render import render_entries
-from feeder.store import Document, Seen, pack, unpack, unpack_document
+from feeder.store import Seen
+from feeder.store.packing import Document, pack, unpack, unpack_document
 from feeder.travel import travels
 
 HTML_NAME = "item.html"  # what a body that is HTML for certain is cleaned as

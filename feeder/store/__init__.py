@@ -5,8 +5,6 @@ The store obeys: it carries out what `dedup` decided and keeps the marks of the 
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,7 +14,6 @@ from typing import Protocol
 
 from feeder.dedup import Known, Missing, Reunion
 from feeder.model import (
-    Body,
     CategoryPath,
     Change,
     Due,
@@ -157,39 +154,6 @@ class Row:
     reason: str | None
     missing_since: datetime | None
     sighting: Sighting | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
-    """The body of an article that lies in no file, as written."""
-
-    text: str
-    base_url: str | None = None
-    is_html: bool = False
-
-
-def pack_document(document: Document) -> bytes:
-    """Return *document* in few bytes."""
-    text = json.dumps([document.text, document.base_url, document.is_html], ensure_ascii=False)
-    return zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
-
-
-def unpack_document(packed: bytes) -> Document:
-    """Return what `pack_document` was given."""
-    text, base_url, is_html = json.loads(zlib.decompress(packed).decode("utf-8", "surrogatepass"))
-    return Document(text=text, base_url=base_url, is_html=is_html)
-
-
-def pack(body: Body) -> bytes:
-    """Return *body* in few bytes."""
-    text = json.dumps([body.content, body.summary, body.image], ensure_ascii=False)
-    return zlib.compress(text.encode(), 1)
-
-
-def unpack(packed: bytes) -> Body:
-    """Return what `pack` was given."""
-    content, summary, image = json.loads(zlib.decompress(packed))
-    return Body(content=content, summary=summary, image=image)
 
 
 class Store(Protocol):
