@@ -163,8 +163,11 @@ class Asker:
     async def _check_rules(self, source: Source) -> None:
         """Raise FetchError if the site's robots.txt keeps us from the page of *source*."""
         url = source.url or ""
-        if not robots.allows(await self._rules_of(source, robots.place(url)), url, AGENT):
-            raise FetchError(url, "its site's robots.txt asks robots not to read it")
+        place = robots.place(url)
+        rules = await self._rules_of(source, place)
+        if not robots.allows(rules, url, AGENT):
+            told = "cannot be had, and may forbid it" if rules == robots.NOTHING else "asks robots not to read it"
+            raise FetchError(url, f"its site's robots.txt {told}")
 
     async def _rules_of(self, source: Source, place: str) -> str:
         clock = asyncio.get_running_loop().time

@@ -393,7 +393,7 @@ def _polls(app: App, names: tuple[str, ...], now: datetime) -> tuple[Polled, ...
 
 def _published(app: App) -> Published:
     published = app.publish(_now(), settle=timedelta())
-    published.removed += app.clear()
+    published.removed += [path for path in app.clear() if path not in published.removed]  # a dry run removes nothing
     return published
 
 

@@ -39,6 +39,7 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuv"  # base32hex
 _PAIRS = tuple(first + second for first in _DIGITS for second in _DIGITS)
 _SHIFTS = tuple(range(120, -1, -10))
 _IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+:[^\s<>\"{}|\\^`]{3,}")
+_ACTIVE = re.compile(r"(?:javascript|vbscript|data):", re.IGNORECASE)  # some readers make a link of an id
 EMPTY_BODY = normalize.body_hash("")
 
 
@@ -65,6 +66,7 @@ class Known:
     owners: Mapping[bytes, str] = field(default_factory=dict)  # key -> id
     memories: Mapping[str, Memory] = field(default_factory=dict)  # id -> memory
     copies: Mapping[str, tuple[Sighting, ...]] = field(default_factory=dict)  # id -> its current sightings
+    present: frozenset[str] | None = None  # the locators in a feed or on a page; None: it is no such window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,8 @@ def keys(article: Article, *, source: Source, locator: str, never: frozenset[str
         found.append(_key("guid", source.name, article.guid))
     if article.dating is not Dating.ZONED:
         found.append(_key("text", *scope, article.title_key, article.text_hash.hex()))
+    elif source.url and article.published:
+        found.append(_key("moment", *scope, article.published.isoformat(), article.text_hash.hex()))
     return tuple(found)
 
 
@@ -191,6 +195,7 @@ class _Desk:
     owners: dict[bytes, str]
     memories: dict[str, Memory]
     copies: dict[str, dict[tuple[str, str], Sighting]]
+    present: frozenset[str] | None
     claims: set[tuple[object, ...]] = field(default_factory=set)  # what unknown locators bring: trace and title
     touched: set[str] = field(default_factory=set)
 
@@ -205,12 +210,13 @@ class _Desk:
             owners=dict(known.owners),
             memories=dict(known.memories),
             copies={id_: {(s.source, s.locator): s for s in group} for id_, group in known.copies.items()},
+            present=known.present,
         )
 
 
 def _decide_one(candidate: Candidate, desk: _Desk) -> Change:
     before = desk.sightings.get(candidate.locator)
-    moved_from = None if before else _renamed(candidate, desk)
+    moved_from = None if before else _renamed(candidate, desk) or _reissued(candidate, desk)
     prior = before or moved_from
     article = _not_ahead(candidate.article, desk.now)
     if before and not candidate.same_bytes and _same(before, article):
@@ -283,11 +289,21 @@ def _keeps_id(candidate: Candidate, article: Article, prior: Sighting) -> bool:
 def _believed(candidate: Candidate, prior: Sighting, now: datetime) -> tuple[Article, datetime]:
     """Return the article and its date as believed: a date that was lost stands, and a stamp moves no day."""
     article, old = candidate.article, prior.article
+    if _is_redated(candidate, prior):
+        return replace(article, published=old.published, day=old.day), prior.published
     if article.dating is Dating.NONE and old.dating is not Dating.NONE and not _is_new_text(article, old):
         return replace(article, published=old.published, day=old.day, dating=old.dating), prior.published
     if _is_stamp(candidate, prior, now):
         return replace(article, day=old.day), prior.published
     return article, article.published or prior.published
+
+
+def _is_redated(candidate: Candidate, prior: Sighting) -> bool:
+    """Tell if the date is that of the last change, as in feeds that know no other: an edit is no new article."""
+    article, old = candidate.article, prior.article
+    if not article.guid or article.guid != old.guid or not article.published or not old.published:
+        return False
+    return article.published == article.updated and old.published < article.published and old.updated is not None
 
 
 def _is_stamp(candidate: Candidate, prior: Sighting, now: datetime) -> bool:
@@ -391,8 +407,10 @@ def _own(article: Article, own: tuple[bytes, ...], desk: _Desk) -> tuple[bytes, 
     """Return the keys of *article* without title and day where another entry of its feed has these: an hourly report."""
     if desk.source.url is None or not article.guid or not article.day:
         return own
-    copies = desk.copies.get(desk.owners.get(own[0], ""), {}).values()
-    return own[1:] if any(_is_another(copy, article, desk) for copy in copies) else own
+    owner = desk.owners.get(own[0], "")
+    if desk.owners.get(own[-1], owner) != owner:  # it is known, of that very moment
+        return own[1:]
+    return own[1:] if any(_is_another(copy, article, desk) for copy in desk.copies.get(owner, {}).values()) else own
 
 
 def _is_another(copy: Sighting, article: Article, desk: _Desk) -> bool:
@@ -414,7 +432,8 @@ def _new_id(article: Article, key: bytes, former: str | None, desk: _Desk) -> st
 
 def _is_id(guid: str | None, desk: _Desk) -> bool:
     """Tell if *guid* can be an article's id everywhere (RFC 4287, 4.2.6: an absolute IRI), and nobody has it."""
-    if guid is None or not _IRI.fullmatch(guid) or guid.startswith(desk.rules.prefix):
+    ours = desk.rules.prefix.rpartition(":")[0] + ":"  # not only of articles: of feeds as well
+    if guid is None or not _IRI.fullmatch(guid) or guid.startswith(ours) or _ACTIVE.match(guid):
         return False
     return guid not in desk.memories and given_key(guid) not in desk.owners
 
@@ -626,6 +645,18 @@ def _renamed(candidate: Candidate, desk: _Desk) -> Sighting | None:
         return None
     waiting.remove(alike[0])
     return alike[0]
+
+
+def _reissued(candidate: Candidate, desk: _Desk) -> Sighting | None:
+    """Return the entry of the same feed that *candidate* is under another guid: one that the feed has no more."""
+    if desk.present is None:
+        return None
+    article = candidate.article
+    owner = _owner(article, _own(article, candidate.keys, desk), desk)
+    copies = desk.copies.get(owner, {}).values() if owner else ()
+    gone = (c for c in copies if c.source == desk.source.name and c.locator not in desk.present)
+    alike = [c for c in gone if (c.article.title_key, c.article.day) == (article.title_key, article.day)]
+    return max(alike, key=lambda copy: (copy.first_seen, copy.locator), default=None)
 
 
 # ---------------------------------------------------------------- what readers see

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, fields, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from feeder.model import Answer, ForeignFeed, Pace, SourceKind
 
+LOOK_AGAIN: Final = timedelta(days=1)
 SIGHTINGS: Final = 2  # of one permanent redirect, before the new address is asked at once
 PATIENCE: Final = 3  # failures, before a source is found out anew: its own address is asked, and it may be of any kind
 
@@ -23,6 +24,7 @@ class Memo:
     settings: str | None = None  # the fingerprint of those that it was asked with
     url: str | None = None
     has_moved: bool = False  # to `url`; else its page announced that feed
+    looked_at: int | None = None  # seconds since 1970, when that page was last read
     kind: SourceKind = SourceKind.AUTO  # what was found there
     etag: str | None = None
     last_modified: str | None = None
@@ -87,6 +89,13 @@ def understood(memo: Memo, kind: SourceKind, feed: ForeignFeed | None, *, url: s
     if feed:
         pace = replace(pace, every=feed.every, skip_hours=feed.skip_hours, skip_days=feed.skip_days)
     return replace(memo, kind=kind, url=url or memo.url, has_moved=memo.has_moved and url is None, pace=pace)
+
+
+def is_page_due(memo: Memo, last_poll: datetime | None) -> bool:
+    """Tell if the page that announced the feed is to be looked at again: it may announce another one by now."""
+    if memo.looked_at is None or last_poll is None:
+        return False
+    return last_poll.timestamp() - memo.looked_at >= LOOK_AGAIN.total_seconds()
 
 
 def failed(memo: Memo, *, failures: int, is_gone: bool = False, retry_after: timedelta | None = None) -> Memo:

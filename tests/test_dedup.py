@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import permutations
@@ -46,7 +46,12 @@ class Ledger:
     memories: dict[str, Memory] = field(default_factory=dict)
 
     def poll(
-        self, *found: tuple[str, Article], now: datetime = SEEN, same_bytes: bool = False, by: Source | None = None
+        self,
+        *found: tuple[str, Article],
+        now: datetime = SEEN,
+        same_bytes: bool = False,
+        by: Source | None = None,
+        present: Collection[str] | None = None,
     ) -> tuple[Change, ...]:
         """Read the articles at their locators, and carry out what is decided."""
         reader = by or self.source
@@ -60,7 +65,8 @@ class Ledger:
             )
             for where, what in found
         ]
-        decision = dedup.decide(candidates, self.known(reader), source=reader, rules=self.rules, now=now)
+        known = replace(self.known(reader), present=None if present is None else frozenset(present))
+        decision = dedup.decide(candidates, known, source=reader, rules=self.rules, now=now)
         self._carry_out(decision, reader, now)
         return decision.changes
 
@@ -1115,6 +1121,53 @@ def test_reports_stay_apart_when_settings_change() -> None:
     known.poll(("q0", report(0)), ("q1", report(1)), by=FEED)
     found = tuple(known.sightings.values())
     assert not dedup.reunite(found, known.memories, sources={"wire": FEED}, rules=RULES).merged
+
+
+def test_reports_that_two_feeds_carry_are_the_same_ones() -> None:
+    known, other = ledger(), replace(FEED, name="other", url="https://other.example.org/feed.xml")
+    known.poll(*((f"q{n}", report(n)) for n in range(4)), by=FEED)
+    known.poll(*((f"o{n}", report(n, guid=f"urn:other:{n}")) for n in (3, 2, 1, 0)), by=other)
+    for n in range(4):
+        assert known.sightings["other", f"o{n}"].id == known.sightings["wire", f"q{n}"].id
+
+
+def test_an_entry_under_another_guid_is_the_one_that_the_feed_has_no_more() -> None:
+    known = ledger()
+    known.poll(("z", article("Story", guid="z", body="The mayor did it.")), by=FEED)
+    told = article("Story", guid="a", body="Correction: he did not.", link="https://wire.example.org/new")
+    [change] = known.poll(("a", told), by=FEED, now=SEEN + HOUR, present={"a"})
+    assert (change.verdict, change.was_locator) == (Verdict.RENAMED, "z")
+    shown = known.shown("a", by="wire")
+    assert (shown.article.link, shown.updated) == ("https://wire.example.org/new", SEEN + HOUR)
+    assert ("wire", "z") not in known.sightings
+
+
+def test_two_entries_of_one_title_and_day_that_the_feed_holds_together_are_copies() -> None:
+    known = ledger()
+    known.poll(("z", article("Story", guid="z")), by=FEED, present={"z"})
+    [change] = known.poll(("a", article("Story", guid="a")), by=FEED, present={"a", "z"})
+    assert change.verdict is Verdict.MERGED
+
+
+def test_an_entry_that_tells_only_when_it_was_changed_keeps_its_date() -> None:
+    known = ledger()
+    known.poll(("a", article("Living document", guid="a", updated=NOON)), by=FEED)
+    later = NOON + DAY
+    edited = article("Living document", later, guid="a", updated=later, body="Longer.")
+    [change] = known.poll(("a", edited), by=FEED, now=later + HOUR)
+    assert change.verdict is Verdict.UPDATED
+    shown = known.shown("a", by="wire")
+    assert (shown.published, shown.updated) == (NOON, later)
+
+
+@pytest.mark.parametrize(
+    "guid", ["javascript:alert(1)", "data:text/html,x", "tag:feeds.example.org,2026:feed", f"{PREFIX}stolen"]
+)
+def test_no_entry_gets_an_id_that_is_ours_or_that_acts(guid: str) -> None:
+    known = ledger()
+    known.poll(("a", article("One", guid=guid)), by=replace(FEED, keep_ids=True))
+    assert known.sightings["wire", "a"].id not in {guid, ""}
+    assert known.sightings["wire", "a"].id.startswith(PREFIX)
 
 
 def test_a_source_may_keep_the_ids_of_its_entries() -> None:

@@ -163,3 +163,11 @@ def test_a_wait_that_was_asked_for_is_over_with_the_next_failure(known: Memo, fa
     told = memo.failed(known, failures=failures, retry_after=HOUR)
     assert told.pace.retry_after == HOUR
     assert memo.failed(told, failures=failures + 1).pace.retry_after is None
+
+
+@pytest.mark.parametrize(("hours", "is_due"), [(23, False), (24, True), (48, True)])
+def test_a_page_that_announced_a_feed_is_looked_at_again_every_day(hours: int, is_due: bool) -> None:  # noqa: FBT001
+    then = datetime(2026, 3, 10, 12, tzinfo=UTC)
+    known = Memo(url="https://lake.example/feed", looked_at=int(then.timestamp()))
+    assert memo.is_page_due(known, then + timedelta(hours=hours)) is is_due
+    assert not memo.is_page_due(Memo(), then + timedelta(hours=hours))

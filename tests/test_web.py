@@ -1026,3 +1026,16 @@ def test_a_redirect_within_a_host_waits_for_its_turn(server: Server) -> None:
 def test_a_source_without_an_address_on_the_web_is_refused(url: str | None) -> None:
     with pytest.raises(FetchError, match=r"is no URL|only http://"):
         get(url or "")
+
+
+def test_a_secret_that_a_server_repeats_in_a_redirect_is_neither_told_nor_remembered(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", "open%sesame")
+    repeated = "token=open%25sesame"
+    moved = server.put("/moved", status=301, location=f"/f?{repeated}")
+    server.put(f"/f?{repeated}", BODY)
+    assert get(moved, auth="bearer:env:TOKEN").moved_to is None
+    assert get(moved).moved_to == f"{server.url}/f?{repeated}"
+    lost = server.put("/lost", status=302, location=f"/gone?{repeated}")
+    assert failure(lost, auth="bearer:env:TOKEN").reason == f"answers 404 Not Found (at {server.url}/gone)"

@@ -34,6 +34,8 @@ def read_file(path: Path) -> File:
         ConfigError: It cannot be read, or is not TOML.
     """
     try:
+        if path.exists() and not path.is_file():  # reading a pipe or a device would never end
+            raise ConfigError(printable(f"{path}: is not a regular file"))
         return File(path=path, tables=toml.loads(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+from urllib.parse import unquote
 
 import httpx
 
@@ -32,6 +34,7 @@ from feeder.model import Answer, Source
 DEADLINE: Final = 60.0  # seconds, of a download
 MAX_BYTES: Final = 50 << 20  # of a download, decompressed
 MAX_REDIRECTS: Final = 5
+SHORTEST_SECRET: Final = 6  # characters; shorter words stand in many addresses
 MAX_VALIDATOR: Final = 4096  # characters; a longer one is not kept
 SPACING: Final = 1.0  # seconds between two requests to one host
 LIMIT: Final = 100  # requests at once
@@ -305,7 +308,8 @@ def _next(response: httpx.Response, question: _Question, way: _Way) -> _Way:
         raise _failure(question, way, f"cannot be fetched: {error}") from error
     if question.credentials.headers and (way.address.scheme, address.scheme) == ("https", "http"):
         raise _failure(question, way, "leads from https to http, which would show what is secret")
-    is_permanent = way.is_permanent and response.status_code in _PERMANENT
+    is_kept = response.status_code in _PERMANENT and not _holds_secret(address, question.credentials)
+    is_permanent = way.is_permanent and is_kept
     return replace(
         way,
         address=address,
@@ -368,7 +372,19 @@ def _refusal(response: httpx.Response, question: _Question, way: _Way) -> FetchE
 
 
 def _failure(question: _Question, way: _Way, reason: str) -> FetchError:
-    return FetchError(question.where, f"{reason} (at {str(way.address)[:300]})" if way.hops else reason)
+    # What stands in a query may be an echo of our own secrets, and this is logged.
+    return FetchError(question.where, f"{reason} (at {_plainly(way.address)})" if way.hops else reason)
+
+
+def _plainly(address: httpx.URL) -> str:
+    return str(address.copy_with(query=None, fragment=None))[:300]
+
+
+def _holds_secret(address: httpx.URL, credentials: Credentials) -> bool:
+    """Tell whether *address* repeats what is sent to the source's own host alone; such a one is not remembered."""
+    words = (word for _, value in credentials.headers for word in re.split(r"[ ;=]+", value))
+    text = unquote(str(address))
+    return any(len(word) >= SHORTEST_SECRET and word in text for word in words)
 
 
 def _status(code: int) -> str:

@@ -152,7 +152,7 @@ def _reading(written: RawItem, feed: Origin | None, job: AnswerJob, never: froze
         return Reading(place=place, status=Status.SAME, digest=digest)
     if written.left_out:
         return Reading(place=place, status=Status.LEFT_OUT, digest=digest, reason=written.left_out)
-    raw = replace(written, origin=written.origin or feed)
+    raw = replace(written, guid=written.guid or written.link, origin=written.origin or feed)
     try:
         article = normalize.normalize(raw, job.source, job.site)
         left_out = unwanted(article, job.source)

@@ -194,11 +194,19 @@ def _wait_for(
 # ---------------------------------------------------------------- deciding
 
 
-def take(readings: list[tuple[Seen, Reading]], source: Source, parts: Parts, polled: Polled, *, now: datetime) -> None:
-    """Decide on a batch of readings and write the outcome."""
+def take(
+    readings: list[tuple[Seen, Reading]],
+    source: Source,
+    parts: Parts,
+    polled: Polled,
+    *,
+    now: datetime,
+    present: frozenset[str] | None = None,
+) -> None:
+    """Decide on a batch of readings and write the outcome; *present* are the locators in a feed or on a page."""
     _report(readings, source)
     polled.statuses.update(reading.status for _, reading in readings)
-    decision = _decide(readings, source, parts, now)
+    decision = _decide(readings, source, parts, now, present)
     changes = {change.locator: change for change in decision.changes}
     changes |= _left_out(readings, source, parts)
     outcomes = [Outcome(reading=_kept(s, r), change=changes.get(r.place.locator)) for s, r in readings]
@@ -215,7 +223,13 @@ def take(readings: list[tuple[Seen, Reading]], source: Source, parts: Parts, pol
     polled.held += sum(1 for standing in standings if standing.shown and standing.shown.held)
 
 
-def _decide(readings: list[tuple[Seen, Reading]], source: Source, parts: Parts, now: datetime) -> Decision:
+def _decide(
+    readings: list[tuple[Seen, Reading]],
+    source: Source,
+    parts: Parts,
+    now: datetime,
+    present: frozenset[str] | None,
+) -> Decision:
     candidates = [_candidate(r, r.article, s) for s, r in readings if r.article]
     known = parts.store.known(
         source.name,
@@ -223,6 +237,7 @@ def _decide(readings: list[tuple[Seen, Reading]], source: Source, parts: Parts, 
         keys=[key for c in candidates for key in (*c.keys, *c.waiting)],
         body_hashes={candidate.article.body_hash for candidate in candidates},
     )
+    known = replace(known, present=present)
     return dedup.decide(candidates, known, source=source, rules=parts.rules, now=now)
 
 

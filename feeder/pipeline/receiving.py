@@ -57,6 +57,8 @@ def question(source: Source, state: SourceState, parts: Parts) -> Question:
     known = _known(state, parts)
     if known.digest is None or state.fingerprint != known.settings or _is_lost(source, known, parts):
         return Question(source=source)
+    if memory.is_page_due(known, state.last_poll):
+        return Question(source=source)
     return Question(
         source=replace(source, kind=known.kind),
         url=known.url,
@@ -80,8 +82,9 @@ def take(
     known = _known(state, parts)
     error = heard.error or _problem(heard, source)
     if heard.answer is None or error:
-        return Polled(source=source.name, error=str(error)), _failed(known, error, failures=state.failures + 1)
-    memo = memory.answered(known, heard.answer, digest=heard.digest)
+        failure = _failed(known, error, failures=state.failures + 1)
+        return Polled(source=source.name, error=str(error)), _looked(failure, state, now)
+    memo = _looked(memory.answered(known, heard.answer, digest=heard.digest), state, now, found=bool(heard.elsewhere))
     if heard.received:
         memo = memory.understood(memo, heard.received.kind, heard.received.feed, url=heard.elsewhere)
     if memo.kind is SourceKind.ARCHIVE:  # no news is news as well: what was missing once is missing twice
@@ -90,6 +93,12 @@ def take(
     if heard.received:
         _receive(source, state, heard.received, parts, polled, now=now)
     return polled, memo
+
+
+def _looked(memo: Memo, state: SourceState, now: datetime, *, found: bool = False) -> Memo:
+    """Note that the page which announces the feed has been looked at, if it was."""
+    is_look = found or memory.is_page_due(memo, state.last_poll)
+    return replace(memo, looked_at=int(now.timestamp())) if is_look else memo
 
 
 def _known(state: SourceState, parts: Parts) -> Memo:
@@ -128,7 +137,8 @@ def _receive(
     news = [(seen, reading) for seen, reading in told if reading.status is not Status.SAME]
     polled.statuses[Status.SAME] += len(told) - len(news)
     taken = _within(news, source, parts)
-    polling.take(taken, source, parts, polled, now=now)
+    present = frozenset(reading.place.locator for reading in received.readings)
+    polling.take(taken, source, parts, polled, now=now, present=present)
     good = {reading.place.locator for _, reading in taken if reading.status is Status.GOOD}
     parts.store.save_documents(source.name, {at: body for at, body in received.documents.items() if at in good})
     parts.store.set_fingerprint(source.name, parts.fingerprints[source.name])

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from lxml import etree
 
-from feeder.model import CategoryPath, FeedRecord, Format, Node, Site, Source
+from feeder.model import CategoryPath, FeedRecord, Format, Node, Site, Source, SourceKind
+
+_FEEDS = frozenset({SourceKind.AUTO, SourceKind.FEED})
 
 
 def render_index(records: Sequence[FeedRecord], site: Site) -> bytes:
@@ -23,11 +25,11 @@ def render_index(records: Sequence[FeedRecord], site: Site) -> bytes:
 
 
 def render_subscriptions(sources: Iterable[Source], site: Site) -> bytes:
-    """Return the list of those *sources* that have a URL, in folders as their categories are."""
+    """Return the list of those *sources* that are feeds at a URL, in folders as their categories are."""
     root, body = _begun(site)
     folders: dict[CategoryPath, etree._Element] = {(): body}
     for source in sources:
-        if source.url:
+        if source.url and source.kind in _FEEDS and source.select is None:
             named = {"text": source.name, "title": source.name, "type": "rss", "xmlUrl": source.url}
             etree.SubElement(_folder(folders, source.category), "outline", named)
     return _written(root)
