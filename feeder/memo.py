@@ -70,8 +70,9 @@ def answered(memo: Memo, answer: Answer, *, digest: str | None) -> Memo:
         memo,
         url=answer.moved_to if has_moved else memo.url,
         has_moved=memo.has_moved or has_moved,
-        etag=answer.etag if validators or digest else memo.etag,
-        last_modified=answer.last_modified if validators or digest else memo.last_modified,
+        # "Not modified" need not repeat what still holds (RFC 9110, 15.4.5).
+        etag=answer.etag or (None if digest else memo.etag),
+        last_modified=answer.last_modified or (None if digest else memo.last_modified),
         digest=digest or memo.digest,
         moved_to=None if has_moved else answer.moved_to,
         moves=0 if has_moved else moves,

@@ -103,7 +103,7 @@ def test_of_other_settings_only_what_was_found_counts() -> None:
         pytest.param(answer(), "d2", (None, None, "d2", False), id="a-new-body-without-any-forgets-the-old"),
         pytest.param(answer(), "d", (None, None, "d", False), id="so-does-the-same-body"),
         pytest.param(answer(status=304), None, ("e", "m", "d", True), id="not-modified-without-any-keeps-the-old"),
-        pytest.param(answer(status=304, etag="e2"), None, ("e2", None, "d", True), id="not-modified-with-a-new-one"),
+        pytest.param(answer(status=304, etag="e2"), None, ("e2", "m", "d", True), id="not-modified-keeps-the-other"),
     ],
 )
 def test_validators(given_answer: Answer, digest: str | None, expected: tuple[object, ...]) -> None:
