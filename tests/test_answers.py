@@ -202,3 +202,16 @@ def test_a_document_is_known_by_its_address_wherever_that_leads() -> None:
     assert reading.article is not None
     assert reading.article.link == "https://mirror.example/a.md"
     assert unpack_document(found.documents[URL]).base_url == "https://mirror.example/a.md"
+
+
+@pytest.mark.parametrize(
+    ("fields", "address"),
+    [({}, URL), ({"auth": "bearer:env:TOKEN"}, None), ({"headers": (("X-Key", "env:KEY"),)}, None)],
+)
+def test_where_an_article_is_from_is_told_unless_the_address_is_private(
+    fields: dict[str, Any], address: str | None
+) -> None:
+    [reading] = received(rss(item("A")), **fields).readings
+    assert reading.article
+    assert reading.article.origin
+    assert reading.article.origin.url == address

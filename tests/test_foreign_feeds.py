@@ -957,3 +957,9 @@ def test_no_bomb_takes_more_memory_than_it_may(bomb: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
     assert done.stderr == ""
     assert done.stdout
+
+
+@pytest.mark.parametrize("rest", ["<item><title>A" + "<" * 5000, "<item><description><![CDATA[Calm", "<item></item>"])
+def test_a_feed_of_which_no_entry_can_be_read_is_no_feed_without_entries(rest: str) -> None:
+    with pytest.raises(ParseError, match="none can be read"):
+        read_feed(f'<rss version="2.0"><channel><title>Lake</title>{rest}'.encode(), url="https://lake.example/feed")

@@ -40,6 +40,8 @@ def read_feed(body: bytes, *, url: str, charset: str | None = None) -> ForeignFe
     base = web_url(url, None) or ""
     found = read_json(text.lstrip(_BLANKS), base) if start[0] in "{[" else _read_xml(text, start, base)
     feed = with_items(found)
+    if found.count and not feed.items:
+        raise ParseError("a feed of whose entries none can be read")
     return replace(feed, warnings=(*warnings, *feed.warnings)) if warnings else feed
 
 

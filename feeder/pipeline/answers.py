@@ -125,7 +125,8 @@ def _document_item(answer: Answer, source: Source) -> RawItem:
 
 def _understood(feed: ForeignFeed, kind: SourceKind, job: AnswerJob) -> Received:
     never = dedup.never_shared(job.site)
-    readings = tuple(_reading(raw, _origin(feed.origin), job, never) for raw in feed.items)
+    origin = _origin(feed.origin, job.source)
+    readings = tuple(_reading(raw, origin, job, never) for raw in feed.items)
     good = (raw for raw, reading in zip(feed.items, readings, strict=True) if reading.article)
     return Received(
         kind=kind,
@@ -135,9 +136,14 @@ def _understood(feed: ForeignFeed, kind: SourceKind, job: AnswerJob) -> Received
     )
 
 
-def _origin(origin: Origin) -> Origin | None:
-    """Return where items come from that do not say so themselves: a feed with a name."""
-    return origin if origin.title else None
+def _origin(origin: Origin, source: Source) -> Origin | None:
+    """Return where items come from that do not say so themselves: a feed with a name.
+
+    The address of one that is asked with a secret is nobody else's business.
+    """
+    is_private = bool(source.auth or source.cookies or source.headers)
+    named = replace(origin, url=None) if is_private else origin
+    return named if origin.title else None
 
 
 def _document(raw: RawItem) -> Document:
