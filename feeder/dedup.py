@@ -244,7 +244,7 @@ def _not_ahead(article: Article, now: datetime) -> Article:
 
 def _decide_known(candidate: Candidate, prior: Sighting, desk: _Desk) -> Change:
     """Apply the table for a locator whose sighting is known."""
-    article, published = _believed(candidate, prior, desk.now)
+    article, published = _believed(candidate, prior, desk)
     read = candidate.keys if article is candidate.article else _keys(article, candidate.locator, desk)
     own = _own(article, read, desk)
     owner = prior.id if _keeps_id(candidate, article, prior) else _owner(article, own, desk, heir=prior.id)
@@ -286,14 +286,14 @@ def _keeps_id(candidate: Candidate, article: Article, prior: Sighting) -> bool:
     return alike and (article.day is not None or article.text_hash == old.text_hash)
 
 
-def _believed(candidate: Candidate, prior: Sighting, now: datetime) -> tuple[Article, datetime]:
+def _believed(candidate: Candidate, prior: Sighting, desk: _Desk) -> tuple[Article, datetime]:
     """Return the article and its date as believed: a date that was lost stands, and a stamp moves no day."""
     article, old = candidate.article, prior.article
-    if _is_redated(candidate, prior):
+    if desk.source.url and _is_redated(candidate, prior):
         return replace(article, published=old.published, day=old.day), prior.published
     if article.dating is Dating.NONE and old.dating is not Dating.NONE and not _is_new_text(article, old):
         return replace(article, published=old.published, day=old.day, dating=old.dating), prior.published
-    if _is_stamp(candidate, prior, now):
+    if _is_stamp(candidate, prior, desk.now):
         return replace(article, day=old.day), prior.published
     return article, article.published or prior.published
 

@@ -1160,6 +1160,13 @@ def test_an_entry_that_tells_only_when_it_was_changed_keeps_its_date() -> None:
     assert (shown.published, shown.updated) == (NOON, later)
 
 
+def test_a_document_whose_author_moves_its_date_has_that_date() -> None:
+    known = ledger(("a.md", article("Minutes", guid="a", updated=NOON)))
+    later = NOON + DAY
+    known.poll(("a.md", article("Minutes", later, guid="a", updated=later)), now=later + HOUR)
+    assert known.shown("a.md").published == later
+
+
 @pytest.mark.parametrize(
     "guid", ["javascript:alert(1)", "data:text/html,x", "tag:feeds.example.org,2026:feed", f"{PREFIX}stolen"]
 )
