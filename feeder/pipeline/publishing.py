@@ -36,7 +36,7 @@ BATCH = 24  # nodes written with one flush to the disk
 AHEAD = 2  # batches being rendered while one is written: enough to keep all cores busy while the disk is waited for
 JOB = 64  # entries in one job of a worker: each step is done for all of them, so more are faster, but harder to share
 MANY = 400  # entries to render that are worth starting processes for
-CACHED_BYTES = 48 << 20  # of rendered entries: enough for a category's children until its own turn comes
+CACHED_BYTES = 24 << 20  # of rendered entries: enough for a category's children until its own turn comes
 RETRY = timedelta(minutes=1)  # for a feed that could not be written
 
 
