@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from feeder.parse.found import (
     picture,
     unique,
 )
+from feeder.parse.strict import json_value
 
 MAX_PARTS: Final = 500_000  # values and lists: each costs some ten times its bytes in memory
 
@@ -52,12 +52,7 @@ def read_json(text: str, url: str) -> Found:
 def _json(text: str) -> dict[str, Any]:
     if sum(map(text.count, "{[,")) > MAX_PARTS:
         raise ParseError(f"JSON of more than {MAX_PARTS} parts: no feed needs them")
-    try:
-        found = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ParseError(f"not valid JSON: {error.msg}", line=error.lineno) from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits; brackets without end
-        raise ParseError("not valid JSON: it goes too far") from error
+    found = json_value(text)
     return found if isinstance(found, dict) else {}
 
 

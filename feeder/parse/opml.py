@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from lxml import etree
 
 from feeder.errors import ParseError
 from feeder.model import CategoryPath
+from feeder.parse.strict import xml_root
 
 MAX_BYTES: Final = 16 << 20  # a list of 50,000 feeds
 
@@ -33,24 +34,10 @@ def read_opml(body: bytes) -> tuple[Subscription, ...]:
     """
     if len(body) > MAX_BYTES:
         raise ParseError(f"larger than {MAX_BYTES >> 20} MiB")
-    root = _root(body)
+    root = xml_root(body, what="list")
     if not isinstance(root.tag, str) or root.tag.lower() != "opml":
         raise ParseError("not an OPML list")
     return tuple(_subscriptions(root))
-
-
-def _root(body: bytes) -> etree._Element:
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
-    )
-    try:
-        root = etree.fromstring(body, parser)
-    except etree.XMLSyntaxError as error:
-        raise ParseError(f"not valid XML: {error.msg}", line=error.lineno) from error
-    document: Any = root.getroottree().docinfo
-    if document.doctype:
-        raise ParseError("it holds a document type, which no list needs; take the <!DOCTYPE …> out")
-    return root
 
 
 def _subscriptions(root: etree._Element) -> Iterator[Subscription]:

@@ -32,6 +32,7 @@ from feeder.parse.found import (
     picture,
     unique,
 )
+from feeder.parse.strict import without_doctype, xml_parser
 
 MAX_ELEMENTS: Final = 600_000  # of one feed: every one costs up to 240 bytes of memory
 MAX_ATTRIBUTES: Final = 400_000
@@ -170,25 +171,13 @@ class _Document:
 def _root(body: bytes, url: str) -> etree._Element:
     if len(body) > HARMLESS and _is_a_bomb(body):
         raise ParseError(f"more than {MAX_ELEMENTS} elements or {MAX_ATTRIBUTES} attributes: no feed needs them")
-    parser = etree.XMLParser(
-        encoding="utf-8",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
     try:
-        root = etree.fromstring(body, parser, base_url=url)
+        root = etree.fromstring(body, xml_parser(encoding="utf-8"), base_url=url)
     except etree.XMLSyntaxError as error:
         fault: Any = error
         kind = ParseError if fault.code in _TOO_MUCH else NotWellFormed
         raise kind(f"not valid XML: {as_line(str(error.msg).split(chr(10), 1)[0])}", line=error.lineno) from error
-    docinfo: Any = root.getroottree().docinfo
-    if docinfo.doctype:
-        raise ParseError("it holds a document type, which no feed needs; take the <!DOCTYPE …> out")
-    return root
+    return without_doctype(root, what="feed")
 
 
 def _found(root: etree._Element, kind: str, document: _Document) -> Found:
