@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
@@ -11,7 +10,6 @@ from urllib.parse import urlsplit
 from protego import Protego
 
 MAX_BYTES: Final = 500 << 10  # RFC 9309, 2.5: as much has to be read
-MAX_DELAY: Final = timedelta(minutes=1)  # between two requests, whatever the file says
 EVERYTHING: Final = ""  # a robots.txt that lets us read all of a site
 NOTHING: Final = "User-agent: *\nDisallow: /\n"
 
@@ -56,13 +54,6 @@ def allows(rules: str, url: str, agent: str) -> bool:
         return bool(_read(rules, name).can_fetch(url, name))
     except ValueError:  # it is no URL
         return False
-
-
-def delay(rules: str, agent: str) -> timedelta | None:
-    """Return how long *rules* want the robot *agent* to wait between requests (Crawl-delay), up to a minute."""
-    name = _token(agent)
-    seconds = _read(rules, name).crawl_delay(name)
-    return None if seconds is None else timedelta(seconds=min(seconds, MAX_DELAY.total_seconds()))
 
 
 @lru_cache(maxsize=64)  # the pages of one site follow one another

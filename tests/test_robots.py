@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -73,23 +71,6 @@ def test_what_no_file_means(status: int | None, *, expected: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "seconds"),
-    [
-        pytest.param("Crawl-delay: 10", 10, id="seconds"),
-        pytest.param("crawl-delay: 0.5", 0.5, id="half-a-second"),
-        pytest.param("Crawl-delay: 86400", 60, id="capped"),
-        pytest.param("Crawl-delay: 1e300", 60, id="beyond-all-dates"),
-        pytest.param("Crawl-delay: nan", None, id="no-number"),
-        pytest.param("Crawl-delay: -3", None, id="negative"),
-        pytest.param("", None, id="none"),
-    ],
-)
-def test_a_delay_is_kept_up_to_a_minute(line: str, seconds: float | None) -> None:
-    rules = f"User-agent: other\nCrawl-delay: 7\n\nUser-agent: *\n{line}\nDisallow: /x"
-    assert robots.delay(rules, AGENT) == (None if seconds is None else timedelta(seconds=seconds))
-
-
-@pytest.mark.parametrize(
     ("url", "expected"),
     [
         pytest.param("https://example.org/a/b?c#d", "https://example.org/robots.txt", id="path"),
@@ -130,5 +111,3 @@ def test_what_is_no_url_is_not_allowed() -> None:
 @settings(deadline=None)
 def test_any_text_allows_or_does_not(rules: str, url: str, agent: str) -> None:
     assert robots.allows(rules, url, agent) in {True, False}
-    delay = robots.delay(rules, agent)
-    assert delay is None or timedelta() <= delay <= robots.MAX_DELAY
