@@ -15,7 +15,7 @@ from remote import DAY, NOON, document, item, rss, tar_gz
 from feeder import normalize
 from feeder.model import Answer, DatePolicy, RawItem, Select, Source, SourceKind, Status
 from feeder.parse import frontmatter
-from feeder.pipeline.answers import AnswerJob, Received, items, receive
+from feeder.pipeline.answers import AnswerJob, Received, receive
 from feeder.store.packing import unpack_document
 
 URL = "https://lake.example/feed"
@@ -111,11 +111,6 @@ def test_what_nobody_foresaw_is_a_problem_of_this_answer(monkeypatch: pytest.Mon
 def test_what_is_read_can_pass_between_processes() -> None:
     found = received(rss(item("A", categories=("News",))))
     assert pickle.loads(pickle.dumps(found)) == found  # noqa: S301 - our own
-
-
-def test_a_preview_reads_likewise() -> None:
-    answer = Answer(status=200, url=URL, body=rss(item("A")))
-    assert [each.title for each in items(answer, remote()).items] == ["A"]
 
 
 # ---------------------------------------------------------------- items

@@ -383,6 +383,17 @@ def test_a_feed_that_is_gone_before_it_was_read_does_not_end_its_page(room: News
 # ---------------------------------------------------------------- settings
 
 
+def test_another_document_at_the_address_is_another_article(room: Newsroom, server: Server) -> None:
+    room.settle(lake(server))
+    server.put("/f", document("Minutes of March", date=NOON - 30 * DAY))
+    room.poll("lake")
+    [old] = room.entries()
+    server.put("/f", document("Minutes of April", date=NOON - DAY, body="A storm."))
+    room.poll("lake", now=NOON + HOUR)
+    [new] = room.entries()
+    assert (new["title"], new["id"] != old["id"]) == ("Minutes of April", True)
+
+
 def test_other_settings_have_everything_read_anew(room: Newsroom, server: Server) -> None:
     room.settle(lake(server))
     server.put("/f", rss(item("A"), item("B", categories=("News",))), etag='"1"')

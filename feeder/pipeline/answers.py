@@ -8,8 +8,8 @@ from hashlib import blake2b
 from types import MappingProxyType
 from typing import Final
 
-from feeder import dedup, normalize
-from feeder.errors import InvalidItem, ParseError
+from feeder import dedup
+from feeder.errors import ParseError
 from feeder.model import (
     Answer,
     ForeignFeed,
@@ -27,7 +27,7 @@ from feeder.parse import frontmatter
 from feeder.parse.feed import read_feed
 from feeder.parse.kinds import kind_of, surprise
 from feeder.parse.page import find_feed, read_page
-from feeder.pipeline.work import unforeseen, unwanted
+from feeder.pipeline.work import understood, unforeseen
 from feeder.store.packing import Document, pack_document
 
 
@@ -73,20 +73,6 @@ def receive(job: AnswerJob) -> Received:
         return Received(kind=kind, problem=f"cannot be read: {unforeseen(error)}")
 
 
-def items(answer: Answer, source: Source) -> ForeignFeed:
-    """Return the feed, the page or the document in *answer*, as written.
-
-    Raises:
-        ParseError: It holds none.
-    """
-    kind = source.kind if source.kind is not SourceKind.AUTO else kind_of(answer)
-    if kind is SourceKind.DOCUMENT:
-        return ForeignFeed(origin=Origin(), items=(_document_item(answer, source),))
-    if source.select:
-        return read_page(answer.body, url=answer.url, charset=answer.charset, select=source.select)
-    return read_feed(answer.body, url=answer.url, charset=answer.charset)
-
-
 def _kind(job: AnswerJob) -> SourceKind | None:
     if job.source.kind is not SourceKind.AUTO:
         return job.source.kind
@@ -94,21 +80,27 @@ def _kind(job: AnswerJob) -> SourceKind | None:
 
 
 def _of_feed(job: AnswerJob) -> Received:
-    return _understood(items(job.answer, replace(job.source, kind=SourceKind.FEED)), SourceKind.FEED, job)
+    answer = job.answer
+    return _understood(read_feed(answer.body, url=answer.url, charset=answer.charset), SourceKind.FEED, job)
 
 
 def _of_page(job: AnswerJob) -> Received:
-    answer = job.answer
-    if job.source.select:
-        return _understood(items(answer, job.source), SourceKind.PAGE, job)
-    found = find_feed(answer.body, url=answer.url, charset=answer.charset, links=answer.links)
-    if not found:
+    answer, select = job.answer, job.source.select
+    if select:
+        found = read_page(answer.body, url=answer.url, charset=answer.charset, select=select)
+        return _understood(found, SourceKind.PAGE, job)
+    feeds = find_feed(answer.body, url=answer.url, charset=answer.charset, links=answer.links)
+    if not feeds:
         raise ParseError("a web page that announces no feed")
-    return Received(kind=SourceKind.PAGE, elsewhere=found[0])
+    return Received(kind=SourceKind.PAGE, elsewhere=feeds[0])
 
 
 def _of_document(job: AnswerJob) -> Received:
-    return _understood(items(job.answer, replace(job.source, kind=SourceKind.DOCUMENT)), SourceKind.DOCUMENT, job)
+    answer, source = job.answer, job.source
+    locator = source.url or answer.url
+    found = frontmatter.parse(Snapshot(locator=locator, body=answer.body, place=Place(locator=locator)), source)
+    item = replace(found, link=found.link or answer.url, base_url=answer.url)
+    return _understood(ForeignFeed(origin=Origin(), items=(item,)), SourceKind.DOCUMENT, job)
 
 
 _READERS: Final[Mapping[SourceKind, Callable[[AnswerJob], Received]]] = MappingProxyType(
@@ -116,17 +108,10 @@ _READERS: Final[Mapping[SourceKind, Callable[[AnswerJob], Received]]] = MappingP
 )
 
 
-def _document_item(answer: Answer, source: Source) -> RawItem:
-    locator = source.url or answer.url
-    snapshot = Snapshot(locator=locator, body=answer.body, place=Place(locator=locator))
-    found = frontmatter.parse(snapshot, source)
-    return replace(found, link=found.link or answer.url, base_url=answer.url)
-
-
 def _understood(feed: ForeignFeed, kind: SourceKind, job: AnswerJob) -> Received:
     never = dedup.never_shared(job.site)
     origin = _origin(feed.origin, job.source)
-    readings = tuple(_reading(raw, origin, job, never) for raw in feed.items)
+    readings = tuple(_reading(raw, origin, kind, job, never) for raw in feed.items)
     good = (raw for raw, reading in zip(feed.items, readings, strict=True) if reading.article)
     return Received(
         kind=kind,
@@ -150,31 +135,13 @@ def _document(raw: RawItem) -> Document:
     return Document(text=raw.body, base_url=raw.base_url, is_html=raw.is_html)
 
 
-def _reading(written: RawItem, feed: Origin | None, job: AnswerJob, never: frozenset[str]) -> Reading:
+def _reading(written: RawItem, feed: Origin | None, kind: SourceKind, job: AnswerJob, never: frozenset[str]) -> Reading:
     """Return the item as *written*, in some *feed*; its digest says nothing of what else stands there."""
     place = Place(locator=written.locator)
     digest = blake2b(repr(written).encode("utf-8", "surrogatepass"), digest_size=16).digest()
     if digest in job.known:
         return Reading(place=place, status=Status.SAME, digest=digest)
-    if written.left_out:
-        return Reading(place=place, status=Status.LEFT_OUT, digest=digest, reason=written.left_out)
-    raw = replace(written, guid=written.guid or written.link, origin=written.origin or feed)
-    try:
-        article = normalize.normalize(raw, job.source, job.site)
-        left_out = unwanted(article, job.source)
-    except InvalidItem as error:
-        return Reading(place=place, status=Status.BROKEN, digest=digest, reason=str(error))
-    except Exception as error:  # noqa: BLE001 - one item must not cost the feed its poll
-        reason = f"could not be read: {unforeseen(error)}"
-        return Reading(place=place, status=Status.BROKEN, digest=digest, reason=reason)
-    if left_out:
-        return Reading(place=place, status=Status.LEFT_OUT, digest=digest, reason=left_out)
-    return Reading(
-        place=place,
-        status=Status.GOOD,
-        digest=digest,
-        article=article,
-        keys=dedup.keys(article, source=job.source, locator=raw.locator, never=never),
-        waiting=dedup.waiting_keys(article),
-        warnings=(*raw.warnings, *normalize.warnings(raw, article, job.source, job.site)),
-    )
+    # The address of a document is that of the next one, too: it tells no article from another.
+    stand_in = None if kind is SourceKind.DOCUMENT else written.link
+    raw = replace(written, guid=written.guid or stand_in, origin=written.origin or feed)
+    return understood(raw, place, digest, source=job.source, site=job.site, never=never)

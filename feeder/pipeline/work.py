@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 from typing import NamedTuple
@@ -152,21 +152,33 @@ def _parsed(seen: Seen, job: ReadJob, fetch: Callable[[str], Snapshot]) -> _Pars
     try:
         return _Parsed(snapshot.place, digest, parser_of(job.source).parse(snapshot, job.source))
     except Exception as error:  # noqa: BLE001 - one document must not cost the source its poll
-        return _failed(error, snapshot.place, digest, job)
+        failure = _broken(error, snapshot.place, digest)
+        is_awaited = isinstance(error, Unfinished) and _is_fresh(snapshot.place, job)
+        return replace(failure, status=Status.UNSETTLED) if is_awaited else failure
 
 
 def _finished(document: _Parsed | Reading | None, job: ReadJob, never: frozenset[str]) -> Reading | None:
     if not isinstance(document, _Parsed):
         return document
     place, digest, raw = document
+    return understood(raw, place, digest, source=job.source, site=job.site, never=never)
+
+
+def understood(
+    raw: RawItem, place: Place, digest: bytes, *, source: Source, site: Site, never: frozenset[str]
+) -> Reading:
+    """Return what becomes of the item *raw*, as it was read at *place* with this *digest*.
+
+    *never* are the title keys that are never shared (see `dedup.never_shared`).
+    """
     if raw.left_out:
         return Reading(place=place, status=Status.LEFT_OUT, digest=digest, reason=raw.left_out)
     try:
-        article = normalize.normalize(raw, job.source, job.site)
-        told = (*raw.warnings, *normalize.warnings(raw, article, job.source, job.site))
-        left_out = unwanted(article, job.source)
-    except Exception as error:  # noqa: BLE001 - as above
-        return _failed(error, place, digest, job)
+        article = normalize.normalize(raw, source, site)
+        told = (*raw.warnings, *normalize.warnings(raw, article, source, site))
+        left_out = _unwanted(article, source)
+    except Exception as error:  # noqa: BLE001 - one item must not cost its source the poll
+        return _broken(error, place, digest)
     if left_out:
         return Reading(place=place, status=Status.LEFT_OUT, digest=digest, reason=left_out)
     return Reading(
@@ -174,17 +186,26 @@ def _finished(document: _Parsed | Reading | None, job: ReadJob, never: frozenset
         status=Status.GOOD,
         digest=digest,
         article=article,
-        keys=dedup.keys(article, source=job.source, locator=place.locator, never=never),
+        keys=dedup.keys(article, source=source, locator=place.locator, never=never),
         waiting=dedup.waiting_keys(article),
         warnings=told,
     )
 
 
-def _failed(error: Exception, place: Place, digest: bytes, job: ReadJob) -> Reading:
-    is_awaited = isinstance(error, Unfinished) and _is_fresh(place, job)
+def _unwanted(article: Article, source: Source) -> str | None:
+    """Return why the source leaves *article* out, or None."""
+    if source.only is None and source.without is None:
+        return None
+    # RE2 takes a while to load, and few sources have patterns.
+    from feeder.filters import unwanted  # noqa: PLC0415
+
+    return unwanted(article, only=source.only, without=source.without)
+
+
+def _broken(error: Exception, place: Place, digest: bytes) -> Reading:
     is_foreseen = isinstance(error, ParseError | InvalidItem)
     reason = str(error) if is_foreseen else f"could not be read: {unforeseen(error)}"
-    return Reading(place=place, status=Status.UNSETTLED if is_awaited else Status.BROKEN, digest=digest, reason=reason)
+    return Reading(place=place, status=Status.BROKEN, digest=digest, reason=reason)
 
 
 def _is_fresh(place: Place, job: ReadJob) -> bool:
@@ -282,16 +303,6 @@ def _served(job: EntryJob, entry: RenderedEntry | None, packed: bytes | None) ->
     if entry is None:
         return Served(id=job.shown.id, problem=OUTDATED, is_outdated=is_outdated)
     return Served(id=job.shown.id, entry=entry, body=packed, is_outdated=is_outdated)
-
-
-def unwanted(article: Article, source: Source) -> str | None:
-    """Return why the source leaves *article* out, or None."""
-    if source.only is None and source.without is None:
-        return None
-    # RE2 takes a while to load, and few sources have patterns.
-    from feeder.filters import unwanted as found_unwanted  # noqa: PLC0415
-
-    return found_unwanted(article, only=source.only, without=source.without)
 
 
 def unforeseen(error: Exception) -> str:
