@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from build import site
 from hypothesis import settings
+from remote import Newsroom
+from servers import Server, talking
 
 from feeder.store import Store
 from feeder.store.sqlite import open_store
@@ -28,3 +30,16 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     opened = STORES[request.param](tmp_path)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A web server that says what the test wants."""
+    with talking() as opened:
+        yield opened
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Newsroom:
+    """A site without sources."""
+    return Newsroom(tmp_path)

@@ -10,7 +10,6 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,11 +45,6 @@ def server(web: Server) -> Server:
     web.log.clear()
     web.speakers.clear()
     return web
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Newsroom:
-    return Newsroom(tmp_path)
 
 
 def source(url: str, more: str = "", *, name: str = "lake") -> str:

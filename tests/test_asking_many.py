@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from servers import Server, talking
+from remote import SITE
+from servers import Server
 
 from feeder import asking, config
 from feeder.app import App, opened
@@ -23,16 +24,7 @@ from feeder.model import Verdict
 from feeder.pipeline.receiving import Heard
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
-CONFIG = """\
-[site]
-title = "Example"
-url = "https://feeds.example.org/"
-id = "feeds.example.org,2026"
-[storage]
-state = "sqlite:///state.db"
-output = "public"
-[server]
-listen = ""
+DEFAULTS = """\
 [defaults]
 min_interval = "1s"
 allow_private = ["127.0.0.0/8"]
@@ -47,16 +39,10 @@ def feed(*titles: str) -> bytes:
 @contextmanager
 def asked(folder: Path, *urls: str, workers: int = 1) -> Iterator[App]:
     tables = (f'[[source]]\nname = "s{number}"\nurl = "{url}"\n' for number, url in enumerate(urls))
-    (folder / "config.toml").write_text(CONFIG + "".join(tables), "utf-8")
+    (folder / "config.toml").write_text(SITE.format(feeds="") + DEFAULTS + "".join(tables), "utf-8")
     with opened(config.load(folder / "config.toml"), workers=workers) as app:
         app.prepare(NOW)
         yield app
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with talking() as opened_server:
-        yield opened_server
 
 
 def heard(app: App, name: str) -> Heard:

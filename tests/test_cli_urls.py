@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from desk import CONFIG, Desk, Result
 from foreign import DOCUMENT, item, rss, tree
-from servers import Server, talking
+from servers import Server
 
 LIST = """<!doctype html><html><head><title>Notices</title></head><body><ul class="notices">
 <li><h3><a href="/n/1">Water is off</a></h3><time datetime="2026-03-09T08:00:00Z">Monday</time></li>
 <li><h3><a href="/n/2">Bins are late</a></h3><time datetime="2026-03-08T08:00:00Z">Sunday</time></li>
 </ul></body></html>"""
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with talking() as server:
-        yield server
 
 
 @pytest.fixture

@@ -6,15 +6,13 @@ import json
 import re
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from remote import DAY, HOUR, NOON, Newsroom, document, item, rss, tar_gz
-from servers import Asked, Server, answer, talking
+from servers import Asked, Server, answer
 
 from feeder import config, html, takedowns
 from feeder import memo as memory
@@ -24,25 +22,6 @@ from feeder.memo import Memo
 from feeder.model import SourceKind, Verdict
 from feeder.pipeline.polling import Polled
 from feeder.store import SourceState
-
-
-@pytest.fixture(scope="module")
-def web() -> Iterator[Server]:
-    """One server for all; each test has a path of its own on it."""
-    with talking() as server:
-        yield server
-
-
-@pytest.fixture
-def server(web: Server) -> Server:
-    web.log.clear()
-    web.speakers.clear()
-    return web
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Newsroom:
-    return Newsroom(tmp_path)
 
 
 def lake(server: Server, more: str = "", *, path: str = "/f") -> str:

@@ -11,7 +11,6 @@ import sys
 import textwrap
 import threading
 import zlib
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -36,12 +35,6 @@ else:
 BODY = b"<feed>" + bytes(range(256)) * 100 + b"</feed>"
 LOOPBACK = ("127.0.0.0/8",)
 PACKED = {"gzip": gzip.compress(BODY), "br": brotli.compress(BODY), "zstd": zstd.compress(BODY)}
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with talking() as server:
-        yield server
 
 
 def source(url: str | None, **fields: Any) -> Source:
