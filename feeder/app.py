@@ -59,9 +59,7 @@ class App:
     progress: Progress | None = None
     is_rehearsal: bool = False
     _unkept: str | None = None  # why takedowns are not all on the list
-    _sources: Mapping[str, Source] = field(
-        init=False
-    )  # as the config has them; an archive is a directory to all others
+    _sources: Mapping[str, Source] = field(init=False)  # as configured; to all others an archive is a directory
 
     def __post_init__(self) -> None:
         self._sources = {source.name: source for source in self.config.sources}
@@ -122,19 +120,9 @@ class App:
 
     def poll(self, name: str, now: datetime, *, jitter: float = 0.0) -> Polled:
         """Poll one source; whatever goes wrong with it is in the result and in the state, and changes nothing else."""
-        started = time.monotonic()
-        try:
-            polled = self._poll(name, now, jitter)
-        except StoreError:
-            raise
-        except FetchError as error:
-            polled = self._failed(name, str(error), now, jitter)
-        except Exception as error:  # the other sources go on, whatever this one met
-            self.parts.workers.stop()
-            polled = self._failed(name, f"{type(error).__name__}: {error}", now, jitter)
-            if polled.error != polled.before:
-                log.exception("poll_crashed", source=name)
-        _log_poll(polled, time.monotonic() - started)
+        polled, seconds = self._spared(name, lambda: self._poll(name, now, jitter), now, jitter)
+        self._keep_takedowns()
+        _log_poll(polled, seconds)
         return polled
 
     def is_remote(self, name: str) -> bool:
@@ -154,7 +142,7 @@ class App:
             jitter: Draws the jitter of each source.
         """
         with self.store.transaction():
-            timed = [self._timed_take(name, each, now, jitter()) for name, each in heard.items()]
+            timed = [self._taken(name, each, now, jitter()) for name, each in heard.items()]
         self._keep_takedowns()
         for polled, seconds in timed:
             _log_poll(polled, seconds)
@@ -226,26 +214,30 @@ class App:
         self.store.close()
 
     def _poll(self, name: str, now: datetime, jitter: float) -> Polled:
-        source = self.parts.sources[name]
-        with self.store.transaction():
-            state = self.store.source(name)
-            polled = polling.poll(source, state, self.parts, now=now, progress=self._counting("articles"))
-            self._finish(polled, state, None, now, jitter)
-        self._keep_takedowns()
+        source, state = self.parts.sources[name], self.store.source(name)
+        polled = polling.poll(source, state, self.parts, now=now, progress=self._counting("articles"))
+        self._finish(polled, state, None, now, jitter)
         return polled
 
-    def _timed_take(self, name: str, heard: Heard, now: datetime, jitter: float) -> tuple[Polled, float]:
+    def _spared(self, name: str, act: Callable[[], Polled], now: datetime, jitter: float) -> tuple[Polled, float]:
+        """Return what *act* on a source gives, and its seconds; the other sources go on, whatever this one met."""
         started = time.monotonic()
         try:
             with self.store.transaction():
-                polled = self._take(name, heard, now, jitter)
+                polled = act()
         except StoreError:
             raise
-        except Exception as error:  # likewise
+        except FetchError as error:
+            polled = self._failed(name, str(error), now, jitter)
+        except Exception as error:
+            self.parts.workers.stop()
             polled = self._failed(name, f"{type(error).__name__}: {error}", now, jitter)
             if polled.error != polled.before:
                 log.exception("poll_crashed", source=name)
         return polled, time.monotonic() - started
+
+    def _taken(self, name: str, heard: Heard, now: datetime, jitter: float) -> tuple[Polled, float]:
+        return self._spared(name, lambda: self._take(name, heard, now, jitter), now, jitter)
 
     def _take(self, name: str, heard: Heard, now: datetime, jitter: float) -> Polled:
         source, state = self._sources[name], self.store.source(name)

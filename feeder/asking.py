@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
-from importlib.metadata import version
 from typing import Final, TypeVar
 
 import structlog
@@ -21,7 +20,7 @@ from feeder import robots
 from feeder.app import App
 from feeder.errors import FetchError, Gone, Refused
 from feeder.fetch.archive import unpack
-from feeder.fetch.web import Web
+from feeder.fetch.web import AGENT, Web
 from feeder.model import Answer, Source, SourceKind
 from feeder.pipeline.answers import AnswerJob, Received, receive
 from feeder.pipeline.polling import Polled
@@ -38,7 +37,6 @@ TOGETHER: Final = 50  # answers that are taken in one transaction, at most
 GATHERING: Final = timedelta(seconds=0.1)  # for which one answer waits for others
 RULES_KEPT: Final = timedelta(hours=24)  # RFC 9309, 2.4
 RULES_MISSED: Final = timedelta(minutes=5)  # until a robots.txt that could not be had is asked for again
-AGENT: Final = f"Feeder/{version('feeder')}"
 
 T = TypeVar("T")
 
@@ -209,9 +207,8 @@ async def asker(app: App) -> AsyncIterator[Asker]:
 
 def poll_all(app: App, names: Collection[str], now: datetime) -> tuple[Polled, ...]:
     """Poll the sources *names*: directories in their order, then all URLs at once."""
-    remote = frozenset(source.name for source in app.config.sources if source.url)
-    here = tuple(app.poll(name, now) for name in names if name not in remote)
-    return here + poll(app, [name for name in names if name in remote], now)
+    here = tuple(app.poll(name, now) for name in names if not app.is_remote(name))
+    return here + poll(app, [name for name in names if app.is_remote(name)], now)
 
 
 def poll(app: App, names: Collection[str], now: datetime) -> tuple[Polled, ...]:

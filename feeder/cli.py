@@ -383,8 +383,7 @@ def _run_once(app: App, *, everything: bool) -> Summary:
 
 
 def _polls(app: App, names: tuple[str, ...], now: datetime) -> tuple[Polled, ...]:
-    remote = {source.name for source in app.config.sources if source.url}
-    if remote.isdisjoint(names):
+    if not any(app.is_remote(name) for name in names):
         return tuple(app.poll(name, now) for name in names)
     from feeder import asking  # what speaks to the web takes a while to load
 

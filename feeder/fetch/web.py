@@ -31,6 +31,7 @@ from feeder.fetch.wire import Wire
 from feeder.headers import content_type, fresh_for, http_date, links, retry_after
 from feeder.model import Answer, Source
 
+AGENT: Final = f"Feeder/{version('feeder')}"
 DEADLINE: Final = 60.0  # seconds, of a download
 MAX_BYTES: Final = 50 << 20  # of a download, decompressed
 MAX_REDIRECTS: Final = 5
@@ -125,7 +126,7 @@ class Web:
         room: Callable[[], Awaitable[None]] | None = None,
         look_up: LookUp = socket.getaddrinfo,
     ) -> None:
-        self._agent = f"Feeder/{version('feeder')}" + (f" (+{contact})" if contact else "")
+        self._agent = AGENT + (f" (+{contact})" if contact else "")
         self._turns = Turns(spacing=spacing, limit=limit)
         self._has_room = room
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)

@@ -20,9 +20,7 @@ if TYPE_CHECKING:  # what reads feeds and pages takes a while to load, and few s
     from feeder.pipeline.answers import Received
 
 OLDER: Final = "older than the newest that a new source brings"
-MOST_KNOWN: Final = (
-    500  # items of a source that its next answer is compared with before they are read; more are read anew
-)
+MOST_KNOWN: Final = 500  # items of a source that are known again before they are read; more are read anew
 _LAST: Final = ""  # sorts before any date
 
 
@@ -55,9 +53,8 @@ class Heard:
 def question(source: Source, state: SourceState, parts: Parts) -> Question:
     """Return what to ask now; with other settings than those of the last answer, all of it is wanted anew."""
     known = _known(state, parts)
-    if known.digest is None or state.fingerprint != known.settings or _is_lost(source, known, parts):
-        return Question(source=source)
-    if memory.is_page_due(known, state.last_poll):
+    is_new = known.digest is None or state.fingerprint != known.settings
+    if is_new or _is_lost(source, known, parts) or memory.is_page_due(known, state.last_poll):
         return Question(source=source)
     return Question(
         source=replace(source, kind=known.kind),
