@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from feeder import asking, config, log, schedule
+from feeder import allocator, asking, config, log, schedule
 from feeder.app import App, opened
 
 LOOK_SECONDS: Final = 0.001  # between two looks whether the loop is late
@@ -69,6 +69,7 @@ def _cpu() -> float:
 ROUNDS: Final[Mapping[str, Callable[[App], Mapping[str, object]]]] = {"once": once, "run": run}
 
 if __name__ == "__main__":
+    allocator.keep_small()
     log.configure("warning" if sys.argv[2] == "once" else "info", json=True)
     with opened(config.load(Path(sys.argv[1]))) as opened_app:
         print(json.dumps(ROUNDS[sys.argv[2]](opened_app)), flush=True)

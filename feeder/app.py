@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -128,6 +129,10 @@ class App:
     def is_remote(self, name: str) -> bool:
         """Tell whether the web is to be asked for a source, with `question` and `take` in place of `poll`."""
         return self._sources[name].url is not None
+
+    def host_of(self, name: str) -> str:
+        """Return the host that is asked for a source with a URL."""
+        return urlsplit(self._sources[name].url or "").netloc
 
     def questions(self, names: Iterable[str]) -> dict[str, Question]:
         """Return what to ask the web for each of some sources with a URL."""
@@ -275,8 +280,9 @@ class App:
         memo = memory.under(memo, self.parts.fingerprints[source.name])
         if memo.is_gone:
             return Due(at=now + GONE, why="its server says that it is gone for good")
-        newest = self.store.newest_of(source.name, cadence.NEWEST) if source.is_adaptive else ()
-        pace = replace(memo.pace, published=newest)
+        pace = memo.pace
+        if source.is_adaptive:
+            pace = replace(pace, published=self.store.newest_of(source.name, cadence.NEWEST))
         return cadence.next_poll(source, now, failures=failures, jitter=jitter, pace=pace)
 
     def _retire(self, name: str, now: datetime) -> None:

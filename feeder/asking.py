@@ -6,12 +6,13 @@ import asyncio
 import os
 import threading
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
+from itertools import islice, zip_longest
 from typing import Final, TypeVar
 
 import structlog
@@ -31,8 +32,9 @@ log = structlog.get_logger(__name__)
 
 MANY: Final = 20  # answers at once that are worth starting processes for
 READERS: Final = 2 * (os.cpu_count() or 1)  # pieces of work beside the loop
+BEGUN: Final = 1000  # requests that are under way or wait for their turn; each holds some memory
 AT_ONCE: Final = 8  # requests that are begun in one turn of the loop
-UNREAD: Final = 8 << 20  # bytes of answers that are held before nothing more is asked for
+UNREAD: Final = 4 << 20  # bytes of answers that are held before nothing more is asked for
 TOGETHER: Final = 50  # answers that are taken in one transaction, at most
 GATHERING: Final = timedelta(seconds=0.1)  # for which one answer waits for others
 RULES_KEPT: Final = timedelta(hours=24)  # RFC 9309, 2.4
@@ -92,14 +94,14 @@ class Asker:
             return Heard(error=FetchError(_where(question.source), f"cannot be asked: {unforeseen(error)}"))
 
     async def _heard(self, question: Question) -> Heard:
-        source = question.source
-        if source.kind is SourceKind.PAGE or source.select:
+        source, kind = question.source, question.kind or question.source.kind
+        if kind is SourceKind.PAGE or source.select:
             await self._check_rules(source)
         answer = await self._web.get(source, url=question.url, etag=question.etag, last_modified=question.last_modified)
         digest = sha256(answer.body).hexdigest() if answer.body else None
         if digest in {None, question.digest}:
             return Heard(answer=_spent(answer), digest=digest)
-        received = await self._received(source, answer, question.known)
+        received = await self._received(replace(source, kind=kind), answer, question.known)
         if received.elsewhere:
             return await self._heard_elsewhere(source, received.elsewhere, question.known)
         # What cannot be read is looked at once more by those who say what could be done about it.
@@ -230,20 +232,32 @@ async def paced(values: Iterable[T]) -> AsyncIterator[T]:
 
 async def _polled(app: App, names: Collection[str], now: datetime) -> tuple[Polled, ...]:
     come: asyncio.Queue[tuple[str, Heard]] = asyncio.Queue()
-    done: list[Polled] = []
+    waiting, asked, done = _by_turns(app, names), set[asyncio.Task[None]](), list[Polled]()
     async with asker(app) as one:
 
         async def ask(name: str, question: Question) -> None:
             come.put_nowait((name, await one.ask(question)))
 
-        tasks = [asyncio.create_task(ask(*each)) async for each in paced(app.questions(names).items())]
         try:
-            while len(done) < len(tasks):
-                done += app.take(await _gathered(come, min(TOGETHER, len(tasks) - len(done))), now)
+            while len(done) < len(names):
+                async for name in paced(islice(waiting, BEGUN - len(asked))):
+                    task = asyncio.create_task(ask(name, app.questions([name])[name]))
+                    asked.add(task)
+                    task.add_done_callback(asked.discard)
+                done += app.take(await _gathered(come, min(TOGETHER, len(names) - len(done))), now)
         finally:
-            for task in tasks:
+            for task in asked:
                 task.cancel()
     return tuple(done)
+
+
+def _by_turns(app: App, names: Collection[str]) -> Iterator[str]:
+    """Yield the first source of each host, then the second of each, and so on: nobody stands in a row of others' sources."""
+    hosts: defaultdict[str, list[str]] = defaultdict(list)
+    for name in names:
+        hosts[app.host_of(name)].append(name)
+    for row in zip_longest(*hosts.values()):
+        yield from filter(None, row)
 
 
 async def _gathered(come: asyncio.Queue[tuple[str, Heard]], most: int) -> dict[str, Heard]:
@@ -258,4 +272,4 @@ async def _gathered(come: asyncio.Queue[tuple[str, Heard]], most: int) -> dict[s
 
 def _spent(answer: Answer) -> Answer:
     """Return *answer* without its body, which has been read: many answers may wait for the state."""
-    return replace(answer, body=b"")
+    return replace(answer, body=b"") if answer.body else answer

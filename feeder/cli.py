@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
 
+from feeder import allocator
 from feeder.errors import ConfigError, FeederError, StateInUse, UnknownName
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # titles are in any script, terminals are not
+    allocator.keep_small()
     with _terminable():
         code = _run(arguments)
     sys.exit(code)

@@ -649,7 +649,7 @@ def _renamed(candidate: Candidate, desk: _Desk) -> Sighting | None:
 
 def _reissued(candidate: Candidate, desk: _Desk) -> Sighting | None:
     """Return the entry of the same feed that *candidate* is under another guid: one that the feed has no more."""
-    if desk.present is None:
+    if desk.present is None or desk.owners.keys().isdisjoint(candidate.keys):
         return None
     article = candidate.article
     owner = _owner(article, _own(article, candidate.keys, desk), desk)

@@ -1,4 +1,4 @@
-"""Waiting until what was written would survive a loss of power. Only this module knows ctypes."""
+"""Waiting until what was written would survive a loss of power."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from feeder.model import Answer, ForeignFeed, Pace, SourceKind
@@ -35,6 +36,7 @@ class Memo:
     pace: Pace = field(default_factory=Pace)
 
 
+@lru_cache(maxsize=64)  # one is looked at several times while an answer is taken
 def load(text: str | None) -> Memo:
     """Return what `dump` was given; nothing if there is none, or if it is another version's and cannot be read."""
     try:

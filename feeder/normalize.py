@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import fields
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain, islice
+from operator import attrgetter
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import quote
@@ -81,6 +82,8 @@ _OTHER_BLANKS = (
 )
 
 _to_json = json.JSONEncoder(check_circular=False).encode
+_of_origin = attrgetter(*(each.name for each in fields(Origin)))
+_of_enclosure = attrgetter(*(each.name for each in fields(Enclosure)))
 
 # A name or four numbers, of a port that may be one. Nobody publishes at an IPv6 address, and few can read one.
 _SOUND = re.compile(
@@ -140,7 +143,7 @@ def normalize(raw: RawItem, source: Source, site: Site) -> Article:
     shown: list[object] = [title, times, categories, tags, author, image, link, guid, summary, body.hex()]
     # Only what feeds of others bring, so that the hashes of all other articles are what they were.
     if origin or rights or language or enclosures:
-        shown += [origin and astuple(origin), rights, language, [astuple(each) for each in enclosures]]
+        shown += [origin and _of_origin(origin), rights, language, [_of_enclosure(each) for each in enclosures]]
     return Article(
         title=title,
         title_key=key,
@@ -167,7 +170,9 @@ def normalize(raw: RawItem, source: Source, site: Site) -> Article:
 
 def warnings(raw: RawItem, article: Article, source: Source, site: Site) -> tuple[str, ...]:
     """Return what of *raw* is not in *article*, which was made from it, though it might be missed."""
-    if len(article.categories) < 2:  # noqa: PLR2004 - one path is never too much; most articles are done with here
+    if (
+        2 * sum(map(len, article.categories)) < MAX_NODES
+    ):  # one more would have fitted; most articles are done with here
         return ()
     left_out = sum(1 for _ in _paths(raw, source, site)) - len(article.categories)
     limit = f"an article has {MAX_NODES} at most, those above them counted"
@@ -426,6 +431,7 @@ def _quoted(text: str, *, safe: str = "") -> str:
 # ---------------------------------------------------------------- from feeds of others
 
 
+@lru_cache(maxsize=256)  # the entries of a feed share one
 def _origin(written: Origin) -> Origin | None:
     """Return what can be shown of *written*; None if that is nothing."""
     found = Origin(
@@ -436,7 +442,7 @@ def _origin(written: Origin) -> Origin | None:
         author=_line(written.author) or None,
         rights=_line(written.rights) or None,
     )
-    return found if any(astuple(found)) else None
+    return found if any(_of_origin(found)) else None
 
 
 def _iri(text: str | None) -> str | None:

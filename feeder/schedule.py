@@ -9,13 +9,13 @@ import random
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -133,7 +133,10 @@ class _Daemon:
             clock.cancel()
             self._scheduler.pause()
             await self._drained()
-            await asyncio.gather(*self._asked.values(), *filter(None, [self._taker]))
+            for asked in self._asked.values():  # a server may be slow for as long as it likes
+                asked.cancel()
+            await asyncio.gather(*self._asked.values(), return_exceptions=True)
+            await asyncio.gather(*filter(None, [self._taker]))
             async with self._in_hand:  # no piece of work is cut off
                 files.cancel()
             self._scheduler.shutdown(wait=False)
@@ -221,23 +224,10 @@ class _Daemon:
 
     async def _ask(self, name: str, question: Question) -> None:
         try:
-            heard = await self._unless_stopped(self._asker.ask(question))
-            if heard:
-                self._heard[name] = heard
-                self._begin_to_take()
+            self._heard[name] = await self._asker.ask(question)
+            self._begin_to_take()
         finally:
             del self._asked[name]
-
-    async def _unless_stopped(self, asking: Coroutine[Any, Any, Heard]) -> Heard | None:
-        """Return what comes of *asking*, or None when it is time to stop: a server may be slow for as long as it likes."""
-        asked, stopping = asyncio.create_task(asking), asyncio.create_task(self._stopping.wait())
-        await asyncio.wait({asked, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if asked.done():
-            return asked.result()
-        asked.cancel()
-        await asyncio.wait({asked})
-        return None
 
     def _begin_to_take(self) -> None:
         if self._taker is None or self._taker.done():

@@ -15,6 +15,8 @@ from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
 from typing import TypeVar
 
+from feeder import allocator
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -94,6 +96,7 @@ def _context() -> BaseContext:
 def _follow_parent() -> None:
     """End this process with its parent, even if that is killed: the pool's own pipes would keep it waiting for ever."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    allocator.keep_small()
     os.nice(NICENESS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

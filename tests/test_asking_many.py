@@ -130,3 +130,16 @@ def test_nothing_more_is_asked_for_while_much_is_to_be_read(tmp_path: Path, serv
 
     with asked(tmp_path, server.put("/feed", feed("One"))) as app:
         assert asyncio.run(ask()) == (0, 1)
+
+
+def test_sources_of_one_host_do_not_stand_before_those_of_others(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "BEGUN", 2)
+    row = [server.put(f"/{number}", feed(f"Row {number}")) for number in range(3)]
+    others = [f"http://127.0.0.{number}:9/feed" for number in range(2, 6)]
+    with asked(tmp_path, *row, *others) as app:
+        polls = asking.poll(app, [source.name for source in app.config.sources], NOW)
+    last = [polled.source for polled in polls].index("s1")
+    assert {polled.source for polled in polls[:last]} >= {"s0", "s3", "s4", "s5", "s6"}
+    assert {polled.source for polled in polls if not polled.error} == {"s0", "s1", "s2"}

@@ -32,7 +32,8 @@ class Question:
     """
 
     source: Source
-    url: str | None = None  # in place of the source's own
+    kind: SourceKind | None = None  # in place of the source's own
+    url: str | None = None  # likewise
     etag: str | None = None
     last_modified: str | None = None
     digest: str | None = None
@@ -57,7 +58,8 @@ def question(source: Source, state: SourceState, parts: Parts) -> Question:
     if is_new or _is_lost(source, known, parts) or memory.is_page_due(known, state.last_poll):
         return Question(source=source)
     return Question(
-        source=replace(source, kind=known.kind),
+        source=source,
+        kind=known.kind,
         url=known.url,
         etag=known.etag,
         last_modified=known.last_modified,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 from feeder.model import Article, CategoryPath, Dating, Enclosure, Origin, Sighting
@@ -160,8 +161,9 @@ def _extra(article: Article) -> str | None:
     return _ENCODER.encode(told) if told else None
 
 
+@lru_cache(maxsize=256)  # the entries of a feed share their origin
 def _told(value: Origin | Enclosure) -> dict[str, str | int]:
-    return {name: told for name, told in asdict(value).items() if told is not None}
+    return {each.name: told for each in fields(value) if (told := getattr(value, each.name)) is not None}
 
 
 def _extra_back(text: str | None) -> dict[str, Any]:

@@ -867,7 +867,7 @@ def _closed_if_it_fails(connection: sqlite3.Connection) -> Iterator[None]:
 
 def _opened(connection: sqlite3.Connection, path: Path, *, site_id: str, called: Path | None = None) -> SqliteStore:
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA cache_size = -32768")
+    connection.execute("PRAGMA cache_size = -16384")
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute(
         "CREATE TEMP TABLE scan (locator TEXT PRIMARY KEY, size INT, mtime_ns INT, inode INT) WITHOUT ROWID"
