@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import shutil
 import time
@@ -254,7 +255,7 @@ class App:
         if text != state.memo:
             self.store.set_memo(name, text)
         self._finish(polled, state, memo, now, jitter)
-        _log_whereabouts(name, memory.load(state.memo), memo)
+        _log_news(name, memory.load(state.memo), memo)
         return polled
 
     def _failed(self, name: str, error: str, now: datetime, jitter: float) -> Polled:
@@ -456,6 +457,7 @@ def opened(
         )
         try:
             app.find_archives()
+            gc.freeze()  # what is there by now stays; to look through it for garbage would hold up everything, for 50 ms
             yield app
         finally:
             app.close()
@@ -531,12 +533,15 @@ def _confirmation(source: Source, now: datetime) -> datetime:
     return now + source.withdraw_after + timedelta(seconds=1)
 
 
-def _log_whereabouts(name: str, before: Memo, memo: Memo) -> None:
-    """Log that a source has moved for good, or is gone for good."""
+def _log_news(name: str, before: Memo, memo: Memo) -> None:
+    """Log that a source has moved for good, or is gone for good, or what could not be read of it as it stands."""
     if memo.has_moved and memo.url != before.url:
         log.info("source_moved", source=name, url=memo.url)
     if memo.is_gone and not before.is_gone:
         log.warning("source_gone", source=name)
+    for warning in memo.warnings:
+        if warning not in before.warnings:
+            log.info("source_read_leniently", source=name, warning=warning)
 
 
 def _log_poll(polled: Polled, seconds: float) -> None:

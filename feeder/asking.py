@@ -122,7 +122,8 @@ class Asker:
         async with self._backlog.reading(len(answer.body)):
             received = await self._read(job)
             if received.kind is SourceKind.ARCHIVE:
-                await self._beside(lambda: unpack(answer.body, source, below=self._app.archives))
+                unpacked = await self._beside(lambda: unpack(answer.body, source, below=self._app.archives))
+                return replace(received, warnings=unpacked.warnings)
         return received
 
     async def _read(self, job: AnswerJob) -> Received:

@@ -34,6 +34,7 @@ class Memo:
     moves: int = 0  # answers in a row that said so
     is_gone: bool = False  # for good, as its server says
     pace: Pace = field(default_factory=Pace)
+    warnings: tuple[str, ...] = ()  # of the last answer that was understood
 
 
 @lru_cache(maxsize=64)  # one is looked at several times while an answer is taken
@@ -83,7 +84,9 @@ def answered(memo: Memo, answer: Answer, *, digest: str | None) -> Memo:
     )
 
 
-def understood(memo: Memo, kind: SourceKind, feed: ForeignFeed | None, *, url: str | None = None) -> Memo:
+def understood(
+    memo: Memo, kind: SourceKind, feed: ForeignFeed | None, *, warnings: tuple[str, ...] = (), url: str | None = None
+) -> Memo:
     """Return what is remembered once an answer was read: what it is, and how often its author wants it to be read.
 
     *url*: where the feed is that its page announced.
@@ -91,7 +94,9 @@ def understood(memo: Memo, kind: SourceKind, feed: ForeignFeed | None, *, url: s
     pace = memo.pace
     if feed:
         pace = replace(pace, every=feed.every, skip_hours=feed.skip_hours, skip_days=feed.skip_days)
-    return replace(memo, kind=kind, url=url or memo.url, has_moved=memo.has_moved and url is None, pace=pace)
+    return replace(
+        memo, kind=kind, url=url or memo.url, has_moved=memo.has_moved and url is None, pace=pace, warnings=warnings
+    )
 
 
 def is_page_due(memo: Memo, last_poll: datetime | None) -> bool:
@@ -113,7 +118,8 @@ def _loaded(known: dict[str, Any]) -> Memo:
         pace[name] = None if pace[name] is None else timedelta(seconds=pace[name])
     for name in ("skip_hours", "skip_days"):
         pace[name] = frozenset(pace[name])
-    return Memo(**known | {"kind": SourceKind(known["kind"])}, pace=Pace(**pace))
+    own = {"kind": SourceKind(known["kind"]), "warnings": tuple(known["warnings"])}
+    return Memo(**known | own, pace=Pace(**pace))
 
 
 def _plain(value: object) -> object:

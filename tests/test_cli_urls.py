@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from desk import CONFIG, Desk, Result
 from foreign import DOCUMENT, item, rss, tree
+from remote import tar_gz
 from servers import Server
 
 LIST = """<!doctype html><html><head><title>Notices</title></head><body><ul class="notices">
@@ -325,6 +326,21 @@ def test_status_says_when_a_url_is_polled_next_and_why(desk: Desk, server: Serve
     assert down["error"] == f"{server.url}/down.xml: answers 503 Service Unavailable"
     told = desk.run("status").out
     assert "in 1 h     its server asks for 2 h" in told or "in 2 h     its server asks for 2 h" in told
+
+
+@pytest.mark.parametrize(
+    ("body", "warning"),
+    [
+        (rss(item(1), "<item></item>"), "1 entries without title, text and link are left out"),
+        (tar_gz({"a.md": DOCUMENT.encode(), "../b.md": b"-"}), "members with unsafe names, which are left out: 1"),
+    ],
+)
+def test_what_is_left_out_of_an_answer_is_logged_once(desk: Desk, server: Server, body: bytes, warning: str) -> None:
+    server.put("/source", body)
+    settle(desk, harbour=f"{server.url}/source")
+    logs = [due(desk, "harbour").err for _ in range(2)]
+    assert [log.count(warning) for log in logs] == [1, 0]
+    assert '"event": "source_read_leniently", "source": "harbour"' in logs[0]
 
 
 def test_a_source_that_moves_for_good_is_logged_once_and_noted(desk: Desk, server: Server) -> None:

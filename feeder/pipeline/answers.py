@@ -57,6 +57,7 @@ class Received:
     feed: ForeignFeed | None = None  # without its items
     elsewhere: str | None = None
     problem: str | None = None
+    warnings: tuple[str, ...] = ()  # for people
 
 
 def receive(job: AnswerJob) -> Received:
@@ -121,6 +122,7 @@ def _understood(feed: ForeignFeed, kind: SourceKind, job: AnswerJob) -> Received
         readings=readings,
         documents={raw.locator: pack_document(_document(raw)) for raw in good},
         feed=replace(feed, items=()),
+        warnings=feed.warnings,
     )
 
 

@@ -85,7 +85,8 @@ def take(
         return Polled(source=source.name, error=str(error)), _looked(failure, state, now)
     memo = _looked(memory.answered(known, heard.answer, digest=heard.digest), state, now, found=bool(heard.elsewhere))
     if heard.received:
-        memo = memory.understood(memo, heard.received.kind, heard.received.feed, url=heard.elsewhere)
+        received = heard.received
+        memo = memory.understood(memo, received.kind, received.feed, warnings=received.warnings, url=heard.elsewhere)
     if memo.kind is SourceKind.ARCHIVE:  # no news is news as well: what was missing once is missing twice
         return polling.poll(parts.sources[source.name], state, parts, now=now, progress=progress), memo
     polled = Polled(source=source.name)
