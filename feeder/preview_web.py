@@ -120,7 +120,7 @@ def _finding(heard: Heard, received: Received, rows: Sequence[Row], app: App, no
         why=state.why,
         older=sum(1 for row in rows if row.reason == OLDER),
         over=len(_over(received, rows)),
-        warnings=feed.warnings,
+        warnings=received.warnings,
     )
 
 
