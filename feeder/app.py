@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import structlog
 
-from feeder import cadence, config, dedup, takedowns
+from feeder import cadence, config, dedup, forwarding, takedowns
 from feeder import memo as memory
 from feeder.config import Config
 from feeder.errors import ConfigError, FetchError, OutputError, StateInUse, StoreError
@@ -25,12 +25,12 @@ from feeder.model import Due, FeedSettings, Site, Source, SourceKind
 from feeder.output import Output
 from feeder.output.files import FileOutput
 from feeder.output.rehearsal import Rehearsal
-from feeder.pipeline import Parts, orphans, polling, publishing, receiving
+from feeder.pipeline import Parts, moves, orphans, polling, publishing, receiving
 from feeder.pipeline.larder import Larder
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
 from feeder.pipeline.receiving import Heard, Question
-from feeder.store import SourceState, Store
+from feeder.store import Listener, SourceState, Store
 from feeder.store.file import look
 from feeder.store.sqlite import copy_state, open_existing, open_store, prefix
 from feeder.takedowns import Takedown
@@ -59,6 +59,7 @@ class App:
     progress: Progress | None = None
     is_rehearsal: bool = False
     _unkept: str | None = None  # why takedowns are not all on the list
+    _unforwarded: str | None = None  # why redirects are not written down
     _sources: Mapping[str, Source] = field(init=False)  # as configured; to all others an archive is a directory
 
     def __post_init__(self) -> None:
@@ -86,6 +87,18 @@ class App:
         sweep(self.archives, (source for source in self.config.sources if source.url))
         self.find_archives()
         publishing.check(self.parts)
+        self._silence()
+        self.forward()
+
+    def forward(self) -> None:
+        """Write down where old addresses lead, for web servers.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        if not self.is_rehearsal:
+            found = moves.redirected(self.parts, self.config.redirects)
+            forwarding.write(found, self.config.state, site_url=self.config.site.url)
 
     def find_archives(self) -> None:
         """Have the trees read that archives were last unpacked into."""
@@ -186,6 +199,7 @@ class App:
         settle = self.parts.feeds.settle if settle is None else settle
         published = publishing.publish(self.parts, now=now, settle=settle, progress=self._counting("feeds"))
         if published.nodes:
+            self._try_to_forward()
             tell = log.info if published.written or published.removed else log.debug
             tell(
                 "published",
@@ -300,6 +314,23 @@ class App:
             if state.next_poll > latest:
                 self.store.request_poll(state.name, now)
                 log.info("source_recalled", source=state.name, was_due=state.next_poll.isoformat())
+
+    def _try_to_forward(self) -> None:
+        """Do as `forward` does; redirects are no reason not to publish."""
+        try:
+            self.forward()
+        except OutputError as error:
+            if self._unforwarded != str(error):
+                log.error("redirects_failed", error=str(error))
+            self._unforwarded = str(error)
+        else:
+            self._unforwarded = None
+
+    def _silence(self) -> None:
+        """Keep no news for those whom the config does not name any more."""
+        with self.store.transaction():
+            for listener in set(Listener).difference(self.parts.listeners):
+                self.store.silence(listener)
 
     def _take_down(self, now: datetime) -> None:
         entries = [(taken.id, taken.keys) for taken in takedowns.load(self._takedown_file)]
@@ -468,7 +499,15 @@ def _parts(settings: Config, store: Store, output: Output, workers: int | None) 
         workers=Workers(workers),
         larder=Larder(),
         wait=time.sleep,
+        listeners=tuple(_listeners(settings)),
     )
+
+
+def _listeners(settings: Config) -> Iterator[Listener]:
+    if settings.after_publish:
+        yield Listener.COMMAND
+    if settings.feeds.hub:
+        yield Listener.HUB
 
 
 def _rules(settings: Config) -> dedup.Rules:
