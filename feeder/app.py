@@ -18,7 +18,7 @@ import structlog
 from feeder import cadence, config, dedup, forwarding, takedowns
 from feeder import memo as memory
 from feeder.config import Config
-from feeder.errors import ConfigError, FetchError, OutputError, StateInUse, StoreError
+from feeder.errors import ConfigError, FetchError, OutputError, StateInUse, StoreError, Unheard
 from feeder.fetch.archive import as_directory, sweep
 from feeder.memo import Memo
 from feeder.model import Due, FeedSettings, Site, Source, SourceKind
@@ -26,6 +26,7 @@ from feeder.output import Output
 from feeder.output.files import FileOutput
 from feeder.output.rehearsal import Rehearsal
 from feeder.pipeline import Parts, moves, orphans, polling, publishing, receiving
+from feeder.pipeline.faults import Faults
 from feeder.pipeline.larder import Larder
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
@@ -87,18 +88,8 @@ class App:
         sweep(self.archives, (source for source in self.config.sources if source.url))
         self.find_archives()
         publishing.check(self.parts)
-        self._silence()
-        self.forward()
-
-    def forward(self) -> None:
-        """Write down where old addresses lead, for web servers.
-
-        Raises:
-            OutputError: It cannot be written.
-        """
-        if not self.is_rehearsal:
-            found = moves.redirected(self.parts, self.config.redirects)
-            forwarding.write(found, self.config.state, site_url=self.config.site.url)
+        self._silence(now)
+        self._forward()
 
     def find_archives(self) -> None:
         """Have the trees read that archives were last unpacked into."""
@@ -199,7 +190,7 @@ class App:
         settle = self.parts.feeds.settle if settle is None else settle
         published = publishing.publish(self.parts, now=now, settle=settle, progress=self._counting("feeds"))
         if published.nodes:
-            self._try_to_forward()
+            self._forward()
             tell = log.info if published.written or published.removed else log.debug
             tell(
                 "published",
@@ -210,6 +201,22 @@ class App:
                 seconds=round(time.monotonic() - started, 3),
             )
         return published
+
+    def news(self, listener: Listener, limit: int) -> Mapping[str, int]:
+        """Return files that *listener* has not been told of, each with the number of its news."""
+        return self.store.news(listener, limit)
+
+    def note_telling(self, listener: Listener, news: Mapping[str, int], failure: Unheard | None, now: datetime) -> bool:
+        """Note that *listener* was told of *news*, or why not; return True."""
+        faults = Faults(self.store, now)
+        with self.store.transaction():
+            if failure:
+                faults.telling_failed(listener, str(failure))
+            else:
+                self.store.told(news.values())
+                faults.telling_mended(listener)
+            faults.save()
+        return True
 
     def clear(self) -> tuple[str, ...]:
         """Remove feeds that nobody knows of; return their files."""
@@ -315,22 +322,30 @@ class App:
                 self.store.request_poll(state.name, now)
                 log.info("source_recalled", source=state.name, was_due=state.next_poll.isoformat())
 
-    def _try_to_forward(self) -> None:
-        """Do as `forward` does; redirects are no reason not to publish."""
+    def _forward(self) -> None:
+        """Write down where old addresses lead, for web servers. That this fails is no reason not to publish."""
+        if self.is_rehearsal:
+            return
+        before, self._unforwarded = self._unforwarded, None
         try:
-            self.forward()
+            found = moves.redirected(self.parts, self.config.redirects)
+            forwarding.write(found, self.config.state, site_url=self.config.site.url)
         except OutputError as error:
-            if self._unforwarded != str(error):
-                log.error("redirects_failed", error=str(error))
             self._unforwarded = str(error)
+            if self._unforwarded != before:
+                log.error("redirects_failed", error=str(error))
         else:
-            self._unforwarded = None
+            if before:
+                log.info("redirects_mended")
 
-    def _silence(self) -> None:
-        """Keep no news for those whom the config does not name any more."""
+    def _silence(self, now: datetime) -> None:
+        """Keep no news, and no fault, for those whom the config does not name any more."""
+        faults = Faults(self.store, now)
         with self.store.transaction():
-            for listener in set(Listener).difference(self.parts.listeners):
+            for listener in sorted(set(Listener).difference(self.parts.listeners)):
                 self.store.silence(listener)
+                faults.telling_mended(listener)
+            faults.save()
 
     def _take_down(self, now: datetime) -> None:
         entries = [(taken.id, taken.keys) for taken in takedowns.load(self._takedown_file)]

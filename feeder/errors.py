@@ -83,6 +83,14 @@ class StoreError(FeederError):
     """The state cannot be used; the operator must act."""
 
 
+class Unheard(FeederError):
+    """Somebody could not be told which files changed; tell again, after `wait` if they ask for that."""
+
+    def __init__(self, reason: str, *, wait: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
 class StateInUse(StoreError):
     """Another process writes the state; it will do what is noted there."""
 

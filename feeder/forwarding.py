@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -53,24 +52,22 @@ class Forwarding:
 
     def __call__(self, path: str) -> Moved | None:
         """Return where *path* leads, or that it is gone; None: neither. As `Redirects.moved`."""
-        stamp = next(self._stamps(), None)
+        stamp = self._look()
         if stamp != self._stamp:
+            self._redirects = self._read() if stamp else Redirects()
             self._stamp = stamp
-            self._redirects = self._read()
         return self._redirects.moved(path)
 
-    def _stamps(self) -> Iterator[tuple[int, ...]]:
+    def _look(self) -> tuple[int, ...] | None:
         try:
-            found = os.stat(self._path)
+            found = self._path.stat()
         except OSError:  # there is none: nothing was published yet
-            return
-        yield found.st_mtime_ns, found.st_ino, found.st_size
+            return None
+        return found.st_mtime_ns, found.st_ino, found.st_size
 
     def _read(self) -> Redirects:
         try:
             return redirects.load(self._path.read_bytes())
-        except FileNotFoundError:
-            return Redirects()
         except (OSError, ValueError) as error:
             log.warning("redirects_not_read", path=str(self._path), error=str(error))
             return Redirects()

@@ -149,26 +149,36 @@ def read_rule(source: str, target: str, *, base: str) -> Redirect:
 
 def faults(rules: Sequence[Redirect], *, base: str) -> Iterator[tuple[Redirect, str]]:
     """Yield each rule that cannot stand beside the others, or hides what is published, with the reason."""
-    exact: dict[str, Redirect] = {}
+    exact = [rule for rule in rules if not is_pattern(rule)]
     patterns = [rule for rule in rules if is_pattern(rule)]
+    yield from _exact_faults(exact, base)
+    yield from _pattern_faults(patterns, base)
+    by_source = {rule.source: rule for rule in exact}
     for rule in rules:
-        if rule in patterns:
-            continue
-        if exact.setdefault(rule.source, rule) is not rule:
-            yield rule, "is there twice"
-        if rule.source in {base + name for name in OWN_FILES}:
-            yield rule, "is an address of Feeder's own"
-    for number, rule in enumerate(patterns):
-        for other in patterns[:number]:
-            if _meet(rule.source, other.source):
-                yield rule, f"is also matched by {_shown(other.source)}; beside a pattern only an exact path may be"
-        if any(_meet(rule.source, own) for own in _own(base)):
-            yield rule, "matches addresses of Feeder's own"
-    for rule in rules:
-        candidates = [*patterns, *exact.values()] if is_pattern(rule) else [*patterns, exact.get(rule.target)]
-        further = next((each for each in candidates if each and _meet(rule.target, each.source)), None)
+        # A target with placeholders may be any exact address; one without is at most one of them.
+        others = exact if placeholders(rule.target) else filter(None, [by_source.get(rule.target)])
+        further = next((each for each in (*patterns, *others) if _meet(rule.target, each.source)), None)
         if further:
             yield rule, f"{_shown(rule.target)} is redirected itself, by {_shown(further.source)}; name its end"
+
+
+def _exact_faults(exact: Iterable[Redirect], base: str) -> Iterator[tuple[Redirect, str]]:
+    seen: set[str] = set()
+    for rule in exact:
+        if rule.source in seen:
+            yield rule, "is there twice"
+        seen.add(rule.source)
+        if rule.source.removeprefix(base) in OWN_FILES and rule.source.startswith(base):
+            yield rule, "is an address of Feeder's own"
+
+
+def _pattern_faults(patterns: Sequence[Redirect], base: str) -> Iterator[tuple[Redirect, str]]:
+    for number, rule in enumerate(patterns):
+        other = next((each for each in patterns[:number] if _meet(rule.source, each.source)), None)
+        if other:
+            yield rule, f"{_shown(other.source)} matches some of it, too; beside a pattern only an exact path may be"
+        if any(_meet(rule.source, own) for own in _own(base)):
+            yield rule, "matches addresses of Feeder's own"
 
 
 def _read(text: str) -> str:

@@ -19,9 +19,7 @@ MOST_GONE: Final = 10_000  # directories that lead nowhere; of more, those that 
 
 def left(shelf: Shelf, feeds: Iterable[PublishedFeed]) -> dict[str, Node]:
     """Return the directories that *feeds* leave for others, with their categories."""
-    return {
-        before: feed.node for feed in feeds if (before := shelf.place(feed.node)) and before != _directory(feed)
-    }
+    return {before: feed.node for feed in feeds if (before := shelf.place(feed.node)) and before != _directory(feed)}
 
 
 def dropped(shelf: Shelf, nodes: Iterable[Node]) -> dict[str, Node]:
