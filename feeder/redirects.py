@@ -212,7 +212,6 @@ def _check_placeholders(text: str, path: str, steps: Iterable[str]) -> None:
 def _own(base: str) -> Iterator[str]:
     for name in NAMES:
         yield from (f"{base}{name}", f"{base}{TOP}/{PATH}/{name}")
-    yield f"{base}{TOP}/{PATH}"
 
 
 def _shown(text: str) -> str:
