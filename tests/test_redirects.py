@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from feeder import redirects
-from feeder.model import Redirect
+from feeder.model import Node, Redirect
 from feeder.redirects import Moved, Redirects, faults, read_rule
 
 BASE = "/"
@@ -92,14 +92,14 @@ def test_rules_are_shortened_for_other_servers() -> None:
 
 
 def test_a_directory_leads_to_where_its_category_is_by_whatever_name() -> None:
-    aliases = {("b",): ("c",), ("c",): ("d", "e")}
-    departures = {
+    aliases: dict[Node, Node] = {("b",): ("c",), ("c",): ("d", "e")}
+    departures: dict[str, Node] = {
         "categories/a": ("a",),
         "categories/b": ("b", "x"),
         "categories/n": ("n",),
         "categories/used": ("a",),
     }
-    places = {("a",): "categories/a2", ("d", "e", "x"): "categories/d/e/x", ("u",): "categories/used"}
+    places: dict[Node, str] = {("a",): "categories/a2", ("d", "e", "x"): "categories/d/e/x", ("u",): "categories/used"}
     assert redirects.resolve(departures, places, aliases) == {
         "categories/a": "categories/a2",
         "categories/b": "categories/d/e/x",
@@ -177,7 +177,7 @@ def test_rules_that_cannot_stand_beside_one_another_are_told(written: dict[str, 
 
 # ---------------------------------------------------------------- laws
 
-names = st.text(st.characters(exclude_characters="/", exclude_categories=("Cs",)), min_size=1, max_size=6)
+names = st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1, max_size=6)
 steps = st.lists(names | st.sampled_from(["a", "b", "{slug}", "x-{slug}.xml", "{path}"]), min_size=1, max_size=4)
 
 
