@@ -193,9 +193,9 @@ def _redirects(main: File, site: Site | None, faults: _Faults) -> Iterator[Redir
         try:
             rules[read_rule(source, target, base=base)] = source
         except ValueError as error:
-            faults.add(main, "redirects", values.shown(source), str(error))
+            faults.add(main, "redirects", values.shown(source), values.printable(str(error)))
     for rule, fault in faults_of_redirects(tuple(rules), base=base):
-        faults.add(main, "redirects", values.shown(rules[rule]), fault)
+        faults.add(main, "redirects", values.shown(rules[rule]), values.printable(fault))
     yield from rules
 
 
