@@ -31,6 +31,7 @@ from feeder.pipeline.larder import Larder
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
 from feeder.pipeline.receiving import Heard, Question
+from feeder.redirects import Redirects, base_of
 from feeder.store import Listener, SourceState, Store
 from feeder.store.file import look
 from feeder.store.sqlite import copy_state, open_existing, open_store, prefix
@@ -89,7 +90,7 @@ class App:
         self.find_archives()
         publishing.check(self.parts)
         self._silence(now)
-        self._forward()
+        self._forward(moves.settled(self.parts, self.store.feeds()))
 
     def find_archives(self) -> None:
         """Have the trees read that archives were last unpacked into."""
@@ -190,7 +191,7 @@ class App:
         settle = self.parts.feeds.settle if settle is None else settle
         published = publishing.publish(self.parts, now=now, settle=settle, progress=self._counting("feeds"))
         if published.nodes:
-            self._forward()
+            self._forward(published.left)
             tell = log.info if published.written or published.removed else log.debug
             tell(
                 "published",
@@ -322,14 +323,15 @@ class App:
                 self.store.request_poll(state.name, now)
                 log.info("source_recalled", source=state.name, was_due=state.next_poll.isoformat())
 
-    def _forward(self) -> None:
+    def _forward(self, left: Mapping[str, str | None]) -> None:
         """Write down where old addresses lead, for web servers. That this fails is no reason not to publish."""
         if self.is_rehearsal:
             return
         before, self._unforwarded = self._unforwarded, None
         try:
-            found = moves.redirected(self.parts, self.config.redirects)
-            forwarding.write(found, self.config.state, site_url=self.config.site.url)
+            site_url = self.config.site.url
+            found = Redirects(base=base_of(site_url), rules=self.config.redirects, left=left)
+            forwarding.write(found, self.config.state, site_url=site_url)
         except OutputError as error:
             self._unforwarded = str(error)
             if self._unforwarded != before:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from types import MappingProxyType
 from typing import Final
 
 from feeder import categories, redirects
-from feeder.model import Node, Redirect
+from feeder.model import Node
 from feeder.pipeline import Parts
 from feeder.pipeline.tree import Shelf
-from feeder.redirects import Redirects
 from feeder.store import PublishedFeed
 
 MOST_GONE: Final = 10_000  # directories that lead nowhere; of more, those that were left first are forgotten
@@ -30,26 +28,24 @@ def dropped(shelf: Shelf, nodes: Iterable[Node]) -> dict[str, Node]:
     return {before: node for node in nodes if node and (before := shelf.place(node))}
 
 
-def redirected(parts: Parts, rules: tuple[Redirect, ...]) -> Redirects:
-    """Return all redirects there are, and bring what is remembered of directories up to date.
+def settled(parts: Parts, feeds: Iterable[PublishedFeed]) -> Mapping[str, str | None]:
+    """Return where each directory leads now that was left, by what is published; bring the state up to date.
 
-    What a category is called by now is kept with them: it outlives the line of the config that says so.
+    What a category is called by now is kept there: it outlives the line of the config that says so.
     """
     departures = parts.store.departures()
     aliases = _aliases(parts)
-    places = {feed.node: _directory(feed) for feed in parts.store.feeds() if feed.node} if departures else {}
-    now = redirects.resolve(departures, places, aliases)
+    now = redirects.resolve(departures, {feed.node: _directory(feed) for feed in feeds if feed.node}, aliases)
     gone = [directory for directory in departures if directory in now and now[directory] is None]
-    forgotten = set(islice(gone, max(0, len(gone) - MOST_GONE)))
+    forgotten = frozenset(islice(gone, max(0, len(gone) - MOST_GONE)))
     heirs = {directory: redirects.heir(node, aliases) for directory, node in departures.items()}
     renamed = {directory: heir for directory, heir in heirs.items() if heir != departures[directory]}
-    returned = {directory for directory in departures if directory not in now} | forgotten
+    returned = (departures.keys() - now.keys()) | forgotten
     if renamed or returned:
         with parts.store.transaction():
             parts.store.inherit(renamed)
             parts.store.return_to(sorted(returned))
-    kept = {directory: heir for directory, heir in now.items() if directory not in forgotten}
-    return Redirects(base=redirects.base_of(parts.site.url), rules=rules, left=MappingProxyType(kept))
+    return {directory: place for directory, place in now.items() if directory not in forgotten}
 
 
 def _aliases(parts: Parts) -> Mapping[Node, Node]:

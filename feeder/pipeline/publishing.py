@@ -65,6 +65,7 @@ class Published:
     failed: dict[Node, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     outdated: set[str] = field(default_factory=set)  # sources to be polled again
+    left: Mapping[str, str | None] = field(default_factory=dict)  # directories, and where they lead (see `moves`)
 
 
 def publish(parts: Parts, *, now: datetime, settle: timedelta, progress: Progress | None = None) -> Published:
@@ -84,6 +85,7 @@ def publish(parts: Parts, *, now: datetime, settle: timedelta, progress: Progres
             progress(published.nodes, len(marks))
     _publish_indexes(kitchen, now)
     _finish(kitchen, now)
+    published.left = moves.settled(parts, shelf)
     return published
 
 
