@@ -162,6 +162,8 @@ async def _attempt(teller: Teller, paths: Collection[str]) -> Unheard | None:
         await teller.tell(paths)
     except Unheard as failure:
         return failure
+    except OSError as error:  # no room for a temporary file, no file descriptor left: that passes
+        return Unheard(error.strerror or str(error))
     return None
 
 

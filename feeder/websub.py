@@ -6,14 +6,17 @@ How a publisher tells a hub is not in that recommendation: this is PubSubHubbub'
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Final
 from urllib.parse import quote
 
 import httpx
 
 from feeder.errors import Unheard
+from feeder.fetch.tls import tls_context
 from feeder.headers import retry_after
 from feeder.urls import FILE_NAMES
 
@@ -43,7 +46,12 @@ def links(site_url: str, hub: str | None) -> Callable[[str], str | None]:
 
 def caller() -> httpx.AsyncClient:
     """Return what `ping` calls hubs with. The operator named them: no address is refused, and no other is gone to."""
-    return httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False, follow_redirects=False)
+    return httpx.AsyncClient(verify=_trust(), timeout=TIMEOUT_SECONDS, trust_env=False, follow_redirects=False)
+
+
+@cache  # reading the certificates takes as long as serving a hundred files, in the same loop
+def _trust() -> ssl.SSLContext:
+    return tls_context(None)
 
 
 async def ping(client: httpx.AsyncClient, hub: str, topics: Sequence[str]) -> None:
@@ -57,7 +65,7 @@ async def ping(client: httpx.AsyncClient, hub: str, topics: Sequence[str]) -> No
             request = client.build_request("POST", hub, data={"hub.mode": "publish", "hub.url": list(topics)})
             answer = await client.send(request, stream=True)
             await answer.aclose()  # what it says besides is of no matter, and may be endless
-    except (httpx.HTTPError, TimeoutError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
         raise Unheard(f"no answer: {str(error) or type(error).__name__}") from error
     if not answer.is_success:
         wait = retry_after(answer.headers.get("retry-after"), now=datetime.now(UTC))

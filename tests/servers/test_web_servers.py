@@ -31,6 +31,8 @@ slug = "港口"
 "/旧/{path}/feed/" = "/categories/{path}/rss.xml"
 "/feeds/{slug}.atom.xml" = "/categories/{slug}/atom.xml"
 "/harbour.xml" = "/categories/port/rss.xml"
+"/a$b'c;d (e)*+&.xml" = "/categories/$x'y;z (1)*+&.xml"
+"/%2B{slug}" = "/categories/+$1{slug}/"
 """
 TIMEOUT = 20
 
@@ -210,6 +212,8 @@ def test_a_path_is_found_percent_encoded_and_raw(address: str) -> None:
         ("/feeds/a%20b%26.atom.xml", "/categories/a%20b%26/atom.xml"),
         ("/%E6%97%A7/x/%e5%8f%a3/feed/?q", "/categories/x/%E5%8F%A3/rss.xml"),
         ("/harbour.xml", f"{PORT}rss.xml"),
+        ("/a$b'c;d%20(e)*+&.xml", quote("/categories/$x'y;z (1)*+&.xml")),
+        ("/+a", "/categories/%2B%241a/"),
     ],
 )
 def test_an_old_address_leads_on(address: str, path: str, end: str) -> None:
