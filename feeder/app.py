@@ -61,7 +61,8 @@ class App:
     progress: Progress | None = None
     is_rehearsal: bool = False
     _unkept: str | None = None  # why takedowns are not all on the list
-    _unforwarded: str | None = None  # why redirects are not written down
+    _forwarded: Redirects | None = None  # what is written down, as far as we know
+    _unforwarded: str | None = None  # why it is not
     _sources: Mapping[str, Source] = field(init=False)  # as configured; to all others an archive is a directory
 
     def __post_init__(self) -> None:
@@ -325,18 +326,19 @@ class App:
 
     def _forward(self, left: Mapping[str, str | None]) -> None:
         """Write down where old addresses lead, for web servers. That this fails is no reason not to publish."""
-        if self.is_rehearsal:
+        site_url = self.config.site.url
+        found = Redirects(base=base_of(site_url), rules=self.config.redirects, left=left)
+        if self.is_rehearsal or found == self._forwarded:
             return
         before, self._unforwarded = self._unforwarded, None
         try:
-            site_url = self.config.site.url
-            found = Redirects(base=base_of(site_url), rules=self.config.redirects, left=left)
             forwarding.write(found, self.config.state, site_url=site_url)
         except OutputError as error:
             self._unforwarded = str(error)
             if self._unforwarded != before:
                 log.error("redirects_failed", error=str(error))
         else:
+            self._forwarded = found
             if before:
                 log.info("redirects_mended")
 

@@ -7,7 +7,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from test_schedule import now, until
 from test_serve import ask
 
-from feeder import config, schedule, telling
+from feeder import config, schedule, telling, websub
 from feeder.app import App, opened
+from feeder.errors import Unheard
 from feeder.headers import links
 from feeder.store import Listener
 
@@ -278,11 +279,17 @@ async def _until_told(app: App, desk: Desk) -> None:
         return work()
 
     (teller,) = telling.tellers(app)
-    task = asyncio.create_task(telling.go_on(teller, app, do, now, asyncio.Event()))  # type: ignore[arg-type]
+    news = asyncio.Event()
+    task = asyncio.create_task(telling.go_on(teller, app, do, now, news))  # type: ignore[arg-type]
     await _until(app.store.faults)
     (desk.folder / "well").touch()
     await _until(lambda: not app.store.faults())
     assert app.news(Listener.COMMAND, 10) == {}
+    desk.write("newsroom/b.md", title="Ferry")
+    app.poll("newsroom", now())
+    assert app.publish(now()).written
+    news.set()
+    await _until(lambda: not app.news(Listener.COMMAND, 10))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -335,10 +342,10 @@ def test_a_hub_that_fails_is_logged_once_and_told_the_rest_later(desk: Desk, hub
 def test_a_hub_that_is_not_there_harms_nobody(desk: Desk) -> None:
     settle(desk, hub="http://127.0.0.1:1/")
     desk.write("newsroom/a.md")
-    done = desk.program("-c", str(desk.config), "once")
-    assert done.code == 0
-    assert "no answer" in done.err
+    assert desk.run("once").code == 0
     assert "news to the hub" in desk.run("status").out
+    (fault,) = desk.run("status", "--json").json["unpublished"]
+    assert fault["reason"].startswith("no answer: ")
 
 
 def test_a_hub_that_redirects_is_not_followed(desk: Desk, hub: Hub) -> None:
@@ -346,6 +353,37 @@ def test_a_hub_that_redirects_is_not_followed(desk: Desk, hub: Hub) -> None:
     hub.answers = [b"HTTP/1.1 307 Elsewhere\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"]
     desk.write("newsroom/a.md")
     assert "it answers 307" in desk.program("-c", str(desk.config), "once").err
+
+
+def test_a_hub_that_is_busy_says_how_long_to_wait(desk: Desk, hub: Hub) -> None:
+    settle(desk, hub=hub.url)
+    hub.answers = [b"HTTP/1.1 429 Slowly\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n"]
+    (desk.folder / "public").mkdir()
+    (desk.folder / "public/rss.xml").touch()
+    with pytest.raises(Unheard, match="it answers 429") as caught:
+        asyncio.run(telling.Hub(config=config.load(desk.config)).tell(["rss.xml", "index.html", "gone/rss.xml"]))
+    assert caught.value.wait == timedelta(seconds=7)
+    assert hub.topics == ["https://feeds.example.org/rss.xml"]
+
+
+def test_a_machine_without_room_for_a_list_is_no_end_of_telling(desk: Desk) -> None:
+    settle(desk, hub="http://127.0.0.1:1/")
+
+    class Full(telling.Hub):
+        async def tell(self, paths: Collection[str]) -> None:
+            raise OSError(28, "No space left on device", *paths)
+
+    failure = asyncio.run(telling._attempt(Full(config=config.load(desk.config)), []))
+    assert str(failure) == "No space left on device"
+
+
+def test_only_feeds_have_links_to_the_hub() -> None:
+    link = websub.links("https://feeds.example.org/", "https://hub.example.org/")
+    assert link("a/新/rss.xml") == (
+        '<https://hub.example.org/>; rel="hub", <https://feeds.example.org/a/%E6%96%B0/rss.xml>; rel="self"'
+    )
+    assert link("feeds.json") is None
+    assert websub.links("https://feeds.example.org/", None)("rss.xml") is None
 
 
 # ---------------------------------------------------------------- pauses

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -35,6 +36,7 @@ slug = "港口"
 "/%2B{slug}" = "/categories/+$1{slug}/"
 """
 TIMEOUT = 20
+PACKAGES = {"nginx": "nginx-light", "caddy": "caddy"}
 
 
 def article(tree: Path, name: str, category: str) -> None:
@@ -103,6 +105,7 @@ def caddy(folder: Path, text: str) -> Iterator[None]:
 def running(*command: str, home: Path) -> Iterator[None]:
     environment = {**os.environ, "HOME": str(home), "XDG_DATA_HOME": str(home), "XDG_CONFIG_HOME": str(home)}
     environment["PATH"] += ":/usr/sbin"
+    assert shutil.which(command[0], path=environment["PATH"]), f"install {command[0]} (Debian: {PACKAGES[command[0]]})"
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=log)
     try:
