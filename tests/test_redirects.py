@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from types import MappingProxyType
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import pytest
 from hypothesis import assume, given
@@ -39,7 +39,7 @@ def end(found: Redirects, path: str, host: str = "https://feeds.example.org") ->
     moved = found.moved(path)
     if moved is None:
         return path
-    return None if moved.location is None else unquote(urlsplit(urljoin(host + path, moved.location)).path)
+    return None if moved.location is None else unquote(urlsplit(urljoin(host + quote(path), moved.location)).path)
 
 
 @pytest.mark.parametrize(
