@@ -18,7 +18,7 @@ import structlog
 from feeder import cadence, config, dedup, forwarding, takedowns
 from feeder import memo as memory
 from feeder.config import Config
-from feeder.errors import ConfigError, FetchError, OutputError, StateInUse, StoreError, Unheard
+from feeder.errors import ConfigError, Declined, FetchError, OutputError, StateInUse, StoreError, Unheard
 from feeder.fetch.archive import as_directory, sweep
 from feeder.memo import Memo
 from feeder.model import Due, FeedSettings, Site, Source, SourceKind
@@ -215,8 +215,9 @@ class App:
             if failure:
                 faults.telling_failed(listener, str(failure))
             else:
-                self.store.told(news.values())
                 faults.telling_mended(listener)
+            if failure is None or isinstance(failure, Declined):
+                self.store.told(news.values())
             faults.save()
         return True
 

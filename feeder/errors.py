@@ -91,6 +91,10 @@ class Unheard(FeederError):
         self.wait = wait
 
 
+class Declined(Unheard):
+    """Somebody does not want to hear of a file, and need not be told of it again before it changes."""
+
+
 class StateInUse(StoreError):
     """Another process writes the state; it will do what is noted there."""
 

@@ -19,7 +19,7 @@ from typing import Final, Protocol, TypeVar
 from feeder import program, websub
 from feeder.app import App
 from feeder.config import Config
-from feeder.errors import Unheard
+from feeder.errors import Declined, Unheard
 from feeder.store import Listener
 
 PAUSE: Final = timedelta(seconds=10)  # after a failure; doubled by each further one
@@ -54,6 +54,7 @@ class Teller(Protocol):
         """Tell of the files at *paths*, changed or removed.
 
         Raises:
+            Declined: They are not wanted, some or all; they are told.
             Unheard: They are to be told again, all of them.
         """
 
@@ -90,13 +91,25 @@ class Hub:
         return PINGS * self.config.pinged_at_once
 
     async def tell(self, paths: Collection[str]) -> None:
-        """Ping it."""
+        """Ping it; a feed that it declines keeps it from none of the others.
+
+        Raises:
+            Declined: It declined some feeds, but not all: it is not the hub's address that is wrong.
+            Unheard: As in `Teller`.
+        """
         feeds = [path for path in paths if websub.is_topic(path) and (self.config.output / path).exists()]
         topics = [websub.topic(path, self.config.site.url) for path in feeds]
         at_once, hub = self.config.pinged_at_once, self.config.feeds.hub or ""
+        parts = [topics[start : start + at_once] for start in range(0, len(topics), at_once)]
+        declined: list[str] = []
         async with websub.caller() as client:
-            for start in range(0, len(topics), at_once):
-                await websub.ping(client, hub, topics[start : start + at_once])
+            for part in parts:
+                try:
+                    await websub.ping(client, hub, part)
+                except Declined as error:
+                    declined.append(f"{error} to {part[0]}")
+        if declined:
+            raise (Declined if len(declined) < len(parts) else Unheard)(declined[0])
 
 
 _TELLERS: Final[Mapping[Listener, Callable[..., Teller]]] = MappingProxyType(
@@ -129,7 +142,8 @@ async def go_on(teller: Teller, app: App, do: Do, clock: Clock, news: asyncio.Ev
         failure = await _attempt(teller, paths)
         note = partial(app.note_telling, teller.listener, paths, failure, clock())
         is_noted = await do(f"note of the {teller.listener}", note)
-        failures = 0 if is_noted and not failure else failures + 1
+        is_done = failure is None or isinstance(failure, Declined)
+        failures = 0 if is_noted and is_done else failures + 1
         if failures:
             wait = pause(failures, jitter=_jitter(), asked=failure.wait if failure else None)
             await asyncio.sleep(wait.total_seconds())
@@ -153,7 +167,7 @@ async def _tell_what_there_is(teller: Teller, app: App, clock: Clock) -> None:
     while paths := app.news(teller.listener, teller.limit):
         failure = await _attempt(teller, paths)
         app.note_telling(teller.listener, paths, failure, clock())
-        if failure:
+        if failure and not isinstance(failure, Declined):
             return
 
 

@@ -10,16 +10,18 @@ import ssl
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
 
 import httpx
 
-from feeder.errors import Unheard
+from feeder.errors import Declined, Unheard
 from feeder.fetch.tls import tls_context
 from feeder.headers import retry_after
 from feeder.urls import FILE_NAMES
 
+LATER: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 TIMEOUT_SECONDS: Final = 20.0  # of one ping
 
 _FEEDS: Final = frozenset(FILE_NAMES.values())
@@ -58,6 +60,7 @@ async def ping(client: httpx.AsyncClient, hub: str, topics: Sequence[str]) -> No
     """Tell *hub* that *topics* have news.
 
     Raises:
+        Declined: It does not want to hear of them.
         Unheard: It cannot be told now.
     """
     try:
@@ -69,4 +72,5 @@ async def ping(client: httpx.AsyncClient, hub: str, topics: Sequence[str]) -> No
         raise Unheard(f"no answer: {str(error) or type(error).__name__}") from error
     if not answer.is_success:
         wait = retry_after(answer.headers.get("retry-after"), now=datetime.now(UTC))
-        raise Unheard(f"it answers {answer.status_code}", wait=wait)
+        is_final = answer.is_client_error and answer.status_code not in LATER
+        raise (Declined if is_final else Unheard)(f"it answers {answer.status_code}", wait=wait)

@@ -339,6 +339,28 @@ def test_a_hub_that_fails_is_logged_once_and_told_the_rest_later(desk: Desk, hub
     assert len(set(hub.topics)) == 9
 
 
+def test_a_feed_that_the_hub_declines_keeps_it_from_no_other_and_is_not_told_again(desk: Desk, hub: Hub) -> None:
+    settle(desk, hub=hub.url)
+    hub.answers = [b"HTTP/1.1 400 Unknown topic\r\nContent-Length: 0\r\n\r\n"]
+    desk.write("newsroom/a.md")
+    assert desk.run("once").code == 0
+    assert len(set(hub.topics)) == len(hub.topics) == 9
+    (fault,) = desk.run("status", "--json").json["unpublished"]
+    assert fault["reason"] == f"it answers 400 to {hub.topics[0]}"
+    assert desk.run("once").code == 0
+    assert len(hub.topics) == 9
+
+
+def test_a_hub_that_declines_everything_is_told_again(desk: Desk, hub: Hub) -> None:
+    settle(desk, hub=hub.url)
+    hub.answers = [b"HTTP/1.1 404 No hub\r\nContent-Length: 0\r\n\r\n"] * 9
+    desk.write("newsroom/a.md")
+    assert desk.run("once").code == 0
+    assert desk.run("once").code == 0
+    assert len(hub.topics) == 18
+    assert desk.run("status", "--json").json["unpublished"] == []
+
+
 def test_a_hub_that_is_not_there_harms_nobody(desk: Desk) -> None:
     settle(desk, hub="http://127.0.0.1:1/")
     desk.write("newsroom/a.md")
