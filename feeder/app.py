@@ -17,22 +17,24 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from feeder import cadence, config, dedup, takedowns
+from feeder import cadence, config, dedup, forwarding, takedowns
 from feeder import memo as memory
 from feeder.config import Config
-from feeder.errors import ConfigError, FetchError, OutputError, StateInUse, StoreError
+from feeder.errors import ConfigError, Declined, FetchError, OutputError, StateInUse, StoreError, Unheard
 from feeder.fetch.archive import as_directory, sweep
 from feeder.memo import Memo
 from feeder.model import Due, FeedSettings, Site, Source, SourceKind
 from feeder.output import Output
 from feeder.output.files import FileOutput
 from feeder.output.rehearsal import Rehearsal
-from feeder.pipeline import Parts, orphans, polling, publishing, receiving
+from feeder.pipeline import Parts, moves, orphans, polling, publishing, receiving
+from feeder.pipeline.faults import Faults
 from feeder.pipeline.larder import Larder
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
 from feeder.pipeline.receiving import Heard, Question
-from feeder.store import SourceState, Store
+from feeder.redirects import Redirects, base_of
+from feeder.store import Listener, SourceState, Store
 from feeder.store.file import look
 from feeder.store.sqlite import copy_state, open_existing, open_store, prefix
 from feeder.takedowns import Takedown
@@ -61,6 +63,8 @@ class App:
     progress: Progress | None = None
     is_rehearsal: bool = False
     _unkept: str | None = None  # why takedowns are not all on the list
+    _forwarded: Redirects | None = None  # what is written down, as far as we know
+    _unforwarded: str | None = None  # why it is not
     _sources: Mapping[str, Source] = field(init=False)  # as configured; to all others an archive is a directory
 
     def __post_init__(self) -> None:
@@ -88,6 +92,8 @@ class App:
         sweep(self.archives, (source for source in self.config.sources if source.url))
         self.find_archives()
         publishing.check(self.parts)
+        self._silence(now)
+        self._forward(moves.settled(self.parts, self.store.feeds()))
 
     def find_archives(self) -> None:
         """Have the trees read that archives were last unpacked into."""
@@ -192,6 +198,7 @@ class App:
         settle = self.parts.feeds.settle if settle is None else settle
         published = publishing.publish(self.parts, now=now, settle=settle, progress=self._counting("feeds"))
         if published.nodes:
+            self._forward(published.left)
             tell = log.info if published.written or published.removed else log.debug
             tell(
                 "published",
@@ -202,6 +209,23 @@ class App:
                 seconds=round(time.monotonic() - started, 3),
             )
         return published
+
+    def news(self, listener: Listener, limit: int) -> Mapping[str, int]:
+        """Return files that *listener* has not been told of, each with the number of its news."""
+        return self.store.news(listener, limit)
+
+    def note_telling(self, listener: Listener, news: Mapping[str, int], failure: Unheard | None, now: datetime) -> bool:
+        """Note that *listener* was told of *news*, or why not; return True."""
+        faults = Faults(self.store, now)
+        with self.store.transaction():
+            if failure:
+                faults.telling_failed(listener, str(failure))
+            else:
+                faults.telling_mended(listener)
+            if failure is None or isinstance(failure, Declined):
+                self.store.told(news.values())
+            faults.save()
+        return True
 
     def clear(self) -> tuple[str, ...]:
         """Remove feeds that nobody knows of; return their files."""
@@ -307,6 +331,33 @@ class App:
             if state.next_poll > latest:
                 self.store.request_poll(state.name, now)
                 log.info("source_recalled", source=state.name, was_due=state.next_poll.isoformat())
+
+    def _forward(self, left: Mapping[str, str | None]) -> None:
+        """Write down where old addresses lead, for web servers. That this fails is no reason not to publish."""
+        site_url = self.config.site.url
+        found = Redirects(base=base_of(site_url), rules=self.config.redirects, left=left)
+        if self.is_rehearsal or found == self._forwarded:
+            return
+        before, self._unforwarded = self._unforwarded, None
+        try:
+            forwarding.write(found, self.config.state, site_url=site_url)
+        except OutputError as error:
+            self._unforwarded = str(error)
+            if self._unforwarded != before:
+                log.error("redirects_failed", error=str(error))
+        else:
+            self._forwarded = found
+            if before:
+                log.info("redirects_mended")
+
+    def _silence(self, now: datetime) -> None:
+        """Keep no news, and no fault, for those whom the config does not name any more."""
+        faults = Faults(self.store, now)
+        with self.store.transaction():
+            for listener in sorted(set(Listener).difference(self.parts.listeners)):
+                self.store.silence(listener)
+                faults.telling_mended(listener)
+            faults.save()
 
     def _take_down(self, now: datetime) -> None:
         entries = [(taken.id, taken.keys) for taken in takedowns.load(self._takedown_file)]
@@ -476,7 +527,15 @@ def _parts(settings: Config, store: Store, output: Output, workers: int | None) 
         workers=Workers(workers),
         larder=Larder(),
         wait=time.sleep,
+        listeners=tuple(_listeners(settings)),
     )
+
+
+def _listeners(settings: Config) -> Iterator[Listener]:
+    if settings.after_publish:
+        yield Listener.COMMAND
+    if settings.feeds.hub:
+        yield Listener.HUB
 
 
 def _rules(settings: Config) -> dedup.Rules:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
@@ -82,6 +83,13 @@ def slugs(path: CategoryPath | Node) -> tuple[str, ...]:
 def lineage(node: Node) -> tuple[Node, ...]:
     """Return every node that holds what *node* holds: the site first, then each level down to itself."""
     return tuple(node[:depth] for depth in range(len(node) + 1))
+
+
+def renamed(node: Node, aliases: Mapping[Node, Node]) -> Node:
+    """Return *node* with its longest aliased part replaced."""
+    known = (length for length in range(len(node), 0, -1) if node[:length] in aliases)
+    length = next(known, 0)
+    return aliases[node[:length]] + node[length:] if length else node
 
 
 def parse_path(text: str) -> CategoryPath:

@@ -395,7 +395,17 @@ def _polls(app: App, names: tuple[str, ...], now: datetime) -> tuple[Polled, ...
 def _published(app: App) -> Published:
     published = app.publish(_now(), settle=timedelta())
     published.removed += [path for path in app.clear() if path not in published.removed]  # a dry run removes nothing
+    _tell(app)
     return published
+
+
+def _tell(app: App) -> None:
+    if not app.is_rehearsal and app.parts.listeners:
+        import asyncio
+
+        from feeder.telling import tell_all
+
+        asyncio.run(tell_all(app, _now))
 
 
 def _wanted(app: App, now: datetime, *, everything: bool) -> tuple[str, ...]:
@@ -678,6 +688,7 @@ def _publish_removal(settings: Config, feeds: int) -> int:
     try:
         with opened(settings) as app:
             published = app.publish(_now(), settle=timedelta())
+            _tell(app)
     except StateInUse:
         click.echo(f"  it leaves {many(feeds, 'feed')} as soon as the daemon publishes, within moments")
         return DONE

@@ -83,6 +83,18 @@ class StoreError(FeederError):
     """The state cannot be used; the operator must act."""
 
 
+class Unheard(FeederError):
+    """Somebody could not be told which files changed; tell again, after `wait` if they ask for that."""
+
+    def __init__(self, reason: str, *, wait: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+class Declined(Unheard):
+    """Somebody does not want to hear of a file, and need not be told of it again before it changes."""
+
+
 class StateInUse(StoreError):
     """Another process writes the state; it will do what is noted there."""
 

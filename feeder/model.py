@@ -145,6 +145,14 @@ class CategorySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect:
+    """A line of ``[redirects]``: decoded paths behind the host, which may hold ``{slug}`` and ``{path}``."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """What the config says of the whole site."""
 
@@ -169,6 +177,7 @@ class FeedSettings:
     max_entries: int = 500
     content: ContentPolicy = ContentPolicy.FULL
     settle: timedelta = timedelta(seconds=10)
+    hub: str | None = None  # [websub]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -603,6 +612,7 @@ class FeedDocument:
     home: str  # absolute URL of the page
     feeds: tuple[tuple[Format, str], ...]  # absolute URL of each format
     updated: datetime
+    hub: str | None = None
     rights: str | None = None
     parents: tuple[tuple[str, str], ...] = ()  # (label, URL), from the site down
     children: tuple[tuple[str, str], ...] = ()  # (label, URL)

@@ -212,6 +212,7 @@ def document(
         home=page_url(category, site),
         feeds=feed_urls(category, site, settings.formats),
         updated=max((held.updated for held in entries), default=EPOCH),
+        hub=settings.hub,
         parents=tuple(_listed(parent, site) for parent in parents),
         children=tuple(_listed(child, site) for child in sorted(children, key=lambda child: child.node)),
         entries=tuple(entries),

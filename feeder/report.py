@@ -461,6 +461,8 @@ def _faulty(fault: Fault) -> str:
         FaultKind.FEED: f"feed of {named(parse_path(fault.subject))}",
         FaultKind.INDEXES: "lists of all feeds",
         FaultKind.ENTRY: fault.subject,
+        FaultKind.COMMAND: "news to after_publish",
+        FaultKind.HUB: "news to the hub",
     }[fault.kind]
 
 

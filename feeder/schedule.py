@@ -21,14 +21,17 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
+from feeder import websub
 from feeder.app import App
 from feeder.asking import GATHERING, TOGETHER, asker, paced
 from feeder.errors import FeederError, OutputError, StoreError
+from feeder.forwarding import Forwarding, path_of
 from feeder.model import EPOCH, Verdict
 from feeder.pipeline import publishing
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.receiving import Heard, Question
 from feeder.serve import Server
+from feeder.telling import go_on, tellers
 from feeder.watching import EVERYTHING, Watcher
 
 log = structlog.get_logger(__name__)
@@ -79,6 +82,7 @@ class _Daemon:
         self._heard: dict[str, Heard] = {}  # answers that the state is to take in
         self._taker: asyncio.Task[None] | None = None
         self._owed: dict[str, None] = {}  # sources that are leased, but whose poll the state could not take in
+        self._news = [asyncio.Event() for _ in app.parts.listeners]
         self._lost: StoreError | None = None
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
@@ -114,7 +118,14 @@ class _Daemon:
         if listen is None:
             yield ""
             return
-        server = Server(output, host=listen[0], port=listen[1])
+        settings = self._app.config
+        server = Server(
+            output,
+            host=listen[0],
+            port=listen[1],
+            moved=Forwarding(path_of(settings.state)),
+            link=websub.links(settings.site.url, settings.feeds.hub),
+        )
         try:
             yield await server.start()
         finally:
@@ -127,6 +138,10 @@ class _Daemon:
         self._scheduler.start()
         clock = asyncio.create_task(self._watch_clock())
         files = asyncio.create_task(Watcher(self._app.config.sources).run(self._look_at))
+        telling = [
+            asyncio.create_task(go_on(teller, self._app, self._do, self._clock, news))
+            for teller, news in zip(tellers(self._app), self._news, strict=True)
+        ]
         try:
             await self._stopping.wait()
         finally:
@@ -138,7 +153,9 @@ class _Daemon:
             await asyncio.gather(*self._asked.values(), return_exceptions=True)
             await asyncio.gather(*filter(None, [self._taker]))
             async with self._in_hand:  # no piece of work is cut off
-                files.cancel()
+                for task in (files, *telling):
+                    task.cancel()
+            await asyncio.gather(*telling, return_exceptions=True)
             self._scheduler.shutdown(wait=False)
 
     async def _drained(self) -> None:
@@ -277,12 +294,19 @@ class _Daemon:
         return self._app.poll(name, self._clock(), jitter=jitter)
 
     async def _publish(self) -> None:
-        await self._do("publish", lambda: self._app.publish(self._clock()))
+        published = await self._do("publish", lambda: self._app.publish(self._clock()))
+        if published and (published.written or published.removed):
+            self._wake_tellers()
+
+    def _wake_tellers(self) -> None:
+        for news in self._news:
+            news.set()
 
     async def _keep_house(self) -> None:
         if not self._asked:  # most polls are too small to need them
             await self._do("rest", self._app.parts.workers.stop)
         await self._do("audit", lambda: publishing.audit(self._app.parts))
+        self._wake_tellers()  # it may have removed files
         await self._do("recall", lambda: self._app.recall(self._clock()))
         await self._do("prune", lambda: self._app.prune(self._clock()))
 

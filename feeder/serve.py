@@ -9,7 +9,7 @@ import io
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import formatdate, parsedate_to_datetime
@@ -29,6 +29,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from feeder.errors import FeederError
+from feeder.redirects import Moved
 from feeder.urls import FILE_NAMES, MEDIA_TYPES, PAGE
 
 log = structlog.get_logger(__name__)
@@ -56,11 +57,15 @@ TYPES_BY_SUFFIX: Final = MappingProxyType(
         "xml": "application/xml",
     }
 )
+MOVED_CACHING: Final = (
+    "max-age=3600"  # browsers would keep a permanent redirect for good, even from a feed that is back
+)
 UNKNOWN_TYPE: Final = "application/octet-stream"
 
 _HEADERS: Final = MappingProxyType({"x-content-type-options": "nosniff"})
 _SENTENCES: Final = MappingProxyType(
     {
+        HTTPStatus.GONE: "This feed is gone: its category has no article any more.",
         HTTPStatus.NOT_FOUND: "There is nothing at this address.",
         HTTPStatus.METHOD_NOT_ALLOWED: "Only GET and HEAD are answered here.",
         HTTPStatus.SERVICE_UNAVAILABLE: "This file cannot be read now; please try again later.",
@@ -76,15 +81,26 @@ _ORIGIN: Final = re.compile(rb"https?://[^/]*", re.IGNORECASE)
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def application(root: Path) -> ASGIApp:
+Look = Callable[[str], Moved | None]
+"""Tells what became of a path, which begins with "/" at the root."""
+Link = Callable[[str], str | None]
+"""Gives the Link header of the file at a path below the root."""
+
+
+def application(root: Path, *, moved: Look = lambda _: None, link: Link = lambda _: None) -> ASGIApp:
     """Return an ASGI application that serves what lies below *root*, as it is at the time of each request.
 
     No link is followed, no directory is listed, and no name that begins with a dot is known.
+
+    Args:
+        root: The directory.
+        moved: Asked what became of a path at which there is no file.
+        link: Gives a file's Link header.
     """
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            response = await run_in_threadpool(_answer, Request(scope), root)
+            response = await run_in_threadpool(_answer, Request(scope), root, moved, link)
             await response(scope, receive, send)
         except Exception:
             log.exception("request_failed", path=scope["path"])
@@ -96,11 +112,13 @@ def application(root: Path) -> ASGIApp:
 class Server:
     """Serves a directory on the running loop, from `start` to `stop`. Signals are left to others."""
 
-    def __init__(self, root: Path, *, host: str, port: int) -> None:
+    def __init__(
+        self, root: Path, *, host: str, port: int, moved: Look = lambda _: None, link: Link = lambda _: None
+    ) -> None:
         self._where = (host, port)
         self._server = _Uvicorn(
             uvicorn.Config(
-                application(root),
+                application(root, moved=moved, link=link),
                 http=_Connection,
                 ws="none",
                 lifespan="off",
@@ -232,7 +250,7 @@ class _Found:
     mtime_ns: int
 
 
-def _answer(request: Request, root: Path) -> Response:
+def _answer(request: Request, root: Path, moved: Look, link: Link) -> Response:
     if request.method not in {"GET", "HEAD"}:
         return _sentence(HTTPStatus.METHOD_NOT_ALLOWED, allow="GET, HEAD")
     names = _names(request.scope["raw_path"])
@@ -246,7 +264,17 @@ def _answer(request: Request, root: Path) -> Response:
     except OSError as error:
         log.warning("file_not_served", path="/".join(names), error=str(error))
         return _sentence(HTTPStatus.SERVICE_UNAVAILABLE, **{"retry-after": "60"})
-    return _file(found, request) if found else _sentence(HTTPStatus.NOT_FOUND)
+    path = "/".join(names)
+    return _file(found, request, link(path)) if found else _absent(moved(f"/{path}"))
+
+
+def _absent(moved: Moved | None) -> Response:
+    """Answer for a path at which there is no file. Nothing is for good: a feed may come back to its old place."""
+    if moved is None:
+        return _sentence(HTTPStatus.NOT_FOUND)
+    if moved.location is None:
+        return _sentence(HTTPStatus.GONE, **{"cache-control": "no-cache"})
+    return _sentence(HTTPStatus.MOVED_PERMANENTLY, location=moved.location, **{"cache-control": MOVED_CACHING})
 
 
 def _names(raw_path: bytes) -> tuple[str, ...] | None:
@@ -302,7 +330,7 @@ def _open_below(root: Path, names: tuple[str, ...]) -> int:
         os.close(directory)
 
 
-def _file(found: _Found, request: Request) -> Response:
+def _file(found: _Found, request: Request, link: str | None) -> Response:
     headers = {
         **_HEADERS,
         "content-type": _media_type(found.name),
@@ -310,7 +338,7 @@ def _file(found: _Found, request: Request) -> Response:
         "etag": f'"{found.mtime_ns:x}-{found.size:x}"',
         "last-modified": formatdate(found.mtime_ns // 10**9, usegmt=True),
         "cache-control": "no-cache",  # keep it, and ask each time whether it is still the same
-    }
+    } | ({"link": link} if link else {})
     is_known = _is_known(request, headers["etag"], found.mtime_ns // 10**9)
     if not is_known and request.method == "GET":
         return _FileResponse(found, headers)

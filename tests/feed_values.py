@@ -128,8 +128,8 @@ def rendered_entry(entry: Entry) -> RenderedEntry:
     return render.render_entries([entry], SITE, tuple(Format))[0]
 
 
-def document(*entries: Entry, category: Category = DAILY, site: Site = SITE) -> FeedDocument:
-    return plan.document(category, rendered(*entries), site=site, settings=FeedSettings(), parents=(HOME, MONEY))
+def document(*entries: Entry, category: Category = DAILY, site: Site = SITE, hub: str | None = None) -> FeedDocument:
+    return plan.document(category, rendered(*entries), site=site, settings=FeedSettings(hub=hub), parents=(HOME, MONEY))
 
 
 def files(document: FeedDocument) -> dict[str, bytes]:

@@ -23,6 +23,7 @@ from feeder.model import (
     Dialect,
     FeedSettings,
     Format,
+    Redirect,
     Select,
     Site,
     Source,
@@ -60,6 +61,17 @@ def problems(text: str) -> tuple[str, ...]:
 
 
 # ---------------------------------------------------------------- what is read
+
+
+def test_redirects_hub_and_command_are_read() -> None:
+    found = loaded(
+        f'{SITE}{SOURCE}[redirects]\n"/%E6%97%A7/{{slug}}" = "/categories/{{slug}}/"\n'
+        '[websub]\nhub = "https://hub.example.org"\nbatch = 9\n'
+        '[storage]\nafter_publish = ["./x", "a b"]\nafter_publish_timeout = "90s"\n'
+    )
+    assert found.redirects == (Redirect(source="/旧/{slug}", target="/categories/{slug}/"),)
+    assert (found.feeds.hub, found.pinged_at_once) == ("https://hub.example.org", 9)
+    assert (found.after_publish, found.after_publish_timeout) == (("./x", "a b"), timedelta(seconds=90))
 
 
 def test_the_least_config_has_every_default(tmp_path: Path) -> None:
@@ -339,6 +351,57 @@ def test_a_config_without_sources_is_a_warning() -> None:
             'storage.state = "sqlite:///:memory:"',
             'storage: state: "sqlite:///:memory:" is not a database such as "sqlite:///var/feeder.db"',
             id="memory",
+        ),
+        pytest.param(
+            "redirects = 3",
+            'redirects: is not a table of lines such as "/old.xml" = "/new.xml"',
+            id="redirects",
+        ),
+        pytest.param(
+            'redirects = { "/a" = ["/b"] }',
+            'redirects: is not a table of lines such as "/old.xml" = "/new.xml"',
+            id="redirects-list",
+        ),
+        pytest.param(
+            'redirects = { "/a" = "https://elsewhere.example/" }',
+            'redirects: "/a": "https://elsewhere.example/" is not a path such as "/feeds/{slug}.xml"',
+            id="redirect-to-another-host",
+        ),
+        pytest.param(
+            'redirects = { "/a" = "/b", "/b" = "/c" }',
+            'redirects: "/a": "/b" is redirected itself, by "/b"; name its end',
+            id="redirect-in-two-steps",
+        ),
+        pytest.param(
+            'redirects = { "/a/{slug}" = "/b", "/{path}/b" = "/c" }',
+            'redirects: "/{path}/b": "/a/{slug}" matches some of it, too; beside a pattern only an exact path may be',
+            id="redirects-that-overlap",
+        ),
+        pytest.param(
+            'websub.hub = "hub.example.org"',
+            'websub: hub: "hub.example.org" is not an absolute URL such as "https://example.org/"',
+            id="hub",
+        ),
+        pytest.param(
+            'websub.hub = "https://me:secret@hub.example.org/"',
+            "websub: hub: holds a name or a password, which every feed would show",
+            id="hub-with-password",
+        ),
+        pytest.param(
+            'websub.hub = "https://hub.example.org/#a"',
+            'websub: hub: "https://hub.example.org/#a" holds a fragment, which no server sees',
+            id="hub-with-fragment",
+        ),
+        pytest.param("websub.batch = 0", "websub: batch: 0 is not 1 or more", id="batch"),
+        pytest.param(
+            'storage.after_publish = "rsync -a"',
+            'storage: after_publish: "rsync -a" is not a list',
+            id="command-as-text",
+        ),
+        pytest.param(
+            'storage.after_publish = ["a", ""]',
+            'storage: after_publish: "" is not a word that a program can be given',
+            id="command-with-nothing",
         ),
         pytest.param(
             'storage.output = "s3://bucket/feeds"',
@@ -1203,7 +1266,7 @@ def test_other_settings_do_not_move_the_render_fingerprint(key: str, top: str) -
 
 def test_fingerprints_are_the_same_in_every_run_and_version() -> None:
     config = config_of('dialect = "hexo"', 'categories.A.same_as = "B"\ndates.zones = { CST = "+08:00" }')
-    assert (reading(config)[:16], render_fingerprint(config)[:16]) == ("1dc02c95409d1851", "f5c84c6ee7da953c")
+    assert (reading(config)[:16], render_fingerprint(config)[:16]) == ("1dc02c95409d1851", "0b045ca84d0f86a8")
 
 
 # ---------------------------------------------------------------- laws

@@ -21,6 +21,7 @@ from feeder.config.scopes import strangers
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
+DEPLOYING = (ROOT / "docs" / "deploying.md").read_text("utf-8")
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 UNIT = (ROOT / "systemd" / "feeder.service").read_text("utf-8")
 
@@ -137,6 +138,15 @@ def test_the_documented_defaults_are_the_defaults(source: dict[str, Any], tmp_pa
     )
 
 
+def test_the_examples_of_old_addresses_and_of_a_command_are_good(tmp_path: Path) -> None:
+    path = first_configuration(tmp_path)
+    text = path.read_text("utf-8").replace("[storage]\n", f"[storage]\n{marked('after_publish: example')}")
+    path.write_text(text + marked("redirects: example"), "utf-8")
+    loaded = config.load(path)
+    assert len(loaded.redirects) == 4
+    assert loaded.after_publish[0] == "rsync"
+
+
 # ---------------------------------------------------------------- commands
 
 COMMAND = re.compile(r"(?:^|(?<=[\s/`]))feeder ((?:-[a-z-]+(?: [A-Z]+)? )*)([a-z]+)\b")
@@ -245,6 +255,14 @@ def test_links_lead_somewhere(name: str) -> None:
     anchors = {f"#{anchor(heading)}" for heading in HEADING.findall(text)}
     links = [link for link in LINK.findall(text) if not link.startswith("https://")]
     assert [link for link in links if link not in anchors and not (ROOT / link).exists()] == []
+
+
+def test_the_configurations_of_web_servers_are_those_that_are_tested() -> None:
+    shown = {found["mark"]: found["block"] for found in MARKED.finditer(DEPLOYING)}
+    files = [*(ROOT / "docs").glob("nginx*.conf"), *(ROOT / "docs").glob("Caddyfile*")]
+    assert shown == {f"file: docs/{path.name}": path.read_text("utf-8") for path in files}
+    anchors = {f"../README.md#{anchor(heading)}" for heading in HEADING.findall(README)}
+    assert set(LINK.findall(DEPLOYING)) <= anchors
 
 
 def test_the_changelog_has_a_place_for_what_comes_next() -> None:

@@ -110,6 +110,13 @@ def test_the_feed_links_itself_and_its_page_and_nothing_else() -> None:
     ]
 
 
+def test_the_feed_names_its_hub() -> None:
+    made = document(category=MONEY, hub="https://hub.example.org/?a=1&b=2")
+    links = attributes(parsed(made), "a:link")
+    assert {"href": "https://hub.example.org/?a=1&b=2", "rel": "hub"} in links
+    assert len(links) == 3
+
+
 def test_no_version_and_no_clock_is_written() -> None:
     body = files(document(entry()))["atom.xml"]
     assert b"python-feedgen" not in body

@@ -45,6 +45,11 @@ def item(made: Entry) -> Any:
     return found
 
 
+def test_the_feed_names_its_hub() -> None:
+    feed = parsed(document(category=MONEY, hub="https://hub.example.org/"))
+    assert feed["hubs"] == [{"type": "WebSub", "url": "https://hub.example.org/"}]
+
+
 def test_the_feed_says_what_it_is() -> None:
     feed = parsed(document(category=MONEY))
     home = "https://feeds.example.org/categories/%E9%87%91%E8%9E%8D/"

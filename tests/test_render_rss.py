@@ -84,6 +84,14 @@ def test_the_channel_links_itself() -> None:
     ]
 
 
+def test_the_channel_names_its_hub() -> None:
+    made = document(entry(), category=MONEY, hub="https://hub.example.org/?a=1&b=2")
+    assert attributes(channel(made), "atom:link")[1] == {"href": "https://hub.example.org/?a=1&b=2", "rel": "hub"}
+    feed = read_back(files(made)["rss.xml"]).feed
+    assert feed.link == HOME_URL
+    assert [link.href for link in feed.links if link.rel == "hub"] == ["https://hub.example.org/?a=1&b=2"]
+
+
 def test_readers_take_the_page_for_the_channels_link() -> None:
     assert read_back(files(document(entry(), category=MONEY))["rss.xml"]).feed.link == HOME_URL
 

@@ -42,14 +42,14 @@ class Answer:
 
 
 @contextmanager
-def served(root: Path) -> Iterator[str]:
+def served(root: Path, **manners: Any) -> Iterator[str]:
     """Serve *root* from a loop of its own and yield the address."""
     address: Future[str] = Future()
     loop = asyncio.new_event_loop()
     end = asyncio.Event()
 
     async def serve() -> None:
-        server = Server(root, host="127.0.0.1", port=0)
+        server = Server(root, host="127.0.0.1", port=0, **manners)
         address.set_result(await server.start())
         await end.wait()
         await server.stop()

@@ -31,7 +31,7 @@ from feeder.model import (
     Verdict,
 )
 from feeder.model import Change as Decided
-from feeder.store import Fault, FaultKind, Mark, Outcome, PublishedFeed, Seen, Standing, Store, StoredBody
+from feeder.store import Fault, FaultKind, Listener, Mark, Outcome, PublishedFeed, Seen, Standing, Store, StoredBody
 from feeder.store.packing import pack, unpack
 from feeder.store.rows import SIGHTING_COLUMNS, sighting_values
 from feeder.store.sqlite import HISTORY, SqliteStore
@@ -1069,3 +1069,46 @@ def _take_down(store: Store, entries: Sequence[tuple[str, tuple[bytes, ...]]]) -
     with store.transaction():
         ids = store.take_down(entries, SEEN)
         store.stand(_standing(memory, copies, SEEN) for memory, copies in store.copies(ids).values())
+
+
+# ---------------------------------------------------------------- directories that were left, and news
+
+
+def test_directories_that_were_left_are_remembered_in_that_order_until_they_are_used_again(store: Store) -> None:
+    with store.transaction():
+        store.depart({"categories/b": ("b",), "categories/金融": ("金融",)})
+        store.depart({"categories/a": ("a", "x"), "categories/b": ("b2",)})
+    assert list(store.departures().items()) == [
+        ("categories/金融", ("金融",)),
+        ("categories/a", ("a", "x")),
+        ("categories/b", ("b2",)),
+    ]
+    with store.transaction():
+        store.inherit({"categories/a": ("z",)})
+        store.return_to(["categories/b", "categories/none"])
+    assert store.departures() == {"categories/金融": ("金融",), "categories/a": ("z",)}
+
+
+def test_news_are_told_once_and_what_changes_while_they_are_told_is_news_again(store: Store) -> None:
+    with store.transaction():
+        store.tell((Listener.COMMAND, Listener.HUB), ["a", "b"])
+    news = store.news(Listener.COMMAND, 10)
+    assert list(news) == ["a", "b"]
+    assert list(store.news(Listener.COMMAND, 1)) == ["a"]
+    with store.transaction():
+        store.tell([Listener.COMMAND], ["b"])
+        store.told(news.values())
+    assert list(store.news(Listener.COMMAND, 10)) == ["b"]
+    with store.transaction():
+        store.silence(Listener.HUB)
+    assert store.news(Listener.HUB, 10) == {}
+    assert list(store.news(Listener.COMMAND, 10)) == ["b"]
+
+
+def test_the_number_of_news_is_not_used_twice(store: Store) -> None:
+    with store.transaction():
+        store.tell([Listener.HUB], ["a"])
+        (first,) = store.news(Listener.HUB, 1).values()
+        store.told([first])
+        store.tell([Listener.HUB], ["b"])
+    assert first not in store.news(Listener.HUB, 1).values()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,11 +27,14 @@ from feeder.config.schema import (
     SiteTable,
     SourceTable,
     StorageTable,
+    WebsubTable,
     read,
     unknown_key,
 )
 from feeder.errors import ConfigError
-from feeder.model import UTC_ZONE, CategorySettings, FeedSettings, Patterns, Select, Site, Source
+from feeder.model import UTC_ZONE, CategorySettings, FeedSettings, Patterns, Redirect, Select, Site, Source
+from feeder.redirects import base_of, read_rule
+from feeder.redirects import faults as faults_of_redirects
 from feeder.urls import is_own
 
 _ReadPath: TypeAlias = Callable[[Path, str], Path]
@@ -47,6 +51,10 @@ class Config:
     output: Path
     listen: tuple[str, int] | None
     sources: tuple[Source, ...]
+    redirects: tuple[Redirect, ...] = ()
+    after_publish: tuple[str, ...] = ()  # the command and its words
+    after_publish_timeout: timedelta = timedelta(minutes=10)
+    pinged_at_once: int = 1  # feeds that one ping to the hub names
     warnings: tuple[str, ...] = ()
 
 
@@ -64,21 +72,27 @@ def load(path: Path, *, to_write: bool = True) -> Config:
     faults = _Faults()
     faults.add_unknown_keys(main, TOP_KEYS)
     site = _site(main, faults)
-    feeds = _feeds(main, site, faults)
+    websub = _table(main, "websub", WebsubTable, faults)
+    feeds = _feeds(main, site, websub, faults)
+    redirects = tuple(_redirects(main, site, faults))
     listen = _table(main, "server", ServerTable, faults)
     placed = tuple(_sources(main, site, faults))
     storage = _storage(main, placed, faults, to_write=to_write)
     _compare(placed, faults)
-    if faults.lines or site is None or listen is None or storage is None:
+    if faults.lines or site is None or listen is None or storage is None or websub is None:
         raise ConfigError(*faults.lines)
     return Config(
         path=path,
         site=site,
         feeds=feeds,
-        state=storage[0],
-        output=storage[1],
+        state=storage.state,
+        output=storage.output,
         listen=values.address(listen.listen) if listen.listen else None,
         sources=tuple(each.source for each in placed),
+        redirects=redirects,
+        after_publish=tuple(storage.table.after_publish),
+        after_publish_timeout=storage.table.after_publish_timeout,
+        pinged_at_once=websub.batch,
         warnings=tuple(_warnings(main, placed)),
     )
 
@@ -168,10 +182,27 @@ def _category_label(key: str) -> str:
     return f"categories.{values.shown(key)}"
 
 
-def _feeds(main: File, site: Site | None, faults: _Faults) -> FeedSettings:
+def _redirects(main: File, site: Site | None, faults: _Faults) -> Iterator[Redirect]:
+    written = main.tables.get("redirects", {})
+    if not isinstance(written, dict) or not all(isinstance(target, str) for target in written.values()):
+        faults.add(main, "redirects", 'is not a table of lines such as "/old.xml" = "/new.xml"')
+        return
+    base = base_of(site.url) if site else "/"
+    rules: dict[Redirect, str] = {}
+    for source, target in written.items():
+        try:
+            rules[read_rule(source, target, base=base)] = source
+        except ValueError as error:
+            faults.add(main, "redirects", values.shown(source), values.printable(str(error)))
+    for rule, fault in faults_of_redirects(tuple(rules), base=base):
+        faults.add(main, "redirects", values.shown(rules[rule]), values.printable(fault))
+    yield from rules
+
+
+def _feeds(main: File, site: Site | None, websub: WebsubTable | None, faults: _Faults) -> FeedSettings:
     before = len(faults.lines)
     table = _table(main, "feeds", FeedsTable, faults)
-    feeds = FeedSettings(**table.given()) if table else FeedSettings()
+    feeds = FeedSettings(**table.given(), hub=websub.hub if websub else None) if table else FeedSettings()
     if len(faults.lines) > before:
         return feeds  # a default in place of a faulty number would bring up faults that are none
     limit = f"is more than max_entries, which is {feeds.max_entries}"
@@ -183,7 +214,16 @@ def _feeds(main: File, site: Site | None, faults: _Faults) -> FeedSettings:
     return feeds
 
 
-def _storage(main: File, placed: Iterable[_Placed], faults: _Faults, *, to_write: bool) -> tuple[Path, Path] | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Storage:
+    """Where things are, and the table that says so."""
+
+    table: StorageTable
+    state: Path
+    output: Path
+
+
+def _storage(main: File, placed: Iterable[_Placed], faults: _Faults, *, to_write: bool) -> _Storage | None:
     table = _table(main, "storage", StorageTable, faults)
     state = _path(main, "state", table.state if table else None, places.state_file, faults)
     output = _path(main, "output", table.output if table else None, places.output_directory, faults)
@@ -191,13 +231,13 @@ def _storage(main: File, placed: Iterable[_Placed], faults: _Faults, *, to_write
         path = each.source.path
         for fault in places.faults_of_source(path, output) if path and output else ():
             faults.add(each.file, each.label, fault)
-    if state is None or output is None:
+    if table is None or state is None or output is None:
         return None
     for fault in places.faults_of_storage(state, output):
         faults.add(main, "storage", fault)
     for fault in places.faults_of_writing(state, output) if to_write else ():
         faults.add(main, "storage", fault)
-    return state, output
+    return _Storage(table=table, state=state, output=output)
 
 
 def _path(main: File, key: str, text: str | None, read_path: _ReadPath, faults: _Faults) -> Path | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from feeder.categories import join_path, node, slug
+from feeder.categories import join_path, node, renamed, slug
 from feeder.config.values import shown
 from feeder.model import CategoryPath, CategorySettings, Node
 
@@ -36,17 +36,10 @@ def _leads_back(start: Node, aliases: Mapping[Node, Node]) -> bool:
     """Tell whether *start* is, by way of *aliases*, the same as itself or as a category below itself."""
     here = start
     for _ in aliases:  # each serves once on a way that ends
-        here = _renamed(here, aliases)
+        here = renamed(here, aliases)
         if here[: len(start)] == start:
             return True
     return False
-
-
-def _renamed(path: Node, aliases: Mapping[Node, Node]) -> Node:
-    """Return *path* with its longest aliased part replaced."""
-    known = (length for length in range(len(path), 0, -1) if path[:length] in aliases)
-    length = next(known, 0)
-    return aliases[path[:length]] + path[length:] if length else path
 
 
 def _clashes(categories: Mapping[str, CategorySettings], aliases: Mapping[Node, Node]) -> Iterator[tuple[str, str]]:
@@ -56,7 +49,7 @@ def _clashes(categories: Mapping[str, CategorySettings], aliases: Mapping[Node, 
     told: set[Node] = set()
     for key, level in _levels(categories):
         at = node(level)
-        if _renamed(at, aliases) != at:
+        if renamed(at, aliases) != at:
             continue  # it has no articles, and no feed
         owner = owners.setdefault(_directory(level, slugs), level)
         if node(owner) != at and at not in told:

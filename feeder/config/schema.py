@@ -136,6 +136,15 @@ class StorageTable(Table):
 
     state: Line = "sqlite:///var/feeder.db"
     output: Line = "public"
+    after_publish: list[Annotated[str, PlainValidator(values.argument)]] = []
+    after_publish_timeout: PositiveDuration = timedelta(minutes=10)
+
+
+class WebsubTable(Table):
+    """``[websub]``."""
+
+    hub: Annotated[str, PlainValidator(values.hub)] | None = None
+    batch: Count = 1
 
 
 class ServerTable(Table):
@@ -268,6 +277,7 @@ TABLES: Final[Mapping[str, type[Table]]] = MappingProxyType(
         "feeds": FeedsTable,
         "storage": StorageTable,
         "server": ServerTable,
+        "websub": WebsubTable,
         "dates": DatesTable,
         "dedup": DedupTable,
         "defaults": DefaultsTable,
@@ -275,7 +285,7 @@ TABLES: Final[Mapping[str, type[Table]]] = MappingProxyType(
 )
 """The tables that stand once in a file."""
 
-TOP_KEYS: Final = ("include", *TABLES, "categories", "source")
+TOP_KEYS: Final = ("include", *TABLES, "redirects", "categories", "source")
 INCLUDED_KEYS: Final = ("defaults", "source")
 
 AnyTable = TypeVar("AnyTable", bound=Table)
@@ -312,7 +322,7 @@ def keys() -> tuple[str, ...]:
     source = (f"source.{key}" for key in SourceTable.model_fields)
     select = (f"source.select.{key}" for key in SelectTable.model_fields)
     patterns = (f"source.{name}.{key}" for name in ("only", "without") for key in PatternsTable.model_fields)
-    return ("include", *once, *category, "defaults", *source, *select, *patterns)
+    return ("include", "redirects", *once, *category, "defaults", *source, *select, *patterns)
 
 
 REASONS: Final[Mapping[str, str]] = MappingProxyType(

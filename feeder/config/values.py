@@ -148,6 +148,25 @@ def timeout(value: object) -> timedelta:
     return length
 
 
+def argument(value: object) -> str:
+    """Return a word of a command, as a program is given it."""
+    text = _text(value)
+    if not text or "\0" in text:
+        raise ValueError(f"{shown(value)} is not a word that a program can be given")
+    return text
+
+
+def hub(value: object) -> str:
+    """Return the URL of a WebSub hub, which is published. A password would be, too."""
+    text = _text(value)
+    if _USERINFO.match(text):
+        raise ValueError("holds a name or a password, which every feed would show")
+    found = url(text)
+    if "#" in found:
+        raise ValueError(f"{shown(value)} holds a fragment, which no server sees")
+    return found
+
+
 def size(value: object) -> int:
     """Return a number of bytes: "15MiB"."""
     found = _SIZE.fullmatch(value) if isinstance(value, str) else None

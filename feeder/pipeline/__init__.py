@@ -28,3 +28,4 @@ class Parts:
     workers: Workers
     larder: Larder
     wait: Callable[[float], None]  # sleep so many seconds; a document still being written gets a moment
+    listeners: tuple[str, ...] = ()  # who is told which files changed

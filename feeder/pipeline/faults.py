@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from types import MappingProxyType
+from typing import Final
 
 import structlog
 
 from feeder import categories
 from feeder.model import Node
-from feeder.store import Fault, FaultKind, Store
+from feeder.store import Fault, FaultKind, Listener, Store
 
 log = structlog.get_logger(__name__)
+
+_TELLINGS: Final = MappingProxyType({Listener.COMMAND: FaultKind.COMMAND, Listener.HUB: FaultKind.HUB})
 
 
 def failed_feeds(store: Store) -> tuple[Node, ...]:
@@ -56,6 +60,16 @@ class Faults:
         """Note that an article can be written, or need not be."""
         if self._ends(FaultKind.ENTRY, id_):
             log.info("entry_mended", id=id_)
+
+    def telling_failed(self, listener: Listener, reason: str) -> None:
+        """Note that somebody cannot be told which files changed."""
+        if self._begins(_TELLINGS[listener], "", reason):
+            log.error("telling_failed", listener=listener.value, reason=reason)
+
+    def telling_mended(self, listener: Listener) -> None:
+        """Note that somebody was told, or need not be."""
+        if self._ends(_TELLINGS[listener], ""):
+            log.info("telling_mended", listener=listener.value)
 
     def entries(self) -> tuple[str, ...]:
         """Return the ids of the articles that are left out."""

@@ -26,7 +26,7 @@ from feeder.model import (
     Shown,
     Source,
 )
-from feeder.pipeline import Parts, orphans, work
+from feeder.pipeline import Parts, moves, orphans, work
 from feeder.pipeline.faults import Faults, failed_feeds
 from feeder.pipeline.larder import weight
 from feeder.pipeline.tree import Shelf, Tree
@@ -65,6 +65,7 @@ class Published:
     failed: dict[Node, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     outdated: set[str] = field(default_factory=set)  # sources to be polled again
+    left: Mapping[str, str | None] = field(default_factory=dict)  # directories, and where they lead (see `moves`)
 
 
 def publish(parts: Parts, *, now: datetime, settle: timedelta, progress: Progress | None = None) -> Published:
@@ -84,6 +85,7 @@ def publish(parts: Parts, *, now: datetime, settle: timedelta, progress: Progres
             progress(published.nodes, len(marks))
     _publish_indexes(kitchen, now)
     _finish(kitchen, now)
+    published.left = moves.settled(parts, shelf)
     return published
 
 
@@ -367,6 +369,8 @@ def _serve(plates: Sequence[_Plate], kitchen: _Kitchen, now: datetime) -> None:
     removed = parts.output.remove(kitchen.shelf.left_by({feed.node for feed in feeds}, keep=keep))
     with parts.store.transaction():
         parts.store.save_bodies(kitchen.take_bodies())
+        parts.store.depart(moves.left(kitchen.shelf, feeds))
+        parts.store.tell(parts.listeners, [*written, *removed])
         for feed, plate in zip(feeds, plates, strict=True):
             parts.store.save_feed(feed, mark=plate.order.mark, now=now)
             kitchen.faults.feed_mended(feed.node)
@@ -400,8 +404,11 @@ def _fail(node: Node, reason: str, kitchen: _Kitchen, now: datetime) -> None:
 
 def _drop(orders: Sequence[_Order], kitchen: _Kitchen, _now: datetime) -> None:
     parts = kitchen.parts
-    removed = parts.output.remove(kitchen.shelf.left_by({order.node for order in orders}))
+    nodes = {order.node for order in orders}
+    removed = parts.output.remove(kitchen.shelf.left_by(nodes))
     with parts.store.transaction():
+        parts.store.depart(moves.dropped(kitchen.shelf, sorted(nodes)))
+        parts.store.tell(parts.listeners, removed)
         for order in orders:
             parts.store.drop_feed(order.mark)
             kitchen.faults.feed_mended(order.node)
@@ -429,9 +436,13 @@ def _publish_indexes(kitchen: _Kitchen, now: datetime) -> None:
     parts, published = kitchen.parts, kitchen.published
     files = _indexes(parts, kitchen.shelf, kitchen.tree)
     try:
-        published.written += parts.output.publish(files)
-        published.removed += parts.output.remove(() if files else render.INDEXES)
+        written = parts.output.publish(files)
+        removed = parts.output.remove(() if files else render.INDEXES)
         kitchen.faults.indexes_mended()
+        with parts.store.transaction():
+            parts.store.tell(parts.listeners, [*written, *removed])
+        published.written += written
+        published.removed += removed
     except FeederError as error:
         published.failed[("feeds.json",)] = str(error)
         kitchen.faults.indexes_failed(str(error))

@@ -42,6 +42,10 @@ class Shelf:
         old = {path for node in nodes for path in self._paths(node)}.difference(keep)
         return sorted(path for path in old if self._owners[path].issubset(nodes))
 
+    def place(self, node: Node) -> str | None:
+        """Return the directory of the feed of *node* below the output root; None if there is none."""
+        return next((path.rpartition("/")[0] for path in self._paths(node)), None)
+
     def directory(self, node: Node) -> tuple[str, ...] | None:
         """Return where the feed of *node* is, as slugs; None if there is none."""
         return next(map(_slugs_in, self._paths(node)), None)

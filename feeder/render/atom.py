@@ -54,6 +54,7 @@ def render(document: FeedDocument) -> bytes:
     feed.link(
         [
             {"href": dict(document.feeds)[Format.ATOM], "rel": "self", "type": MEDIA_TYPES[Format.ATOM]},
+            *([{"href": document.hub, "rel": "hub"}] if document.hub else []),
             # The only alternate: some readers take the first for the home page, others the last.
             {"href": document.home, "rel": "alternate", "type": "text/html"},
         ]

@@ -48,6 +48,7 @@ def render(document: FeedDocument) -> bytes:
         "description": document.subtitle,
         "language": document.language,
         "authors": _authors(document.author),
+        "hubs": [{"type": "WebSub", "url": document.hub}] if document.hub else None,
     }
     return _listing(head, "items", (entry.json for entry in document.entries))
 

@@ -24,6 +24,7 @@ _PREFIXES = {
     "dc": "http://purl.org/dc/elements/1.1/",
     "media": MEDIA_NS,
 }
+_ATOM_LINK = f"{{{_PREFIXES['atom']}}}link"
 _RANKS = {"audio": 0, "video": 0, "image": 1}
 _BEFORE_CATEGORIES = b"</guid>\n"  # where feedgen puts them
 # The text of these is plain. Text holds no raw "<" in XML, so that the pattern meets real elements only.
@@ -76,7 +77,7 @@ def render(document: FeedDocument) -> bytes:
             {"href": document.home, "rel": "alternate"},
         ]
     )
-    head, end, tail = _empty(feed, document.updated).rpartition(b"  </channel>")
+    head, end, tail = _empty(feed, document).rpartition(b"  </channel>")
     return b"".join((head, *(entry.rss for entry in document.entries), end, tail))
 
 
@@ -115,9 +116,12 @@ def _profiled(text: bytes) -> bytes:
     return text.replace(b"&amp;", b"&#x26;").replace(b"&lt;", b"&#x3C;").replace(b"&gt;", b"&#x3E;")
 
 
-def _empty(feed: FeedGenerator, updated: datetime) -> bytes:
+def _empty(feed: FeedGenerator, document: FeedDocument) -> bytes:
     # There is no public way to have no date written by feedgen, which `_add_date` tells why to avoid.
     feed._FeedGenerator__rss_lastBuildDate = None  # noqa: SLF001
     root, _ = feed._create_rss()  # noqa: SLF001
-    _add_date(root[0], "lastBuildDate", updated)
+    _add_date(root[0], "lastBuildDate", document.updated)
+    if document.hub:
+        # Beside the link to itself, the only one that feedgen writes.
+        root[0].find(_ATOM_LINK).addnext(etree.Element(_ATOM_LINK, rel="hub", href=document.hub))
     return _profiled(etree.tostring(root, encoding="UTF-8", pretty_print=True, xml_declaration=True))

@@ -114,12 +114,21 @@ class PublishedFeed:
     count: int = 0  # of its entries
 
 
+class Listener(StrEnum):
+    """Who is told which files changed."""
+
+    COMMAND = "command"
+    HUB = "hub"
+
+
 class FaultKind(StrEnum):
     """What cannot be published."""
 
     FEED = "feed"
     INDEXES = "indexes"
     ENTRY = "entry"
+    COMMAND = "command"  # that is run after publishing
+    HUB = "hub"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,6 +321,30 @@ class Store(Protocol):
 
     def feeds(self) -> tuple[PublishedFeed, ...]:
         """Return every published feed, without the ids of its entries."""
+
+    def depart(self, left: Mapping[str, Node]) -> None:
+        """Note directories as left by the feeds of categories."""
+
+    def departures(self) -> Mapping[str, Node]:
+        """Return the directories that feeds have left, those left first before others, with their categories."""
+
+    def inherit(self, heirs: Mapping[str, Node]) -> None:
+        """Note for directories that were left that they stand for other categories by now."""
+
+    def return_to(self, directories: Iterable[str]) -> None:
+        """Forget that directories were left."""
+
+    def tell(self, listeners: Iterable[str], paths: Collection[str]) -> None:
+        """Note for each of *listeners* that the files at *paths* changed."""
+
+    def news(self, listener: str, limit: int) -> Mapping[str, int]:
+        """Return the files that *listener* has not been told of, the first of them, each with the number of its news."""
+
+    def told(self, numbers: Iterable[int]) -> None:
+        """Forget news that have been told."""
+
+    def silence(self, listener: str) -> None:
+        """Forget all news for *listener*."""
 
     def faults(self) -> tuple[Fault, ...]:
         """Return what could not be published."""

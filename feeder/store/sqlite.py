@@ -517,6 +517,38 @@ class SqliteStore:
         """Return every published feed, without the ids of its entries."""
         return tuple(_published_feed(row) for row in self._all("feeds"))
 
+    def depart(self, left: Mapping[str, Node]) -> None:
+        """Note directories as left by the feeds of categories."""
+        self._write("put_departure", [(directory, rows.texts(node)) for directory, node in left.items()])
+
+    def departures(self) -> Mapping[str, Node]:
+        """Return the directories that feeds have left, those left first before others, with their categories."""
+        return {directory: rows.labels(identity) for directory, identity in self._all("departures")}
+
+    def inherit(self, heirs: Mapping[str, Node]) -> None:
+        """Note for directories that were left that they stand for other categories by now."""
+        self._write("set_departure", [(rows.texts(node), directory) for directory, node in heirs.items()])
+
+    def return_to(self, directories: Iterable[str]) -> None:
+        """Forget that directories were left."""
+        self._write("delete_departure", [(directory,) for directory in directories])
+
+    def tell(self, listeners: Iterable[str], paths: Collection[str]) -> None:
+        """Note for each of *listeners* that the files at *paths* changed."""
+        self._write("put_news", [(listener, path) for listener in listeners for path in paths])
+
+    def news(self, listener: str, limit: int) -> Mapping[str, int]:
+        """Return the files that *listener* has not been told of, the first of them, each with the number of its news."""
+        return {path: number for number, path in self._all("news", listener, limit)}
+
+    def told(self, numbers: Iterable[int]) -> None:
+        """Forget news that have been told."""
+        self._write("delete_news", [(number,) for number in numbers])
+
+    def silence(self, listener: str) -> None:
+        """Forget all news for *listener*."""
+        self._run("silence", listener)
+
     def faults(self) -> tuple[Fault, ...]:
         """Return what could not be published."""
         return tuple(

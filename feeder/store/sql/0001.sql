@@ -181,6 +181,22 @@ CREATE TABLE faults (
     PRIMARY KEY (kind, subject)
 ) WITHOUT ROWID;
 
+-- The directories that feeds were published in and left, in that order, and whose feeds they were.
+CREATE TABLE departures (
+    seq       INTEGER PRIMARY KEY,
+    directory TEXT NOT NULL UNIQUE,
+    identity  TEXT NOT NULL                   -- as in nodes, which forget what is gone
+);
+
+-- What changed in the output, and who has not been told yet. Numbers are not used twice: what changes while somebody is
+-- being told has another one.
+CREATE TABLE news (
+    seq      INTEGER PRIMARY KEY AUTOINCREMENT,
+    listener TEXT NOT NULL,
+    path     TEXT NOT NULL,
+    UNIQUE (listener, path)
+);
+
 CREATE TABLE history (
     id      TEXT NOT NULL,
     at      INTEGER NOT NULL,

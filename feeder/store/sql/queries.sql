@@ -301,6 +301,30 @@ INSERT OR IGNORE INTO feed_entries (node, id) VALUES (?, ?);
 -- name: delete_feed_entry
 DELETE FROM feed_entries WHERE node = ? AND id = ?;
 
+-- name: put_departure
+INSERT OR REPLACE INTO departures (directory, identity) VALUES (?, ?);
+
+-- name: departures
+SELECT directory, identity FROM departures ORDER BY seq;
+
+-- name: set_departure
+UPDATE departures SET identity = ? WHERE directory = ?;
+
+-- name: delete_departure
+DELETE FROM departures WHERE directory = ?;
+
+-- name: put_news
+INSERT OR REPLACE INTO news (listener, path) VALUES (?, ?);
+
+-- name: news
+SELECT seq, path FROM news WHERE listener = ? ORDER BY seq LIMIT ?;
+
+-- name: delete_news
+DELETE FROM news WHERE seq = ?;
+
+-- name: silence
+DELETE FROM news WHERE listener = ?;
+
 -- name: faults
 SELECT kind, subject, since, reason FROM faults ORDER BY kind, subject;
 
