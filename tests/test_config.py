@@ -1100,7 +1100,7 @@ def defaults_shown(start: str, end: str) -> str:
 def test_the_defaults_that_the_config_shows_are_the_defaults() -> None:
     feeds, source = defaults_shown("[feeds]", "[storage]"), defaults_shown("[[source]]", "#[[source]]")
     assert loaded(f"{SITE}[feeds]\n{feeds}\n{SOURCE}{source}") == loaded(SITE + SOURCE)
-    assert (feeds.count("\n"), source.count("\n")) == (5, 14)
+    assert (feeds.count("\n"), source.count("\n")) == (7, 14)
 
 
 def test_the_defaults_that_the_config_shows_for_a_url_are_the_defaults() -> None:

@@ -32,13 +32,18 @@ class Cook(Protocol):
 
 
 def check(parts: Parts) -> bool:
-    """Make the pages stale whose files were altered, lost, or rendered with other settings; tell if there are any."""
+    """Make the pages stale whose files were altered, lost, rendered with other settings, or are not wanted any more.
+
+    Tells if there are any.
+    """
     pages = parts.store.pages()
     stamps = parts.output.stamps(path for page in pages for path, _, _ in page.files)
     bad = [
         page.number
         for page in pages
-        if page.fingerprint != parts.fingerprint or any(stamps.get(path) != stamp for path, _, stamp in page.files)
+        if not _most(parts)
+        or page.fingerprint != parts.fingerprint
+        or any(stamps.get(path) != stamp for path, _, stamp in page.files)
     ]
     with parts.store.transaction():
         parts.store.change_pages(bad)
@@ -47,8 +52,7 @@ def check(parts: Parts) -> bool:
 
 def file_away(ids: Sequence[str], parts: Parts) -> None:
     """Put on pages what the site's feed, which will hold the articles *ids*, newest first, leaves out from now on."""
-    store = parts.store
-    most = parts.feeds.archive if plan.archive_formats(parts.feeds) else 0
+    store, most = parts.store, _most(parts)
     with store.transaction():
         if not most:
             store.clear_archive((number for number, _ in store.page_sizes()), waiting=True)
@@ -79,6 +83,11 @@ def write(parts: Parts, cook: Cook) -> tuple[list[str], list[str]]:
             removed += gone
         cook.trim()
     return written, removed
+
+
+def _most(parts: Parts) -> int:
+    """Return how many articles the archive is to hold."""
+    return parts.feeds.archive if plan.archive_formats(parts.feeds) else 0
 
 
 def _stale(parts: Parts) -> Iterable[ArchivePage]:

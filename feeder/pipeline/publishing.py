@@ -101,7 +101,7 @@ def check(parts: Parts) -> int:
     feeds = parts.store.feeds()
     stamps = parts.output.stamps(path for feed in feeds for path, _, _ in feed.files)
     bad = [feed.node for feed in feeds if not _is_current(feed, stamps, parts)]
-    if not _are_indexes_current(parts) or archiving.check(parts):
+    if archiving.check(parts) or not _are_indexes_current(parts):
         bad.append(())
     bad += failed_feeds(parts.store)  # other settings may have mended them
     with parts.store.transaction():
