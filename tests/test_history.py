@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -106,7 +107,13 @@ def withdraw(tree: Path, under_test: SiteUnderTest, now: datetime, *numbers: int
 
 def titles(entries: dict[str, bytes]) -> set[int]:
     found = (etree.fromstring(body) for body in entries.values())
-    return {int((each.findtext("title") or each.findtext("{*}title", "")).split()[1]) for each in found}
+    return {int((each.findtext("title", "") or each.findtext("{*}title", "")).split()[1]) for each in found}
+
+
+def with_line(under_test: SiteUnderTest, line: str) -> None:
+    """Add a setting to the source."""
+    config = under_test.config_path
+    config.write_text(config.read_text("utf-8") + f"{line}\n", "utf-8")
 
 
 # ---------------------------------------------------------------- the archive
@@ -353,14 +360,47 @@ def test_a_format_that_is_not_wanted_any_more_leaves_the_archive(tree: Path) -> 
 
 def test_an_article_whose_body_cannot_be_had_any_more_keeps_the_one_it_had(tree: Path) -> None:
     under_test = newsroom(tree, feeds=FEEDS)
-    config = under_test.config_path
-    config.write_text(config.read_text("utf-8") + "keep_deleted = true\n", "utf-8")
+    with_line(under_test, "keep_deleted = true")
     now = lived(tree, under_test, 12)
     before = archive_files(under_test)
     now = withdraw(tree, under_test, now, 0)
     shutil.rmtree(under_test.public)
     under_test.run(now)
     assert archive_files(under_test)["archive/1/atom.xml"][0] == before["archive/1/atom.xml"][0]
+
+
+def test_an_article_that_is_edited_while_its_page_is_written_is_shown_anew_a_minute_later(tree: Path) -> None:
+    under_test = newsroom(tree)
+    now = lived(tree, under_test, 12)
+    with_line(under_test, 'remove = [".ad"]')  # bodies are cleaned anew
+    with under_test.opened() as app:
+        app.prepare(now)
+        app.poll(TREE, now)
+        put(tree, 0, text="Corrected.")
+        published = app.publish(now, settle=timedelta())
+        assert published.outdated == {TREE}
+        assert archive_files(under_test)["archive/1/atom.xml"][0].count(b"Text.") > 4
+        app.poll(TREE, now + MINUTE)
+        app.publish(now + MINUTE, settle=timedelta())
+    assert b"Corrected." in archive_files(under_test)["archive/1/atom.xml"][0]
+    before = under_test.stamps()
+    under_test.run(now + 2 * MINUTE)
+    assert under_test.stamps() == before
+
+
+def test_a_page_of_which_nothing_can_be_read_stays_as_it_is(tree: Path) -> None:
+    under_test = newsroom(tree)
+    now = lived(tree, under_test, 12)
+    before = archive_files(under_test)
+    with closing(sqlite3.connect(under_test.config_path.parent / "state.db")) as connection, connection:
+        connection.execute("DELETE FROM bodies")
+    for number in range(4):
+        (tree / f"{number}.md").rename(tree / f"{number}.gone")
+    with_line(under_test, 'rights = "CC BY 4.0"')
+    done = under_test.run(now).published
+    assert len(done.left_out) == 4
+    after = archive_files(under_test)
+    assert {path for path in before if before[path] == after[path]} == {"archive/1/atom.xml", "archive/1/rss.xml"}
 
 
 def test_what_a_lost_state_left_of_its_archive_goes_once_all_has_been_read(tree: Path) -> None:
@@ -417,8 +457,7 @@ def test_what_comes_back_is_not_told_to_be_gone(tree: Path) -> None:
 
 def test_an_article_that_is_to_wait_is_gone_until_its_hour(tree: Path) -> None:
     under_test = newsroom(tree)
-    config = under_test.config_path
-    config.write_text(config.read_text("utf-8") + 'future = "hold"\n', "utf-8")
+    with_line(under_test, 'future = "hold"')
     for number in range(2):
         put(tree, number)
     text = (tree / "1.md").read_text("utf-8")
