@@ -968,7 +968,9 @@ def test_an_at_sign_in_a_path_is_no_password() -> None:
     assert loaded(SITE + FEED.replace("feed.xml", "@me:x/feed")).sources[0].url == "https://example.net/@me:x/feed"
 
 
-@pytest.mark.parametrize("path", ["", "atom.xml", "feeds.json", "index.html", "categories/a/rss.xml", "feed.json#top"])
+@pytest.mark.parametrize(
+    "path", ["", "atom.xml", "feeds.json", "index.html", "categories/a/rss.xml", "archive/1/atom.xml", "feed.json#top"]
+)
 def test_fault_96_what_this_site_publishes_is_no_source(path: str) -> None:
     url = f"https://example.org/{path}"
     assert problems_of(FEED.replace("https://example.net/feed.xml", url)) == [

@@ -403,6 +403,24 @@ def test_a_page_of_which_nothing_can_be_read_stays_as_it_is(tree: Path) -> None:
     assert {path for path in before if before[path] == after[path]} == {"archive/1/atom.xml", "archive/1/rss.xml"}
 
 
+def test_a_takedown_does_not_wait_for_a_feed_that_cannot_be_written(tree: Path) -> None:
+    under_test = newsroom(tree)
+    now = lived(tree, under_test, 12)
+    client = Client(under_test)
+    client.walk()
+    [id_] = [id_ for id_, body in client.entries.items() if b"Story 1<" in body]
+    with closing(sqlite3.connect(under_test.config_path.parent / "state.db")) as connection, connection:
+        connection.execute("DELETE FROM bodies")
+    for number in range(9, 12):
+        (tree / f"{number}.md").rename(tree / f"{number}.gone")
+    with_line(under_test, 'rights = "CC BY 4.0"')
+    with under_test.opened() as app:
+        app.prepare(now)
+        app.remove(id_, "", now)
+        assert () in app.publish(now, settle=timedelta()).failed
+    assert not [path for path in under_test.public.rglob("*.*") if b"Story 1<" in path.read_bytes()]
+
+
 def test_what_a_lost_state_left_of_its_archive_goes_once_all_has_been_read(tree: Path) -> None:
     under_test = newsroom(tree)
     now = lived(tree, under_test, 12)

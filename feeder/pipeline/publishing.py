@@ -335,6 +335,8 @@ def _together_or_alone(
 
 def _plate(order: _Order, kitchen: _Kitchen, now: datetime) -> _Plate | None:
     try:
+        if not order.node:
+            _archive(kitchen)  # first: a takedown does not wait until the feed can be written
         entries = _entries(order, kitchen)
         if not order.node:
             archiving.file_away([entry.id for entry in entries], kitchen.parts)
@@ -389,13 +391,18 @@ def _serve(plates: Sequence[_Plate], kitchen: _Kitchen, now: datetime) -> None:
         for feed, plate in zip(feeds, plates, strict=True):
             parts.store.save_feed(feed, mark=plate.order.mark, now=now)
             kitchen.faults.feed_mended(feed.node)
-            if not kitchen.late.isdisjoint(plate.order.ids if feed.node else kitchen.late):  # the archive holds any
+            if _is_late(plate, kitchen):
                 parts.store.mark([feed.node], not_before=now + RETRY)
         kitchen.faults.save()
     for feed in feeds:
         kitchen.shelf.put(feed)
     published.written += written
     published.removed += removed
+
+
+def _is_late(plate: _Plate, kitchen: _Kitchen) -> bool:
+    """Tell if the feed, or its archive, shows an article otherwise than its document does by now."""
+    return bool(kitchen.late) if not plate.node else not kitchen.late.isdisjoint(plate.order.ids)
 
 
 def _published_feed(plate: _Plate, stamps: Mapping[str, str], parts: Parts) -> PublishedFeed:
