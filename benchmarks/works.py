@@ -29,6 +29,7 @@ MB: Final = 1e6
 STARTED: Final = '"event": "started"'
 GONE_AT_ONCE: Final = 'withdraw_after = "1s"'
 AT_ONCE: Final = 'settle = "0s"'  # else the second article in ten seconds waits
+NO_HISTORY: Final = 'archive = 0\ndeletions = "0s"'  # a first build has none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +174,7 @@ def idle(bench: Bench) -> Iterator[Row]:
 
 def churn(bench: Bench) -> Iterator[Row]:
     """A daemon whose articles come, go, move and are touched, every second."""
-    site = Feeder(folder=bench.folder / "feeder", articles=bench.own_tree(), source=GONE_AT_ONCE)
+    site = Feeder(folder=bench.folder / "feeder", articles=bench.own_tree(), feeds=NO_HISTORY, source=GONE_AT_ONCE)
     _anew(bench, site, timed)
     changes = Churn(site.articles, bench.stories)
     with running(site.daemon, started=STARTED) as session:

@@ -178,6 +178,8 @@ class FeedSettings:
     content: ContentPolicy = ContentPolicy.FULL
     settle: timedelta = timedelta(seconds=10)
     hub: str | None = None  # [websub]
+    archive: int = 20_000  # articles that the archive of the site's feed holds; 0: there is none
+    deletions: timedelta = timedelta(days=30)  # how long a feed tells that an entry has gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -600,6 +602,14 @@ class RenderedEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deletion:
+    """An entry that a feed held and that readers see no more."""
+
+    id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedDocument:
     """A feed to be rendered: what it says of itself, and its entries, newest first."""
 
@@ -617,6 +627,9 @@ class FeedDocument:
     parents: tuple[tuple[str, str], ...] = ()  # (label, URL), from the site down
     children: tuple[tuple[str, str], ...] = ()  # (label, URL)
     entries: tuple[RenderedEntry, ...] = ()
+    deletions: tuple[Deletion, ...] = ()  # newest first
+    is_archive: bool = False  # a page of the feed's archive (RFC 5005, 4)
+    history: tuple[tuple[str, tuple[tuple[Format, str], ...]], ...] = ()  # relation -> absolute URL of each format
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

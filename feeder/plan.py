@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from html import escape, unescape
+from itertools import accumulate
+from math import ceil
 from types import MappingProxyType
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 from urllib.parse import quote
 
 from feeder.categories import node as node_of
@@ -24,12 +26,14 @@ from feeder.model import (
     CategoryPath,
     CategorySettings,
     ContentPolicy,
+    Deletion,
     Enclosure,
     Entry,
     FeedDocument,
     FeedFile,
     FeedRecord,
     FeedSettings,
+    Format,
     ImagePolicy,
     Node,
     Origin,
@@ -39,8 +43,10 @@ from feeder.model import (
     Site,
     Source,
 )
-from feeder.urls import FILE_NAMES, encoded, feed_urls, file_path, page_url
+from feeder.urls import FILE_NAMES, archive_urls, encoded, feed_urls, file_path, page_url
 
+ARCHIVE_PAGE: Final = 100
+"""The most articles on one page of the archive."""
 _TITLE_MARK = " – "
 _MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
     {
@@ -192,10 +198,13 @@ def document(
     settings: FeedSettings,
     parents: Sequence[Category] = (),
     children: Sequence[Category] = (),
+    deletions: Iterable[Deletion] = (),
+    archive: int | None = None,
 ) -> FeedDocument:
     """Return the feed of *category*, which holds *entries*, newest first.
 
-    *parents* are the categories above it, from the site down; *children* those right below it, in any order.
+    *parents* are the categories above it, from the site down; *children* those right below it, in any order; *archive*
+    is the newest page of its archive.
 
     Raises:
         ValueError: Two of *entries* have the same id, which no feed may have.
@@ -216,6 +225,53 @@ def document(
         parents=tuple(_listed(parent, site) for parent in parents),
         children=tuple(_listed(child, site) for child in sorted(children, key=lambda child: child.node)),
         entries=tuple(entries),
+        deletions=tuple(deletions),
+        history=tuple(_places(site, settings, {"prev-archive": archive})),
+    )
+
+
+def archive_formats(settings: FeedSettings) -> tuple[Format, ...]:
+    """Return the formats of the archive: JSON Feed knows of none."""
+    return tuple(made for made in settings.formats if made is not Format.JSON)
+
+
+def archive_cut(waiting: Sequence[str], held: Collection[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the pages of the archive that come to be when the site's feed holds the articles *held*.
+
+    *waiting* are those that have been in it and are on no page yet, oldest first. As long as the feed holds all of
+    them, nobody misses them; once it does not, all go, so that a page never grows after it was first seen (RFC 5005, 4).
+    """
+    if not set(waiting).difference(held):
+        return ()
+    size = ceil(len(waiting) / ceil(len(waiting) / ARCHIVE_PAGE))
+    return tuple(tuple(waiting[start : start + size]) for start in range(0, len(waiting), size))
+
+
+def archive_excess(pages: Sequence[tuple[int, int]], most: int) -> tuple[int, ...]:
+    """Return the oldest of *pages*, each with the number of its articles, that *most* articles can do without."""
+    over = sum(count for _, count in pages) - most
+    ends = accumulate(count for _, count in pages)
+    return tuple(number for (number, _), end in zip(pages, ends, strict=True) if end <= over)
+
+
+def archive_page(
+    number: int,
+    category: Category,
+    entries: Sequence[RenderedEntry],
+    *,
+    site: Site,
+    settings: FeedSettings,
+    before: int | None,
+    after: int | None,
+) -> FeedDocument:
+    """Return a page of the archive of the feed of *category*; *before* and *after* are the pages beside it."""
+    formats = archive_formats(settings)
+    beside = {"prev-archive": before, "next-archive": after}
+    return replace(
+        document(category, entries, site=site, settings=settings),
+        feeds=archive_urls(number, site, formats),
+        is_archive=True,
+        history=(("current", feed_urls(category, site, formats)), *_places(site, settings, beside)),
     )
 
 
@@ -235,6 +291,14 @@ def record(document: FeedDocument, files: Iterable[FeedFile]) -> FeedRecord:
             for made, _ in document.feeds
         ),
     )
+
+
+def _places(
+    site: Site, settings: FeedSettings, pages: Mapping[str, int | None]
+) -> Iterator[tuple[str, tuple[tuple[Format, str], ...]]]:
+    for relation, number in pages.items():
+        if number is not None:
+            yield relation, archive_urls(number, site, archive_formats(settings))
 
 
 @lru_cache(maxsize=16)  # the same few settings are asked for at every category

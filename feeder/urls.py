@@ -22,6 +22,7 @@ MEDIA_TYPES: Mapping[Format, str] = MappingProxyType(
     }
 )
 TOP = "categories"
+ARCHIVE = "archive"
 OWN_FILES = frozenset({"", PAGE, "feeds.json", "feeds.opml", *FILE_NAMES.values()})  # at the root of the output
 # What RFC 3986 lets stand in a URL; the brackets are left out, since only an IPv6 host may hold them.
 _ALLOWED = "%/:?#@!$&'()*+,;=~-._"
@@ -56,10 +57,20 @@ def feed_urls(category: Category, site: Site, formats: Iterable[Format]) -> tupl
     return tuple((made, home + FILE_NAMES[made]) for made in formats)
 
 
+def archive_path(number: int, name: str) -> str:
+    """Return the path of the file *name* of a page of the archive below the output root."""
+    return f"{ARCHIVE}/{number}/{name}"
+
+
+def archive_urls(number: int, site: Site, formats: Iterable[Format]) -> tuple[tuple[Format, str], ...]:
+    """Return the URL of a page of the archive in each of *formats*."""
+    return tuple((made, site.url + archive_path(number, FILE_NAMES[made])) for made in formats)
+
+
 def is_own(url: str, site: Site) -> bool:
-    """Tell whether *url* is one of the files that *site* publishes, or below its categories."""
+    """Tell whether *url* is one of the files that *site* publishes, below its categories or in its archive."""
     below = url.partition("#")[0].removeprefix(site.url)
-    return below != url and (below in OWN_FILES or below.startswith(f"{TOP}/"))
+    return below != url and (below in OWN_FILES or below.startswith((f"{TOP}/", f"{ARCHIVE}/")))
 
 
 def encoded(url: str) -> str:

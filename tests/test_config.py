@@ -1031,7 +1031,9 @@ def test_an_at_sign_in_a_path_is_no_password() -> None:
     assert loaded(SITE + FEED.replace("feed.xml", "@me:x/feed")).sources[0].url == "https://example.net/@me:x/feed"
 
 
-@pytest.mark.parametrize("path", ["", "atom.xml", "feeds.json", "index.html", "categories/a/rss.xml", "feed.json#top"])
+@pytest.mark.parametrize(
+    "path", ["", "atom.xml", "feeds.json", "index.html", "categories/a/rss.xml", "archive/1/atom.xml", "feed.json#top"]
+)
 def test_fault_96_what_this_site_publishes_is_no_source(path: str) -> None:
     url = f"https://example.org/{path}"
     assert problems_of(FEED.replace("https://example.net/feed.xml", url)) == [
@@ -1163,7 +1165,7 @@ def defaults_shown(start: str, end: str) -> str:
 def test_the_defaults_that_the_config_shows_are_the_defaults() -> None:
     feeds, source = defaults_shown("[feeds]", "[storage]"), defaults_shown("[[source]]", "#[[source]]")
     assert loaded(f"{SITE}[feeds]\n{feeds}\n{SOURCE}{source}") == loaded(SITE + SOURCE)
-    assert (feeds.count("\n"), source.count("\n")) == (5, 14)
+    assert (feeds.count("\n"), source.count("\n")) == (7, 14)
 
 
 def test_the_defaults_that_the_config_shows_for_a_url_are_the_defaults() -> None:

@@ -22,7 +22,21 @@ from random import Random
 
 import pytest
 from lxml import etree
-from worlds import BODIES, CATEGORIES, SPELLINGS, TITLES, Piece, SiteUnderTest, Step, Trees, edit, scratch, site
+from past import Witness
+from worlds import (
+    BODIES,
+    CATEGORIES,
+    NO_HISTORY,
+    SPELLINGS,
+    TITLES,
+    Piece,
+    SiteUnderTest,
+    Step,
+    Trees,
+    edit,
+    scratch,
+    site,
+)
 
 SEEDS = range(4)
 KILLS = int(os.environ.get("FEEDER_KILLS", "200"))
@@ -170,11 +184,12 @@ class World:
         for _ in range(40):
             self.edit()
 
-    def any_site(self, name: str) -> SiteUnderTest:
+    def any_site(self, name: str, *, history: str = NO_HISTORY) -> SiteUnderTest:
         """Return a new site over the articles."""
         places = {tree: self.trees.root / tree for tree in NAMES}
         at_once = dict.fromkeys(NAMES, 'interval = "1s"\nwatch = true')
-        return site(self.folder / name, places, feeds='settle = "0s"\nentries = 5\nwindow = "0s"', sources=at_once)
+        feeds = 'settle = "0s"\nentries = 5\nwindow = "0s"'
+        return site(self.folder / name, places, feeds=feeds, history=history, sources=at_once)
 
     def edit(self) -> None:
         edit(any_step(self.random), self.trees)
@@ -279,6 +294,23 @@ def test_fault_82_a_daemon_that_is_killed_at_any_moment_loses_nothing(seed: int,
             assert_whole(scene)
             if number % 10 == 0:
                 assert_converged(scene)
+    assert_nothing_failed(log)
+
+
+def test_a_daemon_that_is_killed_at_any_moment_loses_nothing_of_the_past(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with world(len(SEEDS)) as scene:
+        scene.site = scene.any_site("remembered", history="")
+        witness = Witness(scene.site)
+        with nursery(scene.site, log) as place:
+            for _ in range(KILLS // len(SEEDS)):
+                daemon = place.bear()
+                scene.edit_for(scene.random.uniform(0, LONGEST))
+                os.kill(daemon, signal.SIGKILL)
+                assert place.bury() == -signal.SIGKILL
+                assert_whole(scene)
+                scene.site.run(datetime.now(UTC))
+                witness.look(saw_all=False)
     assert_nothing_failed(log)
 
 

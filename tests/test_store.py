@@ -77,14 +77,14 @@ def poll(store: Store, *found: tuple[str, Article], name: str = "newsroom", now:
         readings = [reading(where, what) for where, what in found]
         pairs = zip(readings, decision.changes, strict=True)
         store.record(name, [Outcome(reading=read, change=change) for read, change in pairs], now)
-        store.stand(_standing(m, decision.copies[m.id], now) for m in decision.memories)
+        store.stand((_standing(m, decision.copies[m.id], now) for m in decision.memories), now)
     return decision
 
 
 def forget(store: Store, *locators: str, now: datetime = SEEN) -> None:
     with store.transaction():
         ids = store.forget("newsroom", locators, now)
-        store.stand(_standing(memory, copies, now) for memory, copies in store.copies(ids).values())
+        store.stand((_standing(memory, copies, now) for memory, copies in store.copies(ids).values()), now)
 
 
 def publish(store: Store, now: datetime = SEEN) -> set[Node]:
@@ -462,7 +462,7 @@ def test_a_sighting_comes_back_as_it_went(polled: Store, sighting: Sighting, key
         polled.forget("newsroom", polled.locators("newsroom"), SEEN)
         outcome = Outcome(reading=reading(sighting.locator, sighting.article), change=change)
         polled.record("newsroom", [outcome], SEEN)
-        polled.stand([_standing(memory, [sighting], SEEN)])
+        polled.stand([_standing(memory, [sighting], SEEN)], SEEN)
     known = polled.known("newsroom", locators=[sighting.locator], keys=[key], body_hashes=[])
     assert known.sightings == {sighting.locator: sighting}
     assert known.copies[sighting.id] == (sighting,)
@@ -1068,7 +1068,7 @@ def test_an_edit_does_not_bring_a_removed_article_back(polled: Store) -> None:
 def _take_down(store: Store, entries: Sequence[tuple[str, tuple[bytes, ...]]]) -> None:
     with store.transaction():
         ids = store.take_down(entries, SEEN)
-        store.stand(_standing(memory, copies, SEEN) for memory, copies in store.copies(ids).values())
+        store.stand((_standing(memory, copies, SEEN) for memory, copies in store.copies(ids).values()), SEEN)
 
 
 # ---------------------------------------------------------------- directories that were left, and news

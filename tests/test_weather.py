@@ -27,6 +27,7 @@ import pytest
 from remote import DAY, HOUR, NOON, Newsroom, document, item, rss, tar_gz
 from servers import Asked, Server, answer, talking
 from test_schedule import run, until
+from worlds import NO_HISTORY
 
 VERSIONS = 4
 LAST = VERSIONS - 1
@@ -297,7 +298,7 @@ def stage(room: Newsroom, server: Server, played: Sequence[Act]) -> None:
         url = server.at(number, START.get(act.name, act.path))
         often = 'interval = "1m"\nmin_interval = "1s"\ntimeout = "4s"'
         tables.append(f'{act.name}\nurl = "{url}"\n{often}\n{act.settings}')
-    room.settle(*tables)
+    room.settle(*tables, feeds=NO_HISTORY)
 
 
 def is_over(played: Sequence[Act]) -> bool:

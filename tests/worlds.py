@@ -33,6 +33,7 @@ id = "feeds.example.org,2026"
 timezone = "{timezone}"
 
 [feeds]
+{history}
 {feeds}
 
 [storage]
@@ -45,6 +46,8 @@ listen = ""
 [defaults]
 withdraw_after = "0s"
 """
+
+NO_HISTORY = 'archive = 0\ndeletions = "0s"'  # what feeds tell of the past is no function of the articles
 
 
 @contextmanager
@@ -285,12 +288,13 @@ def site(
     trees: Mapping[str, Path],
     *,
     feeds: str = 'entries = 3\nwindow = "0s"',
+    history: str = NO_HISTORY,
     timezone: str = "Asia/Shanghai",
     sources: Mapping[str, str] | None = None,
 ) -> SiteUnderTest:
     """Write a config over *trees*; *sources* holds further lines of one of them."""
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [SITE.format(timezone=timezone, feeds=feeds)]
+    parts = [SITE.format(timezone=timezone, history=history, feeds=feeds)]
     for name, path in trees.items():
         parts.append(f"[[source]]\nname = {json.dumps(name)}\npath = {json.dumps(str(path))}\n")
         parts.append((sources or {}).get(name, ""))

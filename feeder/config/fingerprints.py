@@ -86,7 +86,7 @@ NEITHER_OF_SOURCE: Final = (
 READ_OF_SITE: Final = ("timezone", "zones", "never_merge")  # and of the categories what is the same as what
 RENDER_OF_SITE: Final = ("title", "url", "id", "author", "language", "timezone", "categories")
 RENDER_OF_FEEDS: Final = ("formats", "entries", "window", "max_entries", "content", "hub")
-NEITHER_OF_FEEDS: Final = ("settle",)
+NEITHER_OF_FEEDS: Final = ("settle", "archive", "deletions")  # what feeds tell of the past is in the state
 
 
 def fingerprint(source: Source, site: Site) -> str:

@@ -129,6 +129,8 @@ class FeedsTable(Table):
     max_entries: Count | None = None
     content: Annotated[ContentPolicy, _one_of(ContentPolicy)] | None = None
     settle: Duration | None = None
+    archive: Annotated[int, Field(ge=0, le=MOST)] | None = None
+    deletions: Duration | None = None
 
 
 class StorageTable(Table):

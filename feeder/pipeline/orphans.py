@@ -1,4 +1,7 @@
-"""Feeds that lie in the output and that no category has: those of a state that was lost, or is newer than this one."""
+"""Feeds that lie in the output and that no category has, and pages of an archive that is not this one.
+
+They are of a state that was lost, or is newer than this one.
+"""
 
 from __future__ import annotations
 
@@ -51,13 +54,16 @@ def _read_since(parts: Parts) -> datetime | None:
 
 
 def _strange(parts: Parts, shelf: Shelf) -> Iterator[list[str]]:
-    """Yield the files in each directory that neither a feed of the state nor a category with articles has."""
+    """Yield the files in each directory that no feed and no archive of the state has, and no category with articles."""
     found: dict[str, list[str]] = {}
-    for path in parts.output.find(urls.TOP, _NAMES):
-        found.setdefault(_above(path), []).append(path)
+    for place in (urls.TOP, urls.ARCHIVE):
+        for path in parts.output.find(place, _NAMES):
+            found.setdefault(_above(path), []).append(path)
     for feed in shelf:
         for path, _, _ in feed.files:
             found.pop(_above(path), None)
+    for page in parts.store.pages():  # one that is being written has no files yet
+        found.pop(_above(urls.archive_path(page.number, urls.PAGE)), None)
     if found:
         for category in Tree.of(parts, shelf).places.values():
             found.pop(urls.directory(category), None)

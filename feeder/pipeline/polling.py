@@ -93,8 +93,11 @@ def restand(ids: Collection[str], parts: Parts, *, now: datetime) -> int:
     """Work out anew what readers see of articles; return how many have no document any more."""
     copies = parts.store.copies(ids)
     parts.store.stand(
-        Standing(memory=memory, shown=dedup.show(group, memory, rules=parts.rules, now=now))
-        for memory, group in copies.values()
+        (
+            Standing(memory=memory, shown=dedup.show(group, memory, rules=parts.rules, now=now))
+            for memory, group in copies.values()
+        ),
+        now,
     )
     return sum(1 for _, group in copies.values() if not group)
 
@@ -215,7 +218,7 @@ def take(
         Standing(memory=m, shown=dedup.show(decision.copies[m.id], m, rules=parts.rules, now=now))
         for m in decision.memories
     ]
-    parts.store.stand(standings)
+    parts.store.stand(standings, now)
     taken_back = {c.was_id for c in changes.values() if c.sighting is None and c.was_id}
     polled.verdicts[Verdict.WITHDRAWN] += restand(taken_back, parts, now=now)
     _keep(readings, standings, source, parts)

@@ -26,7 +26,7 @@ from feeder.model import (
     Shown,
     Source,
 )
-from feeder.pipeline import Parts, moves, orphans, work
+from feeder.pipeline import Parts, archiving, moves, orphans, work
 from feeder.pipeline.faults import Faults, failed_feeds
 from feeder.pipeline.larder import weight
 from feeder.pipeline.tree import Shelf, Tree
@@ -37,6 +37,7 @@ AHEAD = 2  # batches being rendered while one is written: enough to keep all cor
 JOB = 64  # entries in one job of a worker: each step is done for all of them, so more are faster, but harder to share
 MANY = 400  # entries to render that are worth starting processes for
 CACHED_BYTES = 24 << 20  # of rendered entries: enough for a category's children until its own turn comes
+DELETIONS = 100  # that one feed tells of: a source that goes takes all it had along
 RETRY = timedelta(minutes=1)  # for a feed that could not be written
 
 
@@ -73,6 +74,7 @@ def publish(parts: Parts, *, now: datetime, settle: timedelta, progress: Progres
     published = Published()
     with parts.store.transaction():
         published.released = parts.store.release(now)
+        parts.store.end_deletions(now - parts.feeds.deletions)
     marks = parts.store.stale(now, settle=settle)
     if not marks:
         return published
@@ -101,7 +103,7 @@ def check(parts: Parts) -> int:
     feeds = parts.store.feeds()
     stamps = parts.output.stamps(path for feed in feeds for path, _, _ in feed.files)
     bad = [feed.node for feed in feeds if not _is_current(feed, stamps, parts)]
-    if not _are_indexes_current(parts):
+    if archiving.check(parts) or not _are_indexes_current(parts):
         bad.append(())
     bad += failed_feeds(parts.store)  # other settings may have mended them
     with parts.store.transaction():
@@ -168,23 +170,16 @@ class _Kitchen:
     def order(self, marks: Sequence[Mark]) -> list[_Order]:
         """Choose the articles of some nodes and begin to render those that are not at hand."""
         orders = [_Order(mark=mark, ids=selected(mark.node, self.parts)) for mark in marks]
-        wanted = dict.fromkeys(id_ for order in orders if order.node not in self.tree.refused for id_ in order.ids)
-        missing = [id_ for id_ in wanted if id_ not in self._served and id_ not in self._running]
-        for id_ in wanted:
-            if id_ in self._served:
-                self._served.move_to_end(id_)
-        if len(missing) > MANY:
-            self.parts.workers.start()
-        for part in _batches(missing, JOB):
-            self._begin(part)
+        self._begin_all(id_ for order in orders if order.node not in self.tree.refused for id_ in order.ids)
         return orders
 
     def entries(self, ids: Sequence[str]) -> list[RenderedEntry]:
         """Return the entries of *ids* in order, without those that cannot be shown."""
+        self._begin_all(ids)
         found = []
         for id_ in ids:
             if id_ not in self._served:
-                self._collect(self._running[id_] if id_ in self._running else self._begin([id_]))
+                self._collect(self._running[id_])
             entry = self._served[id_]
             if entry:
                 found.append(entry)
@@ -200,6 +195,17 @@ class _Kitchen:
         while self._bytes > CACHED_BYTES:
             _, entry = self._served.popitem(last=False)
             self._bytes -= _weight(entry)
+
+    def _begin_all(self, ids: Iterable[str]) -> None:
+        wanted = dict.fromkeys(ids)
+        missing = [id_ for id_ in wanted if id_ not in self._served and id_ not in self._running]
+        for id_ in wanted:
+            if id_ in self._served:
+                self._served.move_to_end(id_)
+        if len(missing) > MANY:
+            self.parts.workers.start()
+        for part in _batches(missing, JOB):
+            self._begin(part)
 
     def _begin(self, ids: Collection[str]) -> Future[list[work.Served]]:
         store = self.parts.store
@@ -331,11 +337,24 @@ def _together_or_alone(
 
 def _plate(order: _Order, kitchen: _Kitchen, now: datetime) -> _Plate | None:
     try:
-        document = _document(order.node, _entries(order, kitchen), kitchen)
+        if not order.node:
+            _archive(kitchen)  # first: a takedown does not wait until the feed can be written
+        entries = _entries(order, kitchen)
+        if not order.node:
+            archiving.file_away([entry.id for entry in entries], kitchen.parts)
+            _archive(kitchen)
+        document = _document(order.node, entries, kitchen)
         return _Plate(order=order, document=document, files=render.render(document))
     except (FeederError, ValueError) as error:
         _fail(order.node, str(error), kitchen, now)
         return None
+
+
+def _archive(kitchen: _Kitchen) -> None:
+    """Write what changed of the archive, before the site's feed leads there."""
+    written, removed = archiving.write(kitchen.parts, kitchen)
+    kitchen.published.written += written
+    kitchen.published.removed += removed
 
 
 def _entries(order: _Order, kitchen: _Kitchen) -> list[RenderedEntry]:
@@ -356,6 +375,8 @@ def _document(node: Node, entries: Sequence[RenderedEntry], kitchen: _Kitchen) -
         settings=parts.feeds,
         parents=[tree.places[above] for above in categories.lineage(node)[:-1]],
         children=[tree.places[below] for below in tree.children.get(node, ())],
+        deletions=parts.store.deletions(node, DELETIONS),
+        archive=None if node else parts.store.last_page(),
     )
 
 
@@ -374,13 +395,18 @@ def _serve(plates: Sequence[_Plate], kitchen: _Kitchen, now: datetime) -> None:
         for feed, plate in zip(feeds, plates, strict=True):
             parts.store.save_feed(feed, mark=plate.order.mark, now=now)
             kitchen.faults.feed_mended(feed.node)
-            if not kitchen.late.isdisjoint(plate.order.ids):
+            if _is_late(plate, kitchen):
                 parts.store.mark([feed.node], not_before=now + RETRY)
         kitchen.faults.save()
     for feed in feeds:
         kitchen.shelf.put(feed)
     published.written += written
     published.removed += removed
+
+
+def _is_late(plate: _Plate, kitchen: _Kitchen) -> bool:
+    """Tell if the feed, or its archive, shows an article otherwise than its document does by now."""
+    return bool(kitchen.late) if not plate.node else not kitchen.late.isdisjoint(plate.order.ids)
 
 
 def _published_feed(plate: _Plate, stamps: Mapping[str, str], parts: Parts) -> PublishedFeed:
@@ -405,6 +431,8 @@ def _fail(node: Node, reason: str, kitchen: _Kitchen, now: datetime) -> None:
 def _drop(orders: Sequence[_Order], kitchen: _Kitchen, _now: datetime) -> None:
     parts = kitchen.parts
     nodes = {order.node for order in orders}
+    if () in nodes:
+        _archive(kitchen)
     removed = parts.output.remove(kitchen.shelf.left_by(nodes))
     with parts.store.transaction():
         parts.store.depart(moves.dropped(kitchen.shelf, sorted(nodes)))

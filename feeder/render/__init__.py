@@ -10,7 +10,7 @@ from feeder.errors import InvalidItem
 from feeder.model import Entry, FeedDocument, FeedFile, FeedRecord, Format, RenderedEntry, Site
 from feeder.render import atom, json, opml, page, rss
 from feeder.render.elements import escaped
-from feeder.urls import FILE_NAMES, PAGE, file_path
+from feeder.urls import FILE_NAMES, PAGE, archive_path, file_path
 
 VERSION = 1
 """Raised when equal values come to other bytes than before, so that every feed is written anew."""
@@ -60,6 +60,14 @@ def render(document: FeedDocument) -> tuple[FeedFile, ...]:
         FeedFile(path=file_path(category, FILE_NAMES[made]), body=FORMATS[made](document)) for made, _ in document.feeds
     )
     return (*feeds, FeedFile(path=file_path(category, PAGE), body=page.render(document)))
+
+
+def render_archive(document: FeedDocument, number: int) -> tuple[FeedFile, ...]:
+    """Return *document*, which is a page of the archive, in each of its formats."""
+    return tuple(
+        FeedFile(path=archive_path(number, FILE_NAMES[made]), body=FORMATS[made](document))
+        for made, _ in document.feeds
+    )
 
 
 def render_indexes(records: Iterable[FeedRecord], site: Site) -> tuple[FeedFile, ...]:

@@ -10,6 +10,7 @@ from feedgen.feed import FeedGenerator
 from lxml import etree
 
 from feeder.model import PATH_MARK, CategoryPath, Entry, FeedDocument, Format, Origin, Site
+from feeder.render import history
 from feeder.render.elements import MANY_CATEGORIES, begin, enclosures, serialize, with_category
 from feeder.urls import MEDIA_TYPES, parent_url
 
@@ -59,6 +60,7 @@ def render(document: FeedDocument) -> bytes:
             {"href": document.home, "rel": "alternate", "type": "text/html"},
         ]
     )
+    history.tell(feed, document, Format.ATOM)
     head, end, tail = feed.atom_str(pretty=True).rpartition(b"</feed>")
     return b"".join((head, *(entry.atom for entry in document.entries), end, tail))
 

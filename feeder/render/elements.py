@@ -1,4 +1,4 @@
-"""What formats have in common. Only this module, `atom` and `rss` know feedgen, which builds nearly every element."""
+"""What formats have in common. Only this module, `atom`, `rss` and `history` know feedgen, which builds nearly every element."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from feedgen.feed import FeedGenerator
 from lxml import etree
 
 from feeder.model import Enclosure, Entry, FeedDocument, Format, Site
+from feeder.render import history
 from feeder.render.elements import MANY_CATEGORIES, UNKNOWN_TYPE, begin, enclosures, serialize, with_category
 from feeder.urls import MEDIA_TYPES, parent_url
 
@@ -77,6 +78,7 @@ def render(document: FeedDocument) -> bytes:
             {"href": document.home, "rel": "alternate"},
         ]
     )
+    history.tell(feed, document, Format.RSS)
     head, end, tail = _empty(feed, document).rpartition(b"  </channel>")
     return b"".join((head, *(entry.rss for entry in document.entries), end, tail))
 

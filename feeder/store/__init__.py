@@ -16,6 +16,7 @@ from feeder.dedup import Known, Missing, Reunion
 from feeder.model import (
     CategoryPath,
     Change,
+    Deletion,
     Due,
     Memory,
     Node,
@@ -119,6 +120,27 @@ class Listener(StrEnum):
 
     COMMAND = "command"
     HUB = "hub"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivePage:
+    """A page of the archive, as it was last written and as it is to be."""
+
+    number: int
+    changes: int  # so many times since it came to be
+    ids: tuple[str, ...]  # of the articles on it, the last that came first
+    paths: tuple[str, ...] = ()  # of its files
+    before: int | None = None  # the page that is read after this one
+    after: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenPage:
+    """A page of the archive as it was last written; `files` are as those of a feed."""
+
+    number: int
+    fingerprint: str
+    files: tuple[tuple[str, str, str], ...]
 
 
 class FaultKind(StrEnum):
@@ -257,8 +279,11 @@ class Store(Protocol):
     def record(self, name: str, outcomes: Iterable[Outcome], now: datetime) -> None:
         """Write what was read and decided."""
 
-    def stand(self, standings: Iterable[Standing]) -> None:
-        """Write what readers see of articles, and mark the nodes in which that changed."""
+    def stand(self, standings: Iterable[Standing], now: datetime) -> None:
+        """Write what readers see of articles, and mark the nodes in which that changed.
+
+        What readers see no more leaves the archive, and is among the deletions of the feeds that held it.
+        """
 
     def copies(self, ids: Collection[str]) -> Mapping[str, tuple[Memory, tuple[Sighting, ...]]]:
         """Return each article's memory and current sightings."""
@@ -345,6 +370,52 @@ class Store(Protocol):
 
     def silence(self, listener: str) -> None:
         """Forget all news for *listener*."""
+
+    def deletions(self, node: Node, limit: int) -> tuple[Deletion, ...]:
+        """Return the newest entries that the feed of a node held and that readers see no more."""
+
+    def end_deletions(self, before: datetime) -> None:
+        """Forget the deletions up to some time, and mark the nodes that told of them."""
+
+    # the archive of the site's feed
+
+    def enter_archive(self, ids: Sequence[str]) -> None:
+        """Note articles as being in the site's feed, those that have not been before in this order."""
+
+    def waiting(self) -> tuple[str, ...]:
+        """Return the articles that have been in the site's feed and are on no page yet, in the order they came."""
+
+    def add_page(self, ids: Iterable[str]) -> None:
+        """Put articles on a new page, the last."""
+
+    def clear_archive(self, numbers: Iterable[int], *, waiting: bool = False) -> None:
+        """Take all articles off some pages; with *waiting*, forget those that are on no page, too."""
+
+    def page_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Return the pages in their order, each with the number of its articles."""
+
+    def stale_pages(self) -> tuple[int, ...]:
+        """Return the pages that changed since they were written, the last first."""
+
+    def page(self, number: int) -> ArchivePage:
+        """Return a page, which there is."""
+
+    def last_page(self) -> int | None:
+        """Return the last page."""
+
+    def pages(self) -> tuple[WrittenPage, ...]:
+        """Return what was written of each page, in their order."""
+
+    def change_pages(self, numbers: Iterable[int]) -> None:
+        """Make pages stale."""
+
+    def save_page(self, page: ArchivePage, fingerprint: str, files: Iterable[tuple[str, str, str]]) -> None:
+        """Note a page as written."""
+
+    def drop_page(self, page: ArchivePage) -> None:
+        """Note a page as gone; those beside it are stale."""
+
+    # faults
 
     def faults(self) -> tuple[Fault, ...]:
         """Return what could not be published."""

@@ -23,6 +23,7 @@ from feeder.model import (
     CategoryPath,
     Change,
     Dating,
+    Deletion,
     Due,
     Memory,
     Node,
@@ -36,6 +37,7 @@ from feeder.model import (
     Verdict,
 )
 from feeder.store import (
+    ArchivePage,
     Event,
     Fault,
     FaultKind,
@@ -48,6 +50,7 @@ from feeder.store import (
     SourceState,
     Standing,
     StoredBody,
+    WrittenPage,
     rows,
 )
 from feeder.store.file import (
@@ -344,24 +347,40 @@ class SqliteStore:
         self._write("put_event", events)
         self._write("trim_history", [(id_, HISTORY) for id_ in {event[0] for event in events}])
 
-    def stand(self, standings: Iterable[Standing]) -> None:
-        """Write what readers see of articles, and mark the nodes in which that changed."""
+    def stand(self, standings: Iterable[Standing], now: datetime) -> None:
+        """Write what readers see of articles, and mark the nodes in which that changed.
+
+        What readers see no more leaves the archive, and is among the deletions of the feeds that held it.
+        """
         new = {self._short(s.memory.id): s for s in standings}
         old = {row[0]: row for row in self._each("standing", new)}
         written, gone, come = [], [], []
         for id_, standing in new.items():
-            before, now = old.get(id_), self._standing_row(id_, standing)
-            if before and before[1:] == now[5:] and not standing.memory.removed:
+            before, after = old.get(id_), self._standing_row(id_, standing)
+            if before and before[1:] == after[5:] and not standing.memory.removed:
                 continue
-            written.append(now)
+            written.append(after)
             if before:
                 gone += self._memberships(id_, before[4], before[6], before[7])
-            come += self._memberships(id_, now[8], now[10], now[11])
+            come += self._memberships(id_, after[8], after[10], after[11])
         self._write("put_article", written)
         self._write("delete_membership", gone)
         self._write("put_membership", come)
         self._touched.update(node for node, _, _ in gone)
         self._touched.update(node for node, _, _ in come)
+        seen, left = {id_ for _, _, id_ in come}, {id_ for _, _, id_ in gone}
+        self._each("change_pages_of", left)
+        self._delete(left - seen, now)
+        self._undelete(seen.intersection(old))
+
+    def _delete(self, ids: Collection[str], now: datetime) -> None:
+        self._each("delete_from_feeds", ids, rows.seconds(now))
+        self._each("delete_from_archive", ids, self._node(()), rows.seconds(now))
+        self._each("leave_archive", ids)
+        self._each("prune_bodies", ids)
+
+    def _undelete(self, ids: Iterable[str]) -> None:
+        self._touched.update(node for (node,) in self._each("undelete", ids))
 
     def _standing_row(self, id_: str, standing: Standing) -> tuple[object, ...]:
         memory, shown = standing.memory, standing.shown
@@ -442,6 +461,7 @@ class SqliteStore:
         self._write("unhold", [(id_,) for id_, _, _ in due])
         self._write("put_membership", come)
         self._touched.update(node for node, _, _ in come)
+        self._undelete(id_ for id_, _, _ in due)
         return len(due)
 
     def next_release(self) -> datetime | None:
@@ -500,8 +520,7 @@ class SqliteStore:
     def save_feed(self, feed: PublishedFeed, *, mark: Mark, now: datetime) -> None:
         """Note a feed as written, and remove its mark."""
         node = self._node(feed.node)
-        files = json.dumps({path: [digest, stamp] for path, digest, stamp in feed.files}, ensure_ascii=False)
-        values = (node, feed.fingerprint, rows.seconds(feed.updated), rows.seconds(now), files)
+        values = (node, feed.fingerprint, rows.seconds(feed.updated), rows.seconds(now), _files_text(feed.files))
         self._run("put_feed", *values)
         self._set_feed_ids(node, {self._short(id_) for id_ in feed.ids})
         self._run("delete_mark", node, mark.seq)
@@ -510,6 +529,7 @@ class SqliteStore:
         """Note a feed as gone, and remove its mark."""
         node = self._node(mark.node)
         self._run("delete_feed", node)
+        self._run("drop_deletions", node)
         self._set_feed_ids(node, set())
         self._run("delete_mark", node, mark.seq)
 
@@ -548,6 +568,87 @@ class SqliteStore:
     def silence(self, listener: str) -> None:
         """Forget all news for *listener*."""
         self._run("silence", listener)
+
+    def deletions(self, node: Node, limit: int) -> tuple[Deletion, ...]:
+        """Return the newest entries that the feed of a node held and that readers see no more."""
+        found = self._all("deletions", self._node(node), limit)
+        return tuple(Deletion(id=self._long(id_), at=rows.moment(at)) for id_, at in found)
+
+    def end_deletions(self, before: datetime) -> None:
+        """Forget the deletions up to some time, and mark the nodes that told of them."""
+        self._touched.update(node for (node,) in self._all("end_deletions", rows.seconds(before)))
+
+    # ------------------------------------------------------------ the archive of the site's feed
+
+    def enter_archive(self, ids: Sequence[str]) -> None:
+        """Note articles as being in the site's feed, those that have not been before in this order."""
+        self._write("enter_archive", [(self._short(id_),) for id_ in ids])
+
+    def waiting(self) -> tuple[str, ...]:
+        """Return the articles that have been in the site's feed and are on no page yet, in the order they came."""
+        return tuple(self._long(id_) for (id_,) in self._all("waiting"))
+
+    def add_page(self, ids: Iterable[str]) -> None:
+        """Put articles on a new page, the last."""
+        before = self.last_page()
+        number = self._insert("put_page")
+        self._write("put_on_page", [(number, self._short(id_)) for id_ in ids])
+        self.change_pages([] if before is None else [before])
+
+    def clear_archive(self, numbers: Iterable[int], *, waiting: bool = False) -> None:
+        """Take all articles off some pages; with *waiting*, forget those that are on no page, too."""
+        pages = tuple(numbers)
+        gone = [id_ for number in pages for (id_,) in self._all("clear_page", number)]
+        gone += [id_ for (id_,) in (self._all("clear_waiting") if waiting else ())]
+        self.change_pages(pages)
+        self._each("prune_bodies", gone)
+
+    def page_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Return the pages in their order, each with the number of its articles."""
+        return tuple(self._all("page_sizes"))
+
+    def stale_pages(self) -> tuple[int, ...]:
+        """Return the pages that changed since they were written, the last first."""
+        return tuple(number for (number,) in self._all("stale_pages"))
+
+    def page(self, number: int) -> ArchivePage:
+        """Return a page, which there is."""
+        ((changes, files, before, after),) = self._all("page", {"page": number})
+        return ArchivePage(
+            number=number,
+            changes=changes,
+            ids=tuple(self._long(id_) for (id_,) in self._all("page_ids", number)),
+            paths=tuple(path for path, _, _ in _files(files)),
+            before=before,
+            after=after,
+        )
+
+    def last_page(self) -> int | None:
+        """Return the last page."""
+        (number,) = self._one("last_page")
+        return None if number is None else int(number)
+
+    def pages(self) -> tuple[WrittenPage, ...]:
+        """Return what was written of each page, in their order."""
+        return tuple(
+            WrittenPage(number=number, fingerprint=fingerprint, files=_files(files))
+            for number, fingerprint, files in self._all("pages")
+        )
+
+    def change_pages(self, numbers: Iterable[int]) -> None:
+        """Make pages stale."""
+        self._each("change_pages", numbers)
+
+    def save_page(self, page: ArchivePage, fingerprint: str, files: Iterable[tuple[str, str, str]]) -> None:
+        """Note a page as written."""
+        self._run("save_page", page.changes, fingerprint, _files_text(files), page.number)
+
+    def drop_page(self, page: ArchivePage) -> None:
+        """Note a page as gone; those beside it are stale."""
+        self._run("delete_page", page.number)
+        self.change_pages(number for number in (page.before, page.after) if number is not None)
+
+    # ------------------------------------------------------------ faults
 
     def faults(self) -> tuple[Fault, ...]:
         """Return what could not be published."""
@@ -732,6 +833,7 @@ class SqliteStore:
         if not spellings or min(spellings) == old:
             return
         self._run("set_label", min(spellings), node)
+        self._run("change_pages_at", node)
         for (paths,) in self._all("nodes_beside", node):
             self._touched.update(n for path in rows.numbers_back(paths) for n in self._nodes_of(path))
 
@@ -996,6 +1098,14 @@ def _published_feed(row: Sequence[Any]) -> PublishedFeed:
         node=rows.labels(identity),
         fingerprint=fingerprint,
         updated=rows.moment(updated),
-        files=tuple((path, digest, stamp) for path, (digest, stamp) in sorted(json.loads(files).items())),
+        files=_files(files),
         count=count,
     )
+
+
+def _files_text(files: Iterable[tuple[str, str, str]]) -> str:
+    return json.dumps({path: [digest, stamp] for path, digest, stamp in files}, ensure_ascii=False)
+
+
+def _files(text: str) -> tuple[tuple[str, str, str], ...]:
+    return tuple((path, digest, stamp) for path, (digest, stamp) in sorted(json.loads(text).items()))

@@ -20,9 +20,27 @@ from worlds import START, site
 def public(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("newsroom")
     write(folder / "tree", stories(300), ran_at=START - timedelta(hours=1))
-    newsroom = site(folder / "site", {"tree": folder / "tree"}, feeds='entries = 50\nwindow = "2d"')
+    newsroom = site(folder / "site", {"tree": folder / "tree"}, feeds='entries = 50\nwindow = "0s"', history="")
     newsroom.run(START)
+    for path in sorted((folder / "tree").rglob("*.md"))[::7]:
+        path.unlink()
+    for minutes in (1, 2):
+        newsroom.run(START + timedelta(minutes=minutes))
+    for number in range(60):
+        text = f"---\ntitle: News {number}\ndate: {START:%F %T} +0000\ncategories: [News]\n---\n新闻。\n"
+        (folder / "tree" / f"news-{number}.md").write_text(text, "utf-8")
+    newsroom.run(START + timedelta(hours=1))
     return newsroom.public
+
+
+@pytest.mark.parametrize("name", ["atom.xml", "rss.xml"])
+def test_newsboat_reads_a_page_of_the_archive(tmp_path: Path, public: Path, name: str) -> None:
+    assert b"deleted-entry" in (public / "atom.xml").read_bytes()
+    page = public / "archive" / "1" / name
+    found = {row[:3] for row in rows(page, tmp_path / "reader")}
+    entries = feedparser.parse(page.read_bytes()).entries
+    assert found == {(each.id, each.title, timegm(each.published_parsed)) for each in entries}
+    assert found
 
 
 def rows(feed: Path, home: Path) -> list[tuple[str, str, int, str]]:

@@ -172,6 +172,37 @@ CREATE TABLE bodies (
     kept INTEGER NOT NULL DEFAULT 0           -- even when the article is in no feed
 );
 
+-- The articles that have been in the site's feed, in the order in which they first were.
+CREATE TABLE archived (
+    seq  INTEGER PRIMARY KEY,
+    id   TEXT NOT NULL UNIQUE,
+    page INTEGER                              -- NULL: the site's feed held it when it was last written
+);
+
+CREATE INDEX archived_on ON archived (page);
+
+-- A number is never given twice.
+CREATE TABLE archive_pages (
+    page        INTEGER PRIMARY KEY AUTOINCREMENT,
+    changes     INTEGER NOT NULL DEFAULT 1,
+    written     INTEGER NOT NULL DEFAULT 0,   -- the number of changes that its files show
+    fingerprint TEXT NOT NULL DEFAULT '',
+    files       TEXT NOT NULL DEFAULT '{}'    -- as those of a feed
+);
+
+CREATE INDEX archive_pages_stale ON archive_pages (page) WHERE changes <> written;
+
+-- Entries that a feed held and that readers see no more.
+CREATE TABLE deletions (
+    node INTEGER NOT NULL,
+    id   TEXT NOT NULL,
+    at   INTEGER NOT NULL,
+    PRIMARY KEY (node, id)
+) WITHOUT ROWID;
+
+CREATE INDEX deletions_of ON deletions (id);
+CREATE INDEX deletions_at ON deletions (at);
+
 -- What could not be published when it was last tried.
 CREATE TABLE faults (
     kind    TEXT NOT NULL,                    -- feed, indexes or entry

@@ -278,7 +278,84 @@ INSERT INTO bodies (id, key, body, kept) VALUES (?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET key = excluded.key, body = excluded.body, kept = max(kept, excluded.kept);
 
 -- name: prune_bodies
-DELETE FROM bodies WHERE id IN (?*) AND NOT kept AND NOT EXISTS (SELECT 1 FROM feed_entries WHERE feed_entries.id = bodies.id);
+DELETE FROM bodies WHERE id IN (?*) AND NOT kept
+    AND NOT EXISTS (SELECT 1 FROM feed_entries WHERE feed_entries.id = bodies.id)
+    AND NOT EXISTS (SELECT 1 FROM archived WHERE archived.id = bodies.id);
+
+-- name: enter_archive
+INSERT OR IGNORE INTO archived (id) VALUES (?);
+
+-- name: waiting
+SELECT id FROM archived WHERE page IS NULL ORDER BY seq;
+
+-- name: put_page
+INSERT INTO archive_pages DEFAULT VALUES;
+
+-- name: put_on_page
+UPDATE archived SET page = ? WHERE id = ?;
+
+-- name: clear_page
+DELETE FROM archived WHERE page = ? RETURNING id;
+
+-- name: clear_waiting
+DELETE FROM archived WHERE page IS NULL RETURNING id;
+
+-- name: page_sizes
+SELECT page, (SELECT count(*) FROM archived WHERE archived.page = archive_pages.page) FROM archive_pages ORDER BY page;
+
+-- name: stale_pages
+SELECT page FROM archive_pages WHERE changes <> written ORDER BY page DESC;
+
+-- name: page
+SELECT changes, files,
+    (SELECT max(page) FROM archive_pages WHERE page < :page), (SELECT min(page) FROM archive_pages WHERE page > :page)
+FROM archive_pages WHERE page = :page;
+
+-- name: page_ids
+SELECT id FROM archived WHERE page = ? ORDER BY seq DESC;
+
+-- name: last_page
+SELECT max(page) FROM archive_pages;
+
+-- name: pages
+SELECT page, fingerprint, files FROM archive_pages ORDER BY page;
+
+-- name: change_pages
+UPDATE archive_pages SET changes = changes + 1 WHERE page IN (?*);
+
+-- name: change_pages_of
+UPDATE archive_pages SET changes = changes + 1 WHERE page IN (SELECT page FROM archived WHERE id IN (?*));
+
+-- name: change_pages_at
+UPDATE archive_pages SET changes = changes + 1
+WHERE page IN (SELECT page FROM archived JOIN memberships USING (id) WHERE node = ?);
+
+-- name: save_page
+UPDATE archive_pages SET written = ?, fingerprint = ?, files = ? WHERE page = ?;
+
+-- name: delete_page
+DELETE FROM archive_pages WHERE page = ?;
+
+-- name: leave_archive
+DELETE FROM archived WHERE id IN (?*);
+
+-- name: delete_from_feeds
+INSERT OR REPLACE INTO deletions (node, id, at) SELECT node, id, ? FROM feed_entries WHERE id IN (?*);
+
+-- name: delete_from_archive
+INSERT OR REPLACE INTO deletions (node, id, at) SELECT ?, id, ? FROM archived WHERE id IN (?*);
+
+-- name: undelete
+DELETE FROM deletions WHERE id IN (?*) RETURNING node;
+
+-- name: end_deletions
+DELETE FROM deletions WHERE at <= ? RETURNING node;
+
+-- name: drop_deletions
+DELETE FROM deletions WHERE node = ?;
+
+-- name: deletions
+SELECT id, at FROM deletions WHERE node = ? ORDER BY at DESC, id LIMIT ?;
 
 -- name: put_feed
 INSERT INTO feeds (node, fingerprint, updated, published_at, files) VALUES (?, ?, ?, ?, ?)
