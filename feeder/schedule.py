@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -28,7 +28,10 @@ from feeder.model import EPOCH, Verdict
 from feeder.pipeline import publishing
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.receiving import Heard, Question
-from feeder.serve import Server
+from feeder.serve import serving
+from feeder.serve.probes import Probes
+from feeder.serve.status import figures
+from feeder.store.sqlite import open_to_read
 from feeder.watching import EVERYTHING, Watcher
 
 log = structlog.get_logger(__name__)
@@ -80,6 +83,7 @@ class _Daemon:
         self._taker: asyncio.Task[None] | None = None
         self._owed: dict[str, None] = {}  # sources that are leased, but whose poll the state could not take in
         self._lost: StoreError | None = None
+        self._has_published = False
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
@@ -106,19 +110,21 @@ class _Daemon:
 
     @asynccontextmanager
     async def _served(self) -> AsyncIterator[str]:
-        listen, output = self._app.config.listen, self._app.config.output
+        output = self._app.config.output
         try:
             output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{output}: {error.strerror}") from error
-        if listen is None:
-            yield ""
-            return
-        server = Server(output, host=listen[0], port=listen[1])
-        try:
-            yield await server.start()
-        finally:
-            await server.stop()
+        probes = Probes(waits_for=self._waits_for, figures=lambda: figures(self._app.config, self._clock()))
+        async with serving(self._app.config, probes) as urls:
+            yield urls[0] if urls else ""
+
+    def _waits_for(self) -> str | None:
+        """Return what has not been done yet; the state is asked, so that it is seen when it cannot be."""
+        config = self._app.config
+        with closing(open_to_read(config.state, site_id=config.site.id)) as store:
+            store.sources()
+        return None if self._has_published else "nothing has been published yet since the start"
 
     async def _work(self) -> None:
         self._every(TICK, self._tick)
@@ -287,7 +293,8 @@ class _Daemon:
         return self._app.poll(name, self._clock(), jitter=jitter)
 
     async def _publish(self) -> None:
-        await self._do("publish", lambda: self._app.publish(self._clock()))
+        if await self._do("publish", lambda: self._app.publish(self._clock())):
+            self._has_published = True
 
     async def _keep_house(self) -> None:
         if not self._asked:  # most polls are too small to need them
