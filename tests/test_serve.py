@@ -444,7 +444,7 @@ def test_a_file_that_cannot_be_opened_now_is_asked_for_later(root: Path) -> None
         statuses = [_status(client, "/atom.xml")]
         resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))  # what is open stays so
         try:
-            statuses.append(_status(client, "/atom.xml"))
+            statuses.append(_status(client, "/rss.xml"))
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, before)
         statuses.append(_status(client, "/atom.xml"))
