@@ -260,12 +260,12 @@ def test_a_config_without_sources_is_a_warning() -> None:
         pytest.param("feeds.settle = 10", 'feeds: settle: 10 is not a duration such as "10m"', id="unit-missing"),
         pytest.param(
             'server.listen = "8080"',
-            'server: listen: "8080" is not a host and a port such as "127.0.0.1:8080", nor ""',
+            'server: listen: "8080" is not a host and a port such as "127.0.0.1:8080", nor "unix:/run/feeder/http.sock", nor ""',
             id="no-host",
         ),
         pytest.param(
             'server.listen = "host:65536"',
-            'server: listen: "host:65536" is not a host and a port such as "127.0.0.1:8080", nor ""',
+            'server: listen: "host:65536" is not a host and a port such as "127.0.0.1:8080", nor "unix:/run/feeder/http.sock", nor ""',
             id="port",
         ),
         pytest.param(

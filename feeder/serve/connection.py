@@ -1,4 +1,4 @@
-"""A client's connection: its limits in time and number, and answers that are at hand. Only this module knows httptools."""
+"""A client's connection: its limits in time and number, and answers that are at hand."""
 
 from __future__ import annotations
 

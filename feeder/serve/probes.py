@@ -11,14 +11,10 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final, Generic, TypeAlias, TypeVar
 
-import structlog
-
 from feeder.errors import FeederError
 from feeder.serve.replies import SAFETY, Reply
 from feeder.serve.site import Headers, Receive, Scope, Send, Site, send_reply
 from feeder.serve.status import POLICY, Figures, page, values
-
-log = structlog.get_logger(__name__)
 
 FRESH_SECONDS: Final = 2.0  # for which one look at the state serves all who ask
 Answering: TypeAlias = Callable[[], Awaitable[Reply]]
@@ -84,8 +80,7 @@ class Probes:
     async def _readiness(self) -> Reply:
         try:
             missing = await self._ready.get()
-        except FeederError as error:
-            log.warning("not_ready", error=str(error))
+        except FeederError:
             missing = "the state cannot be read"  # whoever asks need not know where it is
         status = HTTPStatus.SERVICE_UNAVAILABLE if missing else HTTPStatus.OK
         return _reply(status, f"{missing or 'ready'}\n", _PLAIN)
