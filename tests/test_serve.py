@@ -12,9 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
 from http.client import HTTPConnection
 from pathlib import Path
@@ -24,6 +22,7 @@ from urllib.parse import quote, urljoin, urlsplit
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from visitors import MEMORY, TIMEOUT, ask, connected, is_closed, served, write
 
 from feeder import log
 from feeder.errors import FeederError
@@ -32,67 +31,9 @@ from feeder.serve.listening import listen
 from feeder.serve.replies import CHUNK, Terms
 from feeder.serve.site import Site
 
-TIMEOUT = 20
-MEMORY = 64 << 20
 SECRET = b"not for the public"
 NO_SITE = Site(Path(), terms=Terms(), memory=MEMORY)
 NOTHING = (404, b"There is nothing at this address.\n")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    status: int
-    body: bytes
-    headers: dict[str, str]
-
-
-@contextmanager
-def served(root: Path, *, site: Site | None = None) -> Iterator[str]:
-    """Serve *root* from a loop of its own and yield the address."""
-    address: Future[str] = Future()
-    loop = asyncio.new_event_loop()
-    end = asyncio.Event()
-
-    async def serve() -> None:
-        server = Server(site or Site(root, terms=Terms(), memory=MEMORY), address=("127.0.0.1", 0))
-        address.set_result(await server.start())
-        await end.wait()
-        await server.stop()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    try:
-        yield address.result(TIMEOUT)
-    finally:
-        loop.call_soon_threadsafe(end.set)
-        thread.join(TIMEOUT)
-        loop.close()
-
-
-def ask(address: str, target: str = "/", *, method: str = "GET", **headers: str) -> Answer:
-    """Send *target* as it is written."""
-    connection = HTTPConnection(urlsplit(address).netloc, timeout=TIMEOUT)
-    try:
-        connection.request(method, target, headers={name.replace("_", "-"): text for name, text in headers.items()})
-        response = connection.getresponse()
-        return Answer(
-            status=response.status,
-            body=response.read(),
-            headers={name.lower(): text for name, text in response.getheaders()},
-        )
-    finally:
-        connection.close()
-
-
-def connected(address: str) -> socket.socket:
-    return socket.create_connection((urlsplit(address).hostname or "", urlsplit(address).port or 0), TIMEOUT)
-
-
-def write(root: Path, path: str, body: bytes = b"body") -> Path:
-    file = root / path
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(body)
-    return file
 
 
 @pytest.fixture(scope="module")
@@ -459,14 +400,6 @@ def _status(connection: HTTPConnection, target: str) -> int:
 
 
 # ---------------------------------------------------------------- clients that stand in the way
-
-
-def is_closed(client: socket.socket) -> bool:
-    """Wait until the server says something, and tell whether that is the end."""
-    try:
-        return client.recv(1000) == b""
-    except ConnectionResetError:
-        return True
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET /atom.xml HTTP/1.1\r\nHost: localhost\r\n"])

@@ -31,6 +31,7 @@ class Connection(HttpToolsProtocol):
     """A connection that ends when its client makes it wait too long, for a request or for an answer to be taken."""
 
     application: Application
+    _is_between = True  # two requests: what comes next is the first line of one
     _is_answered = False  # the request that is being read
     _head = 0  # bytes of it that have come and are no body
 
@@ -52,6 +53,8 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on; a head that does not end is refused."""
+        if self._is_between and not data.isascii():
+            data = _encoded(data)
         self._head += len(data)
         super().data_received(data)
         if self._head > MOST_HEAD and not self.transport.is_closing():
@@ -65,12 +68,17 @@ class Connection(HttpToolsProtocol):
         else:
             super().send_400_response(msg)
 
+    def on_message_begin(self) -> None:
+        """Begin to read a request."""
+        self._is_between = False
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
         """Answer at once, or have the application answer."""
         self._head = 0
         if self.transport.is_closing():
             return
-        self.url = _RAW.sub(_percent, ORIGIN.sub(b"", self.url, count=1))
+        self.url = ORIGIN.sub(b"", self.url, count=1)
         if not self.url.startswith(b"/"):  # "http://host?query"; whatever else it is leads nowhere from there
             self.url = b"/" + self.url
         answer = self._at_once()
@@ -90,6 +98,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Tell the application, if it has to answer."""
+        self._is_between = True
         if not self._is_answered and self.cycle:
             super().on_message_complete()
 
@@ -176,6 +185,12 @@ class _Patience:
             self._end()
         else:
             self._timer = self._loop.call_at(self._deadline, self._look)
+
+
+def _encoded(data: bytes) -> bytes:
+    """Return *data* with the first line in ASCII, as browsers send it: the parser takes nothing else."""
+    line, end, rest = data.partition(b"\r\n")
+    return _RAW.sub(_percent, line) + end + rest
 
 
 def _percent(byte: re.Match[bytes]) -> bytes:
