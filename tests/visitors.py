@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from feeder.config import Address
+from feeder.errors import FeederError
 from feeder.serve import Server
+from feeder.serve.listening import FOR_ALL
 from feeder.serve.replies import Terms
-from feeder.serve.site import Site
+from feeder.serve.site import Application, Site
 
 TIMEOUT = 20
 MEMORY = 64 << 20
@@ -30,14 +33,25 @@ class Answer:
 
 @contextmanager
 def served(root: Path, *, memory: int = MEMORY, terms: Terms | None = None) -> Iterator[str]:
-    """Serve *root* from a loop of its own and yield the address."""
+    """Serve *root* and yield the address."""
+    with served_by(Site(root, terms=terms or Terms(), memory=memory)) as address:
+        yield address
+
+
+@contextmanager
+def served_by(application: Application, *, at: Address = ("127.0.0.1", 0), mode: int = FOR_ALL) -> Iterator[str]:
+    """Have *application* answer from a loop of its own, and yield the address."""
     address: Future[str] = Future()
     loop = asyncio.new_event_loop()
     end = asyncio.Event()
 
     async def serve() -> None:
-        server = Server(Site(root, terms=terms or Terms(), memory=memory), address=("127.0.0.1", 0))
-        address.set_result(await server.start())
+        server = Server(application, address=at, mode=mode)
+        try:
+            address.set_result(await server.start())
+        except FeederError as error:
+            address.set_exception(error)
+            return
         await end.wait()
         await server.stop()
 
@@ -48,7 +62,20 @@ def served(root: Path, *, memory: int = MEMORY, terms: Terms | None = None) -> I
     finally:
         loop.call_soon_threadsafe(end.set)
         thread.join(TIMEOUT)
+        loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
+
+
+def ask_unix(path: Path, target: str) -> Answer:
+    """Send *target* to a Unix socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(TIMEOUT)
+        client.connect(str(path))
+        client.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        response = HTTPResponse(client)
+        response.begin()
+        headers = {name.lower(): text for name, text in response.getheaders()}
+        return Answer(status=response.status, body=response.read(), headers=headers)
 
 
 def ask(address: str, target: str = "/", *, method: str = "GET", **headers: str) -> Answer:

@@ -81,7 +81,7 @@ def figures(settings: Config, now: datetime) -> Figures:
             now=now,
             stands=report.standing(settings, store, merges=False),
             days=tuple(_days(settings, store, now)),
-            feeds=tuple(_feed(feed, settings.output) for feed in store.feeds()),
+            feeds=tuple(_feeds(settings, store)),
         )
 
 
@@ -95,10 +95,17 @@ def _days(settings: Config, store: Store, now: datetime) -> Iterator[tuple[date,
     yield from ((day, counts[day]) for day in (first + timedelta(days=number) for number in range(DAYS)))
 
 
-def _feed(feed: PublishedFeed, output: Path) -> FeedFigures:
+def _feeds(settings: Config, store: Store) -> Iterator[FeedFigures]:
+    labels = store.nodes()
+    for feed in store.feeds():
+        path = tuple(labels.get(feed.node[:level], feed.node[level - 1]) for level in range(1, len(feed.node) + 1))
+        yield _feed(feed, report.named(path), settings.output)
+
+
+def _feed(feed: PublishedFeed, name: str, output: Path) -> FeedFigures:
     statuses = list(_statuses(feed, output))
     return FeedFigures(
-        name=report.named(feed.node),
+        name=name,
         path=feed.files[0][0] if feed.files else "",
         entries=feed.count,
         size=sum(status.st_size for status in statuses),
@@ -137,7 +144,7 @@ def values(stands: Figures) -> dict[str, object]:
 
 def page(stands: Figures) -> str:
     """Return *stands* as a page that asks for itself anew."""
-    blocks = [*report.status(stands.stands, stands.now), _feeds(stands)]
+    blocks = [*report.status(stands.stands, stands.now), _table(stands)]
     return _TEMPLATE.render(
         title=stands.title,
         now=report.stamp(stands.now),
@@ -148,7 +155,7 @@ def page(stands: Figures) -> str:
     )
 
 
-def _feeds(stands: Figures) -> Table:
+def _table(stands: Figures) -> Table:
     rows = (
         (
             feed.name,
