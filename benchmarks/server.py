@@ -26,7 +26,7 @@ CONNECTIONS: Final = 32
 MOST_SECONDS: Final = 5.0  # of each run
 CATEGORIES: Final = 500  # feeds that a publish writes
 LARGE: Final = 50  # articles of the category whose feed is asked for
-PARAGRAPHS: Final = 14  # of each of them: about 3 kB
+PARAGRAPHS: Final = 9  # of each of them: about 3 kB
 WORDS: Final = tuple(
     f"{first}{second}{end}"
     for first in ("har", "fer", "lan", "mor", "sto", "win", "ba", "qui")

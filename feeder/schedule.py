@@ -83,7 +83,8 @@ class _Daemon:
         self._taker: asyncio.Task[None] | None = None
         self._owed: dict[str, None] = {}  # sources that are leased, but whose poll the state could not take in
         self._lost: StoreError | None = None
-        self._has_published = False
+        self._has_looked = False  # at all that was due at the start
+        self._has_published = False  # since then
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
@@ -214,6 +215,7 @@ class _Daemon:
             if polled:
                 del self._owed[name]
                 await self._publish_news([polled])
+        self._has_looked = True
 
     async def _begin_to_ask(self, names: Collection[str]) -> None:
         """Ask the web without holding up anybody, however long it takes; what it answers is taken in its turn."""
@@ -294,7 +296,7 @@ class _Daemon:
 
     async def _publish(self) -> None:
         if await self._do("publish", lambda: self._app.publish(self._clock())):
-            self._has_published = True
+            self._has_published |= self._has_looked
 
     async def _keep_house(self) -> None:
         if not self._asked:  # most polls are too small to need them

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, MutableMapping
 from contextlib import closing
 from datetime import timedelta
 from email.utils import formatdate
 from hashlib import sha256
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from visitors import MEMORY, TIMEOUT, Answer, ask, connected, is_closed, served, write
+from visitors import MEMORY, TIMEOUT, Answer, ask, connected, is_closed, served, served_by, write
 
 from feeder.serve import connection, paths
 from feeder.serve.cache import Cache
+from feeder.serve.probes import Desk, Probes
 from feeder.serve.replies import CHUNK, Terms, Version, read, takes_gzip
-from feeder.serve.site import MOST_IN_MEMORY
+from feeder.serve.site import MOST_IN_MEMORY, Site
 
 TERMS = Terms(url="https://feeds.example.org/", max_age=timedelta(minutes=5), hub="https://hub.example.net/")
 FEED = b"<feed>" + b"<entry>The ferry is late again.</entry>" * 100 + b"</feed>"
@@ -440,6 +444,45 @@ def test_nonsense_behind_a_request_does_not_get_into_its_answer(address: str) ->
         while not is_closed(client):
             said.append(client.recv(1 << 16))
     assert b"Invalid HTTP" not in b"".join(said)
+
+
+def test_a_reader_that_pauses_gets_the_rest(address: str) -> None:
+    with connected(address) as client:
+        client.sendall(b"GET /large.bin HTTP/1.0\r\n\r\n")
+        time.sleep(0.3)
+        size = 0
+        while part := client.recv(1 << 16):
+            size += len(part)
+    assert size > len(LARGE)
+
+
+def test_an_answer_that_takes_its_time_is_waited_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "REQUEST_SECONDS", 0.1)
+
+    def wait() -> None:
+        time.sleep(0.5)
+
+    probes = Probes(waits_for=wait, figures=lambda: pytest.fail("nobody asked"))
+    site = Site(root, terms=TERMS, memory=MEMORY)
+    with served_by(Desk(site, probes.for_all)) as address:
+        assert ask(address, "/readyz").body == b"ready\n"
+
+
+def test_a_file_that_changes_before_it_is_sent_is_sent_as_it_is(root: Path) -> None:
+    site = Site(root, terms=TERMS, memory=MEMORY)
+    messages: list[MutableMapping[str, Any]] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        messages.append(message)
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.disconnect"}
+
+    for name in ("short.txt", "missing"):
+        asyncio.run(site._send_file((name,), {}, receive, send))
+    statuses = [message["status"] for message in messages if "status" in message]
+    assert statuses == [200, 404]
+    assert messages[1]["body"] == b"0123456789"
 
 
 def test_an_old_client_is_left_after_the_answer(address: str) -> None:

@@ -93,14 +93,14 @@ async def serving(settings: Config, probes: Probes) -> AsyncIterator[tuple[str, 
     Raises:
         FeederError: An address cannot be had.
     """
-    switching = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_SECONDS)
     site = Site(settings.output, terms=terms(settings), memory=settings.cache)
     places = (
         (settings.listen, Desk(site, probes.for_all), FOR_ALL),
         (settings.admin, Desk(site, probes.for_us), FOR_US),
     )
     async with AsyncExitStack() as stack:
+        stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(SWITCH_SECONDS)
         urls = []
         for address, desk, mode in places:
             if address:
@@ -108,7 +108,6 @@ async def serving(settings: Config, probes: Probes) -> AsyncIterator[tuple[str, 
                 stack.push_async_callback(server.stop)
                 urls.append(await server.start())
         yield tuple(urls)
-    sys.setswitchinterval(switching)
 
 
 def terms(settings: Config) -> Terms:

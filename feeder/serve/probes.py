@@ -11,10 +11,14 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final, Generic, TypeAlias, TypeVar
 
+import structlog
+
 from feeder.errors import FeederError
 from feeder.serve.replies import SAFETY, Reply
 from feeder.serve.site import Headers, Receive, Scope, Send, Site, send_reply
 from feeder.serve.status import POLICY, Figures, page, values
+
+log = structlog.get_logger(__name__)
 
 FRESH_SECONDS: Final = 2.0  # for which one look at the state serves all who ask
 Answering: TypeAlias = Callable[[], Awaitable[Reply]]
@@ -115,10 +119,15 @@ class Desk:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         answering = self._answers.get(scope["raw_path"])
-        if answering and scope["method"] in {"GET", "HEAD"}:
-            await send_reply(await answering(), send, with_body=scope["method"] == "GET")
-        else:
+        if answering is None or scope["method"] not in {"GET", "HEAD"}:
             await self._site(scope, receive, send)
+            return
+        try:
+            answer = await answering()
+        except Exception:
+            log.exception("request_failed", path=scope["path"])
+            raise  # as from the site
+        await send_reply(answer, send, with_body=scope["method"] == "GET")
 
 
 def _reply(status: HTTPStatus, text: str, media_type: str) -> Reply:
