@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 MOST_IN_MEMORY: Final = 8 * 1024 * 1024  # bytes of one file; larger ones are read anew each time
 SHARE: Final = 4  # of the memory, a part that one file may take
 RETRY_SECONDS: Final = 60
+USUAL_PATH: Final = 500  # bytes; longer ones are read each time, so that nobody fills the memory with them
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -144,8 +146,15 @@ class Site:
 
 
 def _names(target: bytes) -> Names | None:
+    return _usual_names(target) if len(target) <= USUAL_PATH else _read_names(target)
+
+
+def _read_names(target: bytes) -> Names | None:
     found = paths.names(target.partition(b"?")[0])
     return (*found[:-1], found[-1] or PAGE) if found else None
+
+
+_usual_names: Final = lru_cache(maxsize=2048)(_read_names)  # the same few feeds are asked for again and again
 
 
 def _whole(fields: Fields) -> Fields:
