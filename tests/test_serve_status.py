@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 from desk import Desk
 from lxml import html
+from structlog.testing import capture_logs
 from visitors import MEMORY, TIMEOUT, ask, ask_unix, served_by, write
 
 from feeder import config
@@ -100,6 +101,17 @@ def test_a_state_that_cannot_be_read_is_no_readiness_and_no_end(desk: Desk) -> N
     assert (ready.status, ready.body) == (503, b"the state cannot be read\n")
     assert (status.status, str(settings.state) in status.body.decode()) == (503, True)
     assert alive.status == 200
+
+
+def test_an_answer_that_fails_is_an_event_of_ours(desk: Desk) -> None:
+    def fail() -> None:
+        raise RuntimeError("a fault of ours")
+
+    probes = Probes(waits_for=fail, figures=lambda: figures(config.load(desk.config), NOW))
+    with capture_logs() as logs, answering(desk, probes) as address:
+        assert ask(address, "/readyz").status == 500
+        assert ask(address, "/healthz").status == 200
+    assert [(line["event"], line["path"]) for line in logs] == [("request_failed", "/readyz")]
 
 
 # ---------------------------------------------------------------- status
