@@ -147,10 +147,10 @@ def page(stands: Figures) -> str:
     blocks = [*report.status(stands.stands, stands.now), _table(stands)]
     return _TEMPLATE.render(
         title=stands.title,
-        now=report.stamp(stands.now),
+        now=report.stamp(stands.now.replace(microsecond=0)),
         style=Markup(_STYLE),  # noqa: S704 - a file of ours
         days=stands.days,
-        most=max((count for _, count in stands.days), default=0) or 1,
+        most=max((count for _, count in stands.days), default=0),
         blocks=[(block, isinstance(block, Table)) for block in blocks],
     )
 
