@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import Wrong, polls, processes, works
+from benchmarks import Wrong, polls, processes, server, works
 from benchmarks.contenders import HOW_TO_INSTALL, find_hugo, version_of
 from benchmarks.works import Bench, Row
 
-WORKS = {**works.WORKS, **polls.WORKS}
+WORKS = {**works.WORKS, **polls.WORKS, **server.WORKS}
 NOTES = """\
 Both make, from the same tree, an Atom and an RSS feed for the site and for every level of every category, with the 50
 newest articles, whole. Feeder also finds copies, cleans the bodies, keeps ids and dates, and writes a page for every feed, `feeds.json`

@@ -37,7 +37,7 @@ TERMINATED: Final = 143  # 128 + SIGTERM
 # What `feeder --help` lists, in this order. A command that is not named here comes last.
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "Set up": ("init", "check", "preview", "opml", "adopt"),
-    "Work": ("run", "once"),
+    "Work": ("run", "once", "serve"),
     "Look": ("status", "explain"),
     "Steer": ("poll", "pause", "resume", "accept", "remove"),
 }
@@ -226,6 +226,20 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON,
 def feeder(context: click.Context) -> None:
     """Republish trees of articles as Atom, RSS and JSON feeds, one for every category."""
     context.ensure_object(Options)
+
+
+@feeder.command()
+@_common_options()
+@click.pass_obj
+def serve(obj: Options) -> None:
+    """Serve what is published, and nothing else: for a directory that another process or machine fills.
+
+    SIGTERM or SIGINT stops it. The state is only read, for the status page.
+    """
+    with suppress(KeyboardInterrupt, _Terminated):
+        from feeder.serve.alone import run as run_server
+
+        run_server(_load(obj, to_write=False), clock=_now)
 
 
 # ---------------------------------------------------------------- set up

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from feeder import memo as memory
 from feeder.categories import parse_path
-from feeder.config import Config
+from feeder.config import Address, Config, address_text
 from feeder.errors import FetchError
 from feeder.fetch import fetcher_of
 from feeder.memo import Memo
@@ -286,7 +287,8 @@ def check(settings: Config, looks: Sequence[Look]) -> Iterator[Block]:
             ("formats", ", ".join(settings.feeds.formats)),
             ("output", str(settings.output)),
             ("state", str(settings.state) + ("" if settings.state.exists() else " (not there yet)")),
-            ("server", "off" if settings.listen is None else "http://{}:{}/".format(*settings.listen)),
+            ("server", _where(settings.listen)),
+            ("for the operator", _where(settings.admin)),
         ),
     )
     yield Table(
@@ -294,6 +296,12 @@ def check(settings: Config, looks: Sequence[Look]) -> Iterator[Block]:
         columns=("source", "documents", "polled", "path or url"),
         rows=tuple(map(_look, looks)),
     )
+
+
+def _where(address: Address | None) -> str:
+    if address is None:
+        return "off"
+    return address_text(address) if isinstance(address, Path) else f"http://{address_text(address)}/"
 
 
 def _look(look: Look) -> tuple[str, ...]:
@@ -313,7 +321,8 @@ def check_values(settings: Config, looks: Sequence[Look]) -> dict[str, object]:
         "output": str(settings.output),
         "state": str(settings.state),
         "state_exists": settings.state.exists(),
-        "listen": None if settings.listen is None else "{}:{}".format(*settings.listen),
+        "listen": None if settings.listen is None else address_text(settings.listen),
+        "admin": None if settings.admin is None else address_text(settings.admin),
         "sources": [
             {
                 "name": each.source.name,

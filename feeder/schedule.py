@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -21,16 +21,17 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from feeder import websub
 from feeder.app import App
 from feeder.asking import GATHERING, TOGETHER, asker, paced
 from feeder.errors import FeederError, OutputError, StoreError
-from feeder.forwarding import Forwarding, path_of
 from feeder.model import EPOCH, Verdict
 from feeder.pipeline import publishing
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.receiving import Heard, Question
-from feeder.serve import Server
+from feeder.serve import serving
+from feeder.serve.probes import Probes
+from feeder.serve.status import figures
+from feeder.store.sqlite import open_to_read
 from feeder.telling import go_on, tellers
 from feeder.watching import EVERYTHING, Watcher
 
@@ -84,6 +85,8 @@ class _Daemon:
         self._owed: dict[str, None] = {}  # sources that are leased, but whose poll the state could not take in
         self._news = [asyncio.Event() for _ in app.parts.listeners]
         self._lost: StoreError | None = None
+        self._has_looked = False  # at all that was due at the start
+        self._has_published = False  # since then
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
@@ -110,26 +113,21 @@ class _Daemon:
 
     @asynccontextmanager
     async def _served(self) -> AsyncIterator[str]:
-        listen, output = self._app.config.listen, self._app.config.output
+        output = self._app.config.output
         try:
             output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{output}: {error.strerror}") from error
-        if listen is None:
-            yield ""
-            return
-        settings = self._app.config
-        server = Server(
-            output,
-            host=listen[0],
-            port=listen[1],
-            moved=Forwarding(path_of(settings.state)),
-            link=websub.links(settings.site.url, settings.feeds.hub),
-        )
-        try:
-            yield await server.start()
-        finally:
-            await server.stop()
+        probes = Probes(waits_for=self._waits_for, figures=lambda: figures(self._app.config, self._clock()))
+        async with serving(self._app.config, probes) as urls:
+            yield urls[0] if urls else ""
+
+    def _waits_for(self) -> str | None:
+        """Return what has not been done yet; the state is asked, so that it is seen when it cannot be."""
+        config = self._app.config
+        with closing(open_to_read(config.state, site_id=config.site.id)) as store:
+            store.sources()
+        return None if self._has_published else "nothing has been published yet since the start"
 
     async def _work(self) -> None:
         self._every(TICK, self._tick)
@@ -228,6 +226,7 @@ class _Daemon:
             if polled:
                 del self._owed[name]
                 await self._publish_news([polled])
+        self._has_looked = True
 
     async def _begin_to_ask(self, names: Collection[str]) -> None:
         """Ask the web without holding up anybody, however long it takes; what it answers is taken in its turn."""
@@ -295,8 +294,10 @@ class _Daemon:
 
     async def _publish(self) -> None:
         published = await self._do("publish", lambda: self._app.publish(self._clock()))
-        if published and (published.written or published.removed):
-            self._wake_tellers()
+        if published:
+            self._has_published |= self._has_looked
+            if published.written or published.removed:
+                self._wake_tellers()
 
     def _wake_tellers(self) -> None:
         for news in self._news:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
@@ -19,7 +19,7 @@ import httpx
 from feeder.errors import Declined, Unheard
 from feeder.fetch.tls import tls_context
 from feeder.headers import retry_after
-from feeder.urls import FILE_NAMES
+from feeder.urls import ARCHIVE, FILE_NAMES
 
 LATER: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 TIMEOUT_SECONDS: Final = 20.0  # of one ping
@@ -28,22 +28,13 @@ _FEEDS: Final = frozenset(FILE_NAMES.values())
 
 
 def is_topic(path: str) -> bool:
-    """Tell whether the published file at *path* is a feed, which a hub has subscribers for."""
-    return path.rpartition("/")[2] in _FEEDS
+    """Tell whether the published file at *path* is a feed that a hub has subscribers for; nobody waits for an archive."""
+    return path.rpartition("/")[2] in _FEEDS and not path.startswith(f"{ARCHIVE}/")
 
 
 def topic(path: str, site_url: str) -> str:
     """Return the URL of the published file at *path*, as its feed has it."""
     return site_url + quote(path)
-
-
-def links(site_url: str, hub: str | None) -> Callable[[str], str | None]:
-    """Return what gives the Link header of each published file; None: it has none."""
-
-    def link(path: str) -> str | None:
-        return f'<{hub}>; rel="hub", <{topic(path, site_url)}>; rel="self"' if hub and is_topic(path) else None
-
-    return link
 
 
 def caller() -> httpx.AsyncClient:

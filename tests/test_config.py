@@ -14,7 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeder.config import Config, fingerprint, fingerprints, keys, load, render_fingerprint, scopes, values
+from feeder.config import (
+    Config,
+    address_text,
+    fingerprint,
+    fingerprints,
+    keys,
+    load,
+    render_fingerprint,
+    scopes,
+    values,
+)
 from feeder.errors import ConfigError
 from feeder.model import (
     CategorySettings,
@@ -173,10 +183,19 @@ def test_every_table_is_read() -> None:
         pytest.param("0.0.0.0:80", ("0.0.0.0", 80), id="everywhere"),  # noqa: S104 - text to be read
         pytest.param("[::1]:8080", ("::1", 8080), id="version-6"),
         pytest.param("localhost:0", ("localhost", 0), id="any-port"),
+        pytest.param("unix:/run/feeder/http.sock", Path("/run/feeder/http.sock"), id="socket"),
     ],
 )
-def test_the_server_listens_at_a_host_and_a_port(listen: str, expected: tuple[str, int]) -> None:
-    assert loaded(SITE + f'server.listen = "{listen}"\n' + SOURCE).listen == expected
+def test_the_server_listens_at_a_host_and_a_port_or_at_a_socket(listen: str, expected: tuple[str, int] | Path) -> None:
+    config = loaded(SITE + f'server = {{ listen = "{listen}", admin = "{listen}", cache = "1MiB" }}\n' + SOURCE)
+    assert (config.listen, config.admin, config.cache) == (expected, expected, 1 << 20)
+    assert address_text(expected) == listen
+
+
+@pytest.mark.parametrize("path", ["", "relative.sock", "/directory/", "/" + "a" * 100, "/new\\nline"])
+def test_a_socket_has_an_absolute_path_that_is_not_too_long(path: str) -> None:
+    (problem,) = problems(SITE + f'server.admin = "unix:{path}"\n' + SOURCE)
+    assert problem.startswith("config.toml: server: admin: ")
 
 
 def test_the_state_may_be_an_absolute_path(tmp_path: Path) -> None:
@@ -272,12 +291,12 @@ def test_a_config_without_sources_is_a_warning() -> None:
         pytest.param("feeds.settle = 10", 'feeds: settle: 10 is not a duration such as "10m"', id="unit-missing"),
         pytest.param(
             'server.listen = "8080"',
-            'server: listen: "8080" is not a host and a port such as "127.0.0.1:8080", nor ""',
+            'server: listen: "8080" is not a host and a port such as "127.0.0.1:8080", nor "unix:/run/feeder/http.sock", nor ""',
             id="no-host",
         ),
         pytest.param(
             'server.listen = "host:65536"',
-            'server: listen: "host:65536" is not a host and a port such as "127.0.0.1:8080", nor ""',
+            'server: listen: "host:65536" is not a host and a port such as "127.0.0.1:8080", nor "unix:/run/feeder/http.sock", nor ""',
             id="port",
         ),
         pytest.param(
@@ -1259,6 +1278,8 @@ def test_a_setting_that_renders_otherwise_moves_the_render_fingerprint(key: str,
         pytest.param('interval = "3h"', "", id="interval"),
         pytest.param("", 'feeds.settle = "3h"', id="settle"),
         pytest.param("", 'server.listen = ""', id="listen"),
+        pytest.param("", 'server.admin = "127.0.0.1:9080"', id="admin"),
+        pytest.param("", 'server.cache = "1MiB"', id="cache"),
         pytest.param("", 'storage.output = "elsewhere"', id="output"),
     ],
 )

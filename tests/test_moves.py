@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 from test_publishing import HOUR, newsroom, obstruct, put, tree
-from test_serve import Answer, ask, served
+from visitors import Answer, ask, served
 from worlds import START, SiteUnderTest
 
-from feeder import forwarding, serve
+from feeder import forwarding
 from feeder.pipeline import moves
 from feeder.redirects import Moved
+from feeder.serve import site
 
 __all__ = ["tree"]  # a fixture
 
@@ -166,7 +167,7 @@ def test_the_server_leads_on_and_says_what_is_gone(tree: Path, clock: Clock) -> 
     under_test = clock.run(newsroom(tree, categories=rules))
     answer = asked(under_test, "/categories/b/%E6%96%B0/rss.xml?utm_source=x")
     assert (answer.status, answer.headers["location"]) == (301, "./../../beta/%E6%96%B0/rss.xml")
-    assert answer.headers["cache-control"] == serve.MOVED_CACHING
+    assert answer.headers["cache-control"] == site.MOVED_CACHING
     gone = asked(under_test, "/categories/a/rss.xml")
     assert (gone.status, gone.body) == (410, b"This feed is gone: its category has no article any more.\n")
     assert asked(under_test, "/feeds/b.xml").headers["location"] == "./../categories/beta/rss.xml"

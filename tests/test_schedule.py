@@ -27,6 +27,7 @@ import apscheduler.schedulers.base
 import pytest
 from lxml import etree
 from structlog.testing import capture_logs
+from visitors import ask, ask_unix
 
 from feeder import config, schedule, watching
 from feeder.app import App, opened
@@ -177,6 +178,23 @@ def test_feeds_are_made_and_served_while_it_runs(tmp_path: Path) -> None:
         until(place.feed)
         with urlopen(f"{address}atom.xml", timeout=TIMEOUT) as response:  # noqa: S310 - our own server
             assert "First" in response.read().decode()
+
+    with place.opened() as app:
+        run(app, during)
+
+
+def test_it_tells_the_operator_how_things_stand(tmp_path: Path) -> None:
+    admin = tmp_path / "admin.sock"
+    place = Place(tmp_path)
+    place.config.write_text(place.config.read_text().replace("[server]", f'[server]\nadmin = "unix:{admin}"'))
+    place.write("First")
+
+    def during(address: str) -> None:
+        until(lambda: ask(address, "/readyz").status == 200)
+        assert ask(address, "/healthz").body == b"alive\n"
+        assert ask(address, "/status").status == 404
+        until(lambda: json.loads(ask_unix(admin, "/status.json").body)["sources"][0]["state"] == "ok")
+        assert ask_unix(admin, "/healthz").status == 200
 
     with place.opened() as app:
         run(app, during)

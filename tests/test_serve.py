@@ -12,9 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
 from http.client import HTTPConnection
 from pathlib import Path
@@ -24,70 +22,18 @@ from urllib.parse import quote, urljoin, urlsplit
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from visitors import MEMORY, TIMEOUT, ask, connected, is_closed, served, write
 
-from feeder import log, serve
+from feeder import log
 from feeder.errors import FeederError
-from feeder.serve import CHUNK, Server, _listen
+from feeder.serve import Server, connection
+from feeder.serve.listening import listen
+from feeder.serve.replies import CHUNK, Terms
+from feeder.serve.site import Site
 
-TIMEOUT = 20
 SECRET = b"not for the public"
+NO_SITE = Site(Path(), terms=Terms(), memory=MEMORY)
 NOTHING = (404, b"There is nothing at this address.\n")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    status: int
-    body: bytes
-    headers: dict[str, str]
-
-
-@contextmanager
-def served(root: Path, **manners: Any) -> Iterator[str]:
-    """Serve *root* from a loop of its own and yield the address."""
-    address: Future[str] = Future()
-    loop = asyncio.new_event_loop()
-    end = asyncio.Event()
-
-    async def serve() -> None:
-        server = Server(root, host="127.0.0.1", port=0, **manners)
-        address.set_result(await server.start())
-        await end.wait()
-        await server.stop()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    try:
-        yield address.result(TIMEOUT)
-    finally:
-        loop.call_soon_threadsafe(end.set)
-        thread.join(TIMEOUT)
-        loop.close()
-
-
-def ask(address: str, target: str = "/", *, method: str = "GET", **headers: str) -> Answer:
-    """Send *target* as it is written."""
-    connection = HTTPConnection(urlsplit(address).netloc, timeout=TIMEOUT)
-    try:
-        connection.request(method, target, headers={name.replace("_", "-"): text for name, text in headers.items()})
-        response = connection.getresponse()
-        return Answer(
-            status=response.status,
-            body=response.read(),
-            headers={name.lower(): text for name, text in response.getheaders()},
-        )
-    finally:
-        connection.close()
-
-
-def connected(address: str) -> socket.socket:
-    return socket.create_connection((urlsplit(address).hostname or "", urlsplit(address).port or 0), TIMEOUT)
-
-
-def write(root: Path, path: str, body: bytes = b"body") -> Path:
-    file = root / path
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(body)
-    return file
 
 
 @pytest.fixture(scope="module")
@@ -346,9 +292,6 @@ def test_a_root_that_is_a_link_is_served(tmp_path: Path) -> None:
         "/" + "a" * 300,
         "/" + "a/" * 2000,
         "*",
-        "atom.xml",
-        "http:/atom.xml",
-        "http:atom.xml",
         "ftp://any.example/atom.xml",
         "http://any.example//atom.xml",
         "http://any.example/../secret.txt",
@@ -358,6 +301,11 @@ def test_path_leads_nowhere(address: str, target: str) -> None:
     answer = ask(address, target)
     assert (answer.status, answer.body) == NOTHING
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize("target", ["atom.xml", "http:/atom.xml", "http:atom.xml"])
+def test_what_is_no_path_is_no_request(address: str, target: str) -> None:
+    assert ask(address, target).status == 400
 
 
 STEPS = st.sampled_from(
@@ -433,14 +381,14 @@ def _open_files(root: Path) -> int:
 
 def test_a_file_that_cannot_be_opened_now_is_asked_for_later(root: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with served(root) as address, closing(HTTPConnection(urlsplit(address).netloc, timeout=TIMEOUT)) as connection:
-        statuses = [_status(connection, "/atom.xml")]
+    with served(root) as address, closing(HTTPConnection(urlsplit(address).netloc, timeout=TIMEOUT)) as client:
+        statuses = [_status(client, "/atom.xml")]
         resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))  # what is open stays so
         try:
-            statuses.append(_status(connection, "/atom.xml"))
+            statuses.append(_status(client, "/rss.xml"))
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, before)
-        statuses.append(_status(connection, "/atom.xml"))
+        statuses.append(_status(client, "/atom.xml"))
     assert statuses == [200, 503, 200]
 
 
@@ -454,19 +402,11 @@ def _status(connection: HTTPConnection, target: str) -> int:
 # ---------------------------------------------------------------- clients that stand in the way
 
 
-def is_closed(client: socket.socket) -> bool:
-    """Wait until the server says something, and tell whether that is the end."""
-    try:
-        return client.recv(1000) == b""
-    except ConnectionResetError:
-        return True
-
-
 @pytest.mark.parametrize("begun", [b"", b"GET /atom.xml HTTP/1.1\r\nHost: localhost\r\n"])
 def test_a_request_that_does_not_come_is_not_waited_for(
     root: Path, monkeypatch: pytest.MonkeyPatch, begun: bytes
 ) -> None:
-    monkeypatch.setattr(serve, "REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "REQUEST_SECONDS", 0.1)
     with served(root) as address, connected(address) as client:
         client.sendall(begun)
         assert is_closed(client)
@@ -484,30 +424,30 @@ def trickle(client: socket.socket, first: bytes) -> None:
 def test_a_request_that_comes_byte_by_byte_is_not_waited_for(
     root: Path, monkeypatch: pytest.MonkeyPatch, before: bytes
 ) -> None:
-    monkeypatch.setattr(serve, "REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "REQUEST_SECONDS", 0.1)
     with served(root) as address, connected(address) as client, pytest.raises(ConnectionError):
         trickle(client, before + b"GET /atom.xml HTTP/1.1\r\nX-Long: ")
 
 
 def test_a_body_that_nobody_asked_for_is_not_waited_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve, "REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "REQUEST_SECONDS", 0.1)
     with served(root) as address, connected(address) as client, pytest.raises(ConnectionError):
         trickle(client, b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n")
 
 
 def test_a_connection_serves_for_as_long_as_requests_come(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve, "REQUEST_SECONDS", 0.5)
-    with served(root) as address, closing(HTTPConnection(urlsplit(address).netloc, timeout=TIMEOUT)) as connection:
-        connection.connect()
-        first = connection.sock
+    monkeypatch.setattr(connection, "REQUEST_SECONDS", 0.5)
+    with served(root) as address, closing(HTTPConnection(urlsplit(address).netloc, timeout=TIMEOUT)) as client:
+        client.connect()
+        first = client.sock
         end = time.monotonic() + 1
         while time.monotonic() < end:
-            assert _status(connection, "/atom.xml") == 200
-        assert connection.sock is first
+            assert _status(client, "/atom.xml") == 200
+        assert client.sock is first
 
 
 def test_a_reader_that_stops_reading_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve, "SEND_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "SEND_SECONDS", 0.1)
     write(tmp_path, "atom.xml", b"x" * 20_000_000)
     with served(tmp_path) as address, connected(address) as client:
         client.sendall(b"GET /atom.xml HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -522,8 +462,8 @@ def test_a_reader_that_stops_reading_is_left(tmp_path: Path, monkeypatch: pytest
 def test_connections_beyond_the_most_are_told_so_and_beyond_that_closed(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serve, "MOST_CONNECTIONS", 3)
-    monkeypatch.setattr(serve, "MOST_TURNED_AWAY", 2)
+    monkeypatch.setattr(connection, "MOST_CONNECTIONS", 3)
+    monkeypatch.setattr(connection, "MOST_TURNED_AWAY", 2)
     with lines_logged() as lines, served(root) as address, ExitStack() as stack:
         clients = [stack.enter_context(connected(address)) for _ in range(6)]
         assert is_closed(clients[-1])
@@ -570,7 +510,7 @@ def test_an_answer_that_fails_is_an_event_of_ours(tmp_path: Path) -> None:
 
 def _try_to_listen(host: str, port: int) -> str:
     async def start() -> str:
-        server = Server(Path(), host=host, port=port)
+        server = Server(NO_SITE, address=(host, port))
         address = await server.start()
         await server.stop()
         return address
@@ -600,12 +540,12 @@ def test_an_ipv6_address_is_written_in_brackets() -> None:
 
 
 def test_answers_do_not_wait_for_acknowledgements() -> None:
-    with _listen("127.0.0.1", 0) as listening:
-        assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    with closing(listen(("127.0.0.1", 0))) as listening:
+        assert listening.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_server_that_never_started_can_be_stopped() -> None:
-    asyncio.run(Server(Path(), host="127.0.0.1", port=0).stop())
+    asyncio.run(Server(NO_SITE, address=("127.0.0.1", 0)).stop())
 
 
 def test_the_port_is_free_again_after_a_stop(tmp_path: Path) -> None:

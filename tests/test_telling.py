@@ -18,7 +18,7 @@ from desk import Desk
 from hypothesis import given
 from hypothesis import strategies as st
 from test_schedule import now, until
-from test_serve import ask
+from visitors import ask
 
 from feeder import config, schedule, telling, websub
 from feeder.app import App, opened
@@ -399,13 +399,9 @@ def test_a_machine_without_room_for_a_list_is_no_end_of_telling(desk: Desk) -> N
     assert str(failure) == "No space left on device"
 
 
-def test_only_feeds_have_links_to_the_hub() -> None:
-    link = websub.links("https://feeds.example.org/", "https://hub.example.org/")
-    assert link("a/新/rss.xml") == (
-        '<https://hub.example.org/>; rel="hub", <https://feeds.example.org/a/%E6%96%B0/rss.xml>; rel="self"'
-    )
-    assert link("feeds.json") is None
-    assert websub.links("https://feeds.example.org/", None)("rss.xml") is None
+def test_only_feeds_that_are_no_archive_are_topics() -> None:
+    paths = ("rss.xml", "a/新/atom.xml", "feed.json", "feeds.json", "index.html", "archive/1/atom.xml")
+    assert list(filter(websub.is_topic, paths)) == ["rss.xml", "a/新/atom.xml", "feed.json"]
 
 
 # ---------------------------------------------------------------- pauses

@@ -49,7 +49,9 @@ class Config:
     feeds: FeedSettings
     state: Path  # the SQLite file
     output: Path
-    listen: tuple[str, int] | None
+    listen: values.Address | None
+    admin: values.Address | None = None  # where health and status are told as well
+    cache: int = 64 << 20  # bytes of files that the server keeps in memory
     sources: tuple[Source, ...]
     redirects: tuple[Redirect, ...] = ()
     after_publish: tuple[str, ...] = ()  # the command and its words
@@ -75,11 +77,11 @@ def load(path: Path, *, to_write: bool = True) -> Config:
     websub = _table(main, "websub", WebsubTable, faults)
     feeds = _feeds(main, site, websub, faults)
     redirects = tuple(_redirects(main, site, faults))
-    listen = _table(main, "server", ServerTable, faults)
+    server = _table(main, "server", ServerTable, faults)
     placed = tuple(_sources(main, site, faults))
     storage = _storage(main, placed, faults, to_write=to_write)
     _compare(placed, faults)
-    if faults.lines or site is None or listen is None or storage is None or websub is None:
+    if faults.lines or site is None or server is None or storage is None or websub is None:
         raise ConfigError(*faults.lines)
     return Config(
         path=path,
@@ -87,7 +89,9 @@ def load(path: Path, *, to_write: bool = True) -> Config:
         feeds=feeds,
         state=storage.state,
         output=storage.output,
-        listen=values.address(listen.listen) if listen.listen else None,
+        listen=values.address(server.listen) if server.listen else None,
+        admin=values.address(server.admin) if server.admin else None,
+        cache=server.cache,
         sources=tuple(each.source for each in placed),
         redirects=redirects,
         after_publish=tuple(storage.table.after_publish),

@@ -153,6 +153,8 @@ class ServerTable(Table):
     """``[server]``."""
 
     listen: Annotated[str, PlainValidator(values.listen)] = "127.0.0.1:8080"
+    admin: Annotated[str, PlainValidator(values.listen)] = ""
+    cache: Annotated[int, PlainValidator(values.size)] = 64 << 20
 
 
 class DatesTable(Table):

@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import date, timedelta
 from difflib import get_close_matches
 from ipaddress import ip_network
+from pathlib import Path
 from string import Formatter
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -29,6 +30,8 @@ LONGEST_NAME: Final = 100
 SHOWN: Final = 60  # characters of a faulty value that a message repeats
 PLACEHOLDERS: Final = ("year", "month", "day", "slug", "title", "path", "page", "name", "category")
 LAST_PORT: Final = 65535
+UNIX: Final = "unix:"
+LONGEST_SOCKET: Final = 100  # bytes of its path; the system takes 107, and a new one is called a little longer at first
 MOST_BYTES: Final = 1 << 30  # of one answer, which is held in memory
 UNITS: Final = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 FIXED_ZONES: Final = frozenset({"GMT", "UT", "UTC", "Z"})
@@ -405,15 +408,23 @@ def permalink(value: object) -> str:
 
 
 def listen(value: object) -> str:
-    """Return "host:port", or nothing."""
+    """Return "host:port" or "unix:/path", or nothing."""
     text = _text(value)
     if text and not _reads(address, text):
-        raise ValueError(f'{shown(value)} is not a host and a port such as "127.0.0.1:8080", nor ""')
+        raise ValueError(
+            f'{shown(value)} is not a host and a port such as "127.0.0.1:8080", nor "unix:/run/feeder/http.sock", nor ""'
+        )
     return text
 
 
-def address(text: str) -> tuple[str, int]:
-    """Return the host and the port of "host:port" or "[host]:port"."""
+Address: TypeAlias = tuple[str, int] | Path
+"""A host and a port, or the path of a Unix socket."""
+
+
+def address(text: str) -> Address:
+    """Return the address that is written "host:port", "[host]:port" or "unix:/path"."""
+    if text.startswith(UNIX):
+        return _socket_path(text.removeprefix(UNIX))
     host, _, port = text.rpartition(":")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if not bare or (":" in bare and bare == host) or not re.fullmatch(r"\d{1,5}", port, re.ASCII):
@@ -421,6 +432,20 @@ def address(text: str) -> tuple[str, int]:
     if int(port) > LAST_PORT or not bare.isprintable() or " " in bare or "/" in bare:
         raise ValueError(text)
     return bare, int(port)
+
+
+def address_text(address: Address) -> str:
+    """Return an address as `address` reads it."""
+    if isinstance(address, Path):
+        return f"{UNIX}{address}"
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _socket_path(path: str) -> Path:
+    if not path.startswith("/") or path.endswith("/") or not path.isprintable() or len(path.encode()) > LONGEST_SOCKET:
+        raise ValueError(path)
+    return Path(path)
 
 
 def cron(value: object) -> str:

@@ -971,6 +971,21 @@ def open_existing(path: Path, *, site_id: str) -> SqliteStore:
             return _opened(connection, path, site_id=site_id)
 
 
+def open_to_read(path: Path, *, site_id: str) -> SqliteStore:
+    """Open the state at *path* to be read, also by a process that has it open already.
+
+    SQLite alone touches the file: who opens and closes it otherwise takes away the locks that the same process holds
+    (https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_).
+
+    Raises:
+        StoreError: It cannot be read.
+    """
+    with told(path, OSError):
+        connection = connect_to_read(path)
+        with _closed_if_it_fails(connection):
+            return _opened(connection, path, site_id=site_id)
+
+
 def _linked(article: Article, link: str | None) -> Article:
     return article if article.link or link is None else replace(article, link=link)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import quote, urljoin, urlsplit
 
 import pytest
-from test_serve import Answer, ask, served
+from visitors import Answer, ask, served
 from worlds import START, SiteUnderTest, site
 
 from feeder import forwarding
