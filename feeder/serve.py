@@ -48,6 +48,7 @@ TYPES_BY_SUFFIX: Final = MappingProxyType(
         "html": "text/html",
         "ico": "image/vnd.microsoft.icon",
         "jpg": "image/jpeg",
+        "js": "text/javascript",
         "json": "application/json",
         "opml": "text/x-opml",
         "png": "image/png",

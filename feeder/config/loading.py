@@ -22,6 +22,7 @@ from feeder.config.schema import (
     DedupTable,
     DefaultsTable,
     FeedsTable,
+    PagesTable,
     ServerTable,
     SiteTable,
     SourceTable,
@@ -30,7 +31,7 @@ from feeder.config.schema import (
     unknown_key,
 )
 from feeder.errors import ConfigError
-from feeder.model import UTC_ZONE, CategorySettings, FeedSettings, Patterns, Select, Site, Source
+from feeder.model import UTC_ZONE, CategorySettings, FeedSettings, PageSettings, Patterns, Select, Site, Source
 from feeder.urls import is_own
 
 _ReadPath: TypeAlias = Callable[[Path, str], Path]
@@ -43,6 +44,7 @@ class Config:
     path: Path
     site: Site
     feeds: FeedSettings
+    pages: PageSettings
     state: Path  # the SQLite file
     output: Path
     listen: tuple[str, int] | None
@@ -65,6 +67,7 @@ def load(path: Path, *, to_write: bool = True) -> Config:
     faults.add_unknown_keys(main, TOP_KEYS)
     site = _site(main, faults)
     feeds = _feeds(main, site, faults)
+    pages = _table(main, "pages", PagesTable, faults)
     listen = _table(main, "server", ServerTable, faults)
     placed = tuple(_sources(main, site, faults))
     storage = _storage(main, placed, faults, to_write=to_write)
@@ -75,6 +78,7 @@ def load(path: Path, *, to_write: bool = True) -> Config:
         path=path,
         site=site,
         feeds=feeds,
+        pages=PageSettings(**pages.given()) if pages else PageSettings(),
         state=storage[0],
         output=storage[1],
         listen=values.address(listen.listen) if listen.listen else None,

@@ -172,6 +172,13 @@ CREATE TABLE bodies (
     kept INTEGER NOT NULL DEFAULT 0           -- even when the article is in no feed
 );
 
+-- The pages of articles that have one of their own, while they are in a feed.
+CREATE TABLE article_pages (
+    id     TEXT PRIMARY KEY,
+    digest TEXT NOT NULL,
+    stamp  TEXT NOT NULL
+) WITHOUT ROWID;
+
 -- What could not be published when it was last tried.
 CREATE TABLE faults (
     kind    TEXT NOT NULL,                    -- feed, indexes or entry

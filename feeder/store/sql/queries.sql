@@ -301,6 +301,35 @@ INSERT OR IGNORE INTO feed_entries (node, id) VALUES (?, ?);
 -- name: delete_feed_entry
 DELETE FROM feed_entries WHERE node = ? AND id = ?;
 
+-- name: census
+SELECT identity, total, newest.published, title
+FROM (SELECT node, count(*) AS total FROM memberships GROUP BY node)
+JOIN nodes USING (node)
+JOIN articles AS newest ON newest.id = (
+    SELECT id FROM memberships WHERE memberships.node = nodes.node ORDER BY memberships.published DESC, id LIMIT 1
+)
+JOIN sightings USING (source, locator);
+
+-- name: published_since
+SELECT published FROM memberships WHERE node = ? AND published >= ?;
+
+-- name: article_pages
+SELECT id, digest, stamp FROM article_pages;
+
+-- name: article_pages_of
+SELECT id, digest, stamp FROM article_pages WHERE id IN (?*);
+
+-- name: put_article_page
+INSERT INTO article_pages (id, digest, stamp) VALUES (?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET digest = excluded.digest, stamp = excluded.stamp;
+
+-- name: delete_article_page
+DELETE FROM article_pages WHERE id = ?;
+
+-- name: left_article_pages
+SELECT id FROM article_pages
+WHERE digest = '' OR NOT EXISTS (SELECT 1 FROM feed_entries WHERE feed_entries.id = article_pages.id);
+
 -- name: faults
 SELECT kind, subject, since, reason FROM faults ORDER BY kind, subject;
 
