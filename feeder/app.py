@@ -394,7 +394,7 @@ def blank(site: Site, sources: tuple[Source, ...]) -> Iterator[App]:
             path=place / "config.toml",
             site=site,
             feeds=FeedSettings(),
-        pages=PageSettings(),
+            pages=PageSettings(),
             state=place / "state.db",
             output=place / "public",
             listen=None,

@@ -164,12 +164,11 @@ def entry(
     source: Source,
     site: Site,
     content: ContentPolicy,
-    has_pages: bool = False,
+    has_pages: bool = False,  # of their own, for articles without a link
 ) -> Entry:
     """Return *shown* as feeds carry it.
 
     *categories* are every level of every path, parents first; *source* is that of the article's winning sighting.
-    With *has_pages*, an article without a link gets a page of its own, and the link to it.
     """
     article = shown.article
     origin = article.origin
@@ -177,7 +176,6 @@ def entry(
     original = link or (origin.home if origin else None)
     summary, text = _credited(article.summary or body.summary, body.content, source.attribution, original, content)
     own_page = _own_page(summary, text, body, source, original) if has_pages and link is None else None
-    language = article.language or source.language
     return Entry(
         id=shown.id,
         title=article.title,
@@ -187,7 +185,7 @@ def entry(
         author=article.author or source.author or _publisher(origin),
         categories=categories,
         tags=tuple(dict.fromkeys(article.tags)),
-        language=language if language != site.language else None,
+        language=_foreign(article.language or source.language, site),
         picture=_picture(article.image, body, source.image),
         summary=summary,
         content=text,
@@ -263,6 +261,10 @@ def record(document: FeedDocument, files: Iterable[FeedFile]) -> FeedRecord:
 @lru_cache(maxsize=16)  # the same few settings are asked for at every category
 def _settings(settings: tuple[CategorySettings, ...]) -> Mapping[Node, CategorySettings]:
     return MappingProxyType({node_of(level.path): level for level in settings})
+
+
+def _foreign(language: str | None, site: Site) -> str | None:
+    return language if language != site.language else None
 
 
 def _picture(image: str | None, body: Body, policy: ImagePolicy) -> Picture | None:

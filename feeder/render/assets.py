@@ -13,10 +13,9 @@ from feeder.model import Category, Site
 from feeder.render.language import language_of
 from feeder.urls import ASSETS
 
-STYLE: Final = f"{ASSETS}/site.css"
-SCRIPT: Final = f"{ASSETS}/site.js"
+OF_PAGES: Final = {"style": f"{ASSETS}/site.css", "script": f"{ASSETS}/site.js", "icon": f"{ASSETS}/icon.svg"}
 FEED_STYLE: Final = f"{ASSETS}/feed.css"
-PATHS: Final = (STYLE, SCRIPT, FEED_STYLE)
+PATHS: Final = (*OF_PAGES.values(), FEED_STYLE)
 _FOLDER: Final = resources.files("feeder.render") / "look"
 _WORDS: Final = ("feed_is", "feed_use", "feed_address")  # "$feed_is" in the style of feeds
 _END_OF_DECLARATION: Final = b"?>\n"

@@ -16,7 +16,7 @@ from feeder.excerpt import excerpt
 from feeder.model import Branch, Entry, FeedDocument, Format, RenderedEntry, Site, Tally
 from feeder.render import assets
 from feeder.render.language import language_of
-from feeder.urls import ARTICLES, MEDIA_TYPES, TOP
+from feeder.urls import MEDIA_TYPES, TOP
 
 ENTRIES_OF_SITE: Final = 20  # on its page, where the categories are to be seen as well
 ENTRIES: Final = 100  # on the page of a category
@@ -70,16 +70,18 @@ def render_article(entry: Entry, site: Site) -> bytes:
 
 def render(document: FeedDocument, site: Site) -> bytes:
     """Return the page of *document*, a category or the whole site."""
-    root = assets.root_from(document.category)
+    category = document.category
+    root = assets.root_from(category)
     return _PAGE.render(
         _frame(site, root),
         canonical=document.home,
         document=document,
         feeds=[(_NAMES[made], MEDIA_TYPES[made], url) for made, url in document.feeds],
+        heading=category.title or category.labels[-1] if category.labels else document.title,
         parents=list(_parents(document, root)),
         total=_count(document.branches),
         newest=document.tally and document.tally.newest.astimezone(site.timezone),
-        chart=_chart(document.tally, 4),
+        chart=_chart(document.tally, is_large=True),
         tree=Markup("\n").join(_branches(document.branches, site, way=TOP + "/" if not root else "")),
         entries=_joined(document.entries[: ENTRIES if root else ENTRIES_OF_SITE]),
         list_of_feeds=_LIST_OF_FEEDS,
@@ -87,15 +89,12 @@ def render(document: FeedDocument, site: Site) -> bytes:
 
 
 def _frame(site: Site, root: str) -> dict[str, Any]:
-    style, script = (assets.address(path, root=root, language=site.language) for path in (assets.STYLE, assets.SCRIPT))
     return {
         "site": site,
         "words": language_of(site.language),
         "root": root,
         "home": root or "./",
-        "style": style,
-        "script": script,
-        "articles": ARTICLES,
+        **{name: assets.address(path, root=root, language=site.language) for name, path in assets.OF_PAGES.items()},
     }
 
 
@@ -129,12 +128,12 @@ def _branch(branch: Branch, site: Site, *, way: str, is_detailed: bool) -> Itera
     local = tally.newest.astimezone(site.timezone)
     language = branch.category.language
     spoken = Markup(' lang="{}"').format(language) if language and language != site.language else ""
-    yield Markup('<li{}><a href="{}" dir="auto">{}</a> <b>{}</b> <time datetime="{}">{}</time>').format(
-        spoken, way, branch.category.labels[-1], tally.articles, local.date().isoformat(), local.date().isoformat()
+    yield Markup('<li{}><a href="{}" dir="auto">{}</a> <b>{}</b> <time>{}</time>').format(
+        spoken, way, branch.category.labels[-1], tally.articles, local.date().isoformat()
     )
     if is_detailed:
         yield Markup('<small dir="auto">{}</small>').format(excerpt(tally.title, TITLE))
-        yield _chart(tally, 1)
+        yield _chart(tally)
     if branch.branches:
         yield Markup("<ul>")
         for below in branch.branches:
@@ -147,13 +146,15 @@ def _count(branches: Iterable[Branch]) -> int:
     return sum(1 + _count(branch.branches) for branch in branches)
 
 
-def _chart(tally: Tally | None, scale: int) -> Markup:
+def _chart(tally: Tally | None, *, is_large: bool = False) -> Markup:
     """Return the days of *tally* as bars; a day with any article has one that can be seen."""
     most = max(tally.days, default=0) if tally else 0
     if tally is None or not most:
         return Markup()
+    width = len(tally.days) * _BAR
     heights = [-(-count * _HEIGHT // most) for count in tally.days]
     bars = "".join(f"M{day * _BAR} {_HEIGHT}v-{height}h2v{height}z" for day, height in enumerate(heights) if height)
     return Markup(
-        '<svg class="chart {}" viewBox="0 0 {} {}" aria-hidden="true"><path fill="currentColor" d="{}"/></svg>'
-    ).format("large" if scale > 1 else "small", len(tally.days) * _BAR, _HEIGHT, bars)
+        '<svg class="chart {}" viewBox="0 0 {} {}" aria-hidden="true"><path fill="currentColor" d="{}"/>'
+        '<path stroke="currentColor" opacity=".35" d="M0 {}h{}"/></svg>'
+    ).format("large" if is_large else "small", width, _HEIGHT + 1, bars, _HEIGHT, width)

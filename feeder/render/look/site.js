@@ -93,6 +93,9 @@ function offerCopies() {
   }
 }
 
+// A picture that cannot be had leaves its place empty; in the capture phase, since such events do not rise.
+document.addEventListener("error", (event) => event.target.classList?.add("missing"), true);
+
 document.addEventListener("DOMContentLoaded", () => {
   tellTimes();
   filterCategories();
