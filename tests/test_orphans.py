@@ -67,8 +67,8 @@ def test_a_lost_state_leaves_no_feed_that_nobody_has(desk: Desk, feeds: str, fla
     rehearsed = desk.run("once", *flags, "--dry-run").out.splitlines()
     assert country(desk) == before
     told = desk.run("once", *flags, "--json").json
-    page, *feeds = told["removed"]
-    assert (feeds, country(desk)) == ([f"categories/{path}" for path in before], [])
+    page, *removed = told["removed"]
+    assert (removed, country(desk)) == ([f"categories/{path}" for path in before], [])
     assert (page.partition("/")[0], len(desk.tree("public/articles"))) == ("articles", 1)
     assert [line for line in rehearsed if "would remove" in line] == [
         f"would remove {path}" for path in told["removed"]
