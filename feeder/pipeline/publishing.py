@@ -105,7 +105,8 @@ def check(parts: Parts) -> int:
     stamps = parts.output.stamps(path for feed in feeds for path, _, _ in feed.files)
     bad = [feed.node for feed in feeds if not _is_current(feed, stamps, parts)]
     bad += (node for id_ in article_pages.altered(parts) for node in parts.store.feeds_of(id_))
-    if not _are_indexes_current(parts):
+    # Pages that are left over are those of a run that was stopped before it removed them: the next one does.
+    if parts.store.left_article_pages() or not _are_indexes_current(parts):
         bad.append(())
     bad += failed_feeds(parts.store)  # other settings may have mended them
     with parts.store.transaction():
