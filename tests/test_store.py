@@ -844,6 +844,9 @@ def test_a_census_counts_what_a_node_holds_and_tells_its_newest(polled: Store) -
     assert polled.census() == {(): second, ("a",): second, ("a", "b"): first}
     assert polled.published_since(("a",), NOON) == (NOON,)
     assert sorted(polled.published_since((), NOON - DAY)) == [NOON - DAY, NOON]
+    poll(polled, ("a.md", article("First", NOON - DAY, categories=(("C",),))))
+    third = Tally(articles=1, newest=NOON - DAY, title="First")
+    assert polled.census() == {(): second, ("a",): first, ("a", "b"): first, ("c",): third}
 
 
 def test_a_body_that_is_cleaned_anew_takes_the_place_of_the_old(polled: Store) -> None:

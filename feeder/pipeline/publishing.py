@@ -448,8 +448,9 @@ def _publish_assets(kitchen: _Kitchen) -> None:
 def _publish_indexes(kitchen: _Kitchen, now: datetime) -> None:
     parts, published = kitchen.parts, kitchen.published
     files = _indexes(parts, kitchen.shelf, kitchen.tree)
+    done = set(published.written)
     try:
-        published.written += parts.output.publish(files)
+        published.written += parts.output.publish(file for file in files if file.path not in done)
         published.removed += parts.output.remove(() if files else _INDEXES)
         published.removed += kitchen.articles.clear()
         kitchen.faults.indexes_mended()

@@ -302,11 +302,10 @@ INSERT OR IGNORE INTO feed_entries (node, id) VALUES (?, ?);
 DELETE FROM feed_entries WHERE node = ? AND id = ?;
 
 -- name: census
-SELECT identity, total, newest.published, title
-FROM (SELECT node, count(*) AS total FROM memberships GROUP BY node)
-JOIN nodes USING (node)
+SELECT identity, articles, newest.published, title
+FROM tallies JOIN nodes USING (node)
 JOIN articles AS newest ON newest.id = (
-    SELECT id FROM memberships WHERE memberships.node = nodes.node ORDER BY memberships.published DESC, id LIMIT 1
+    SELECT id FROM memberships WHERE memberships.node = tallies.node ORDER BY memberships.published DESC, id LIMIT 1
 )
 JOIN sightings USING (source, locator);
 
