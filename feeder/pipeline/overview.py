@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -29,19 +29,14 @@ class Overview:
         """Return the categories right below *node*; those of the site with all that is below, and with their days."""
         return tuple(self._branches(node, is_whole=not node))
 
-    def _branches(self, node: Node, *, is_whole: bool) -> list[Branch]:
-        found = []
-        for below in self._tree.children.get(node, ()):
-            tally = self._tallies().get(below)
-            if tally is not None:
-                found.append(
-                    Branch(
-                        category=self._tree.places[below],
-                        tally=tally if node or not is_whole else self._with_days(below, tally),
-                        branches=tuple(self._branches(below, is_whole=True)) if is_whole else (),
-                    )
-                )
-        return found
+    def _branches(self, node: Node, *, is_whole: bool) -> Iterator[Branch]:
+        known = self._tallies()
+        for below in filter(known.__contains__, self._tree.children.get(node, ())):
+            yield Branch(
+                category=self._tree.places[below],
+                tally=known[below] if node else self._with_days(below, known[below]),
+                branches=tuple(self._branches(below, is_whole=True)) if is_whole else (),
+            )
 
     def _tallies(self) -> Mapping[Node, Tally]:
         if self._counted is None:
