@@ -96,8 +96,15 @@ def test_the_page_of_an_article_with_another_id_is_called_after_a_hash(id_: str)
 
 @pytest.mark.parametrize(
     ("below", "is_own"),
-    [("", True), ("atom.xml", True), ("categories/a/", True), ("articles/a.html", True), ("assets/site.css", True)]
-    + [("blog/atom.xml", False), ("articles", False)],
+    [
+        ("", True),
+        ("atom.xml", True),
+        ("categories/a/", True),
+        ("articles/a.html", True),
+        ("assets/site.css", True),
+        ("blog/atom.xml", False),
+        ("articles", False),
+    ],
 )
 def test_what_a_site_publishes_is_its_own(below: str, is_own: bool) -> None:  # noqa: FBT001 - a table's column
     assert urls.is_own(SITE.url + below, SITE) is is_own
