@@ -24,6 +24,7 @@ from feeder.normalize import title_key
 from feeder.parse.published import PublishedEntry, PublishedPage, feed_files, parse_published, read_published
 from feeder.report import many
 from feeder.store.sqlite import prefix
+from feeder.urls import article_path
 
 SHOWN: Final = 20  # entries of a kind that a report names
 MAX_PAGES: Final = 100  # of one feed
@@ -258,12 +259,19 @@ def _waiting(entry: PublishedEntry, site: Site, now: datetime) -> tuple[Memory, 
     title = title_key(safe_text(entry.title)) if entry.title else None
     date = entry.published or entry.updated
     day = date.astimezone(site.timezone).date().isoformat() if date else None
-    keys = dedup.adopted_keys(title_key=title, day=day, link=entry.link)
+    link = _link(entry, id_, site)
+    keys = dedup.adopted_keys(title_key=title, day=day, link=link)
     if not keys and first is None:
         raise InvalidItem("it has neither link nor title, so nobody can tell which article it is")
     adopted = min(date, now) if date else None
-    memory = Memory(id=id_, first_seen=now, adopted=adopted, link=entry.link, text_since=_text_since(entry, now))
+    memory = Memory(id=id_, first_seen=now, adopted=adopted, link=link, text_since=_text_since(entry, now))
     return memory, (*keys, first) if first else keys
+
+
+def _link(entry: PublishedEntry, id_: str, site: Site) -> str | None:
+    """Return the link of *entry*, unless that is the page which Feeder gave the article for want of a link."""
+    is_page = entry.link and entry.link.endswith(f"/{article_path(id_, site)}")
+    return None if is_page else entry.link
 
 
 def _id(guid: str | None) -> str:

@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from feeder import cadence, config, dedup, forwarding, takedowns
+from feeder import cadence, config, dedup, forwarding, render, takedowns
 from feeder import memo as memory
 from feeder.config import Config
 from feeder.errors import ConfigError, Declined, FetchError, OutputError, StateInUse, StoreError, Unheard
 from feeder.fetch.archive import as_directory, sweep
 from feeder.memo import Memo
-from feeder.model import Due, FeedSettings, Site, Source, SourceKind
+from feeder.model import Due, FeedSettings, PageSettings, Site, Source, SourceKind
 from feeder.output import Output
 from feeder.output.files import FileOutput
 from feeder.output.rehearsal import Rehearsal
@@ -452,6 +452,7 @@ def blank(site: Site, sources: tuple[Source, ...]) -> Iterator[App]:
             path=place / "config.toml",
             site=site,
             feeds=FeedSettings(),
+            pages=PageSettings(),
             state=place / "state.db",
             output=place / "public",
             listen=None,
@@ -518,9 +519,10 @@ def _parts(settings: Config, store: Store, output: Output, workers: int | None) 
     return Parts(
         site=settings.site,
         feeds=settings.feeds,
+        pages=settings.pages,
         sources={source.name: source for source in settings.sources},
         fingerprints={source.name: config.fingerprint(source, settings.site) for source in settings.sources},
-        fingerprint=config.render_fingerprint(settings),
+        fingerprint=config.render_fingerprint(settings, look=render.look(settings.site)),
         rules=_rules(settings),
         store=store,
         output=output,

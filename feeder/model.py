@@ -183,6 +183,13 @@ class FeedSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PageSettings:
+    """What ``[pages]`` says."""
+
+    articles: bool = True  # an article without a link gets a page of its own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Select:
     """CSS selectors that find articles on a page: `item` from its root, the others inside each item."""
 
@@ -586,6 +593,8 @@ class Entry:
     rights: str | None = None
     origin: Origin | None = None
     enclosures: tuple[Enclosure, ...] = ()  # the picture is not among them, but for one that the article encloses
+    own_page: str | None = None  # safe HTML: what stands on the page that `link` leads to, if that is one of ours
+    is_republished: bool = False  # it was found on the web
 
 
 @travels
@@ -599,6 +608,26 @@ class RenderedEntry:
     rss: bytes = b""
     json: bytes = b""
     page: bytes
+    article: bytes = b""  # the page of its own, if it has one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What a category holds, with all below it: how many articles, and when the newest was published."""
+
+    articles: int
+    newest: datetime
+    title: str  # of the newest
+    days: tuple[int, ...] = ()  # articles on each of the last days before the site's newest, if they were counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """A category as the page of one above it lists it."""
+
+    category: Category
+    tally: Tally
+    branches: tuple[Branch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -625,7 +654,8 @@ class FeedDocument:
     hub: str | None = None
     rights: str | None = None
     parents: tuple[tuple[str, str], ...] = ()  # (label, URL), from the site down
-    children: tuple[tuple[str, str], ...] = ()  # (label, URL)
+    tally: Tally | None = None
+    branches: tuple[Branch, ...] = ()  # right below it; on the site's page, all levels
     entries: tuple[RenderedEntry, ...] = ()
     deletions: tuple[Deletion, ...] = ()  # newest first
     is_archive: bool = False  # a page of the feed's archive (RFC 5005, 4)

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
 from hashlib import sha256
 from html import escape, unescape
@@ -22,6 +22,7 @@ from feeder.model import (
     EPOCH,
     PATH_MARK,
     Body,
+    Branch,
     Category,
     CategoryPath,
     CategorySettings,
@@ -42,11 +43,14 @@ from feeder.model import (
     Shown,
     Site,
     Source,
+    Tally,
 )
-from feeder.urls import FILE_NAMES, archive_urls, encoded, feed_urls, file_path, page_url
+from feeder.urls import FILE_NAMES, archive_urls, article_path, encoded, feed_urls, file_path, page_url
 
 ARCHIVE_PAGE: Final = 100
 """The most articles on one page of the archive."""
+DAYS = 30
+"""How far back the chart of a site goes from its newest article."""
 _TITLE_MARK = " – "
 _MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
     {
@@ -159,7 +163,14 @@ def feed_title(category: Category, site: Site) -> str:
 
 
 def entry(
-    shown: Shown, body: Body, categories: tuple[Category, ...], *, source: Source, site: Site, content: ContentPolicy
+    shown: Shown,
+    body: Body,
+    categories: tuple[Category, ...],
+    *,
+    source: Source,
+    site: Site,
+    content: ContentPolicy,
+    has_pages: bool = False,  # of their own, for articles without a link
 ) -> Entry:
     """Return *shown* as feeds carry it.
 
@@ -170,23 +181,25 @@ def entry(
     link = encoded(article.link) if article.link else None
     original = link or (origin.home if origin else None)
     summary, text = _credited(article.summary or body.summary, body.content, source.attribution, original, content)
-    language = article.language or source.language
+    own_page = _own_page(summary, text, body, source, original) if has_pages and link is None else None
     return Entry(
         id=shown.id,
         title=article.title,
-        link=link,
+        link=link if own_page is None else site.url + article_path(shown.id, site),
         published=shown.published,
         updated=shown.updated,
         author=article.author or source.author or _publisher(origin),
         categories=categories,
         tags=tuple(dict.fromkeys(article.tags)),
-        language=language if language != site.language else None,
+        language=_foreign(article.language or source.language, site),
         picture=_picture(article.image, body, source.image),
         summary=summary,
         content=text,
         rights=article.rights or (origin and origin.rights) or source.rights,
         origin=origin,
         enclosures=tuple(_enclosures(article.enclosures, body, source.image)),
+        own_page=own_page,
+        is_republished=source.url is not None,
     )
 
 
@@ -197,14 +210,15 @@ def document(
     site: Site,
     settings: FeedSettings,
     parents: Sequence[Category] = (),
-    children: Sequence[Category] = (),
+    tally: Tally | None = None,
+    branches: Sequence[Branch] = (),
     deletions: Iterable[Deletion] = (),
     archive: int | None = None,
 ) -> FeedDocument:
     """Return the feed of *category*, which holds *entries*, newest first.
 
-    *parents* are the categories above it, from the site down; *children* those right below it, in any order; *archive*
-    is the newest page of its archive.
+    *parents* are the categories above it, from the site down; *branches* those below it, in any order; *archive* is the
+    newest page of its archive.
 
     Raises:
         ValueError: Two of *entries* have the same id, which no feed may have.
@@ -223,7 +237,8 @@ def document(
         updated=max((held.updated for held in entries), default=EPOCH),
         hub=settings.hub,
         parents=tuple(_listed(parent, site) for parent in parents),
-        children=tuple(_listed(child, site) for child in sorted(children, key=lambda child: child.node)),
+        tally=tally,
+        branches=tuple(sorted(branches, key=lambda branch: branch.category.node)),
         entries=tuple(entries),
         deletions=tuple(deletions),
         history=tuple(_places(site, settings, {"prev-archive": archive})),
@@ -275,6 +290,13 @@ def archive_page(
     )
 
 
+def activity(published: Iterable[datetime], *, until: datetime, zone: tzinfo) -> tuple[int, ...]:
+    """Return how many of some articles were published on each of the last `DAYS` days up to that of *until*."""
+    last = until.astimezone(zone).toordinal()
+    found = Counter(last - each.astimezone(zone).toordinal() for each in published)
+    return tuple(found[ago] for ago in range(DAYS - 1, -1, -1))
+
+
 def record(document: FeedDocument, files: Iterable[FeedFile]) -> FeedRecord:
     """Return what the indexes say of *document*, which was written as *files*."""
     bodies = {file.path: file.body for file in files}
@@ -304,6 +326,10 @@ def _places(
 @lru_cache(maxsize=16)  # the same few settings are asked for at every category
 def _settings(settings: tuple[CategorySettings, ...]) -> Mapping[Node, CategorySettings]:
     return MappingProxyType({node_of(level.path): level for level in settings})
+
+
+def _foreign(language: str | None, site: Site) -> str | None:
+    return language if language != site.language else None
 
 
 def _picture(image: str | None, body: Body, policy: ImagePolicy) -> Picture | None:
@@ -348,6 +374,15 @@ def _credited(
         return summary, content + _attribution(attribution, link)
     credited = " ".join(filter(None, (summary, attribution)))
     return credited, content if policy is ContentPolicy.FULL else None
+
+
+def _own_page(summary: str, text: str | None, body: Body, source: Source, original: str | None) -> str:
+    """Return what the page of an article holds: all of it, unless a source on the web lets feeds have only a summary."""
+    if text is not None:
+        return text
+    if source.url is None and body.content:
+        return body.content + _attribution(source.attribution, original)
+    return f"<p>{escape(summary, quote=False)}</p>" if summary else ""
 
 
 def _attribution(text: str | None, link: str | None) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from base64 import b32encode
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from hashlib import sha256
 from types import MappingProxyType
 from urllib.parse import quote
 
@@ -23,11 +25,15 @@ MEDIA_TYPES: Mapping[Format, str] = MappingProxyType(
 )
 TOP = "categories"
 ARCHIVE = "archive"
+ARTICLES = "articles"  # pages of articles that have no other
+ASSETS = "assets"  # what pages look like, and what they do
+_OWN_DIRECTORIES = tuple(f"{name}/" for name in (TOP, ARCHIVE, ARTICLES, ASSETS))
 OWN_FILES = frozenset({"", PAGE, "feeds.json", "feeds.opml", *FILE_NAMES.values()})  # at the root of the output
 # What RFC 3986 lets stand in a URL; the brackets are left out, since only an IPv6 host may hold them.
 _ALLOWED = "%/:?#@!$&'()*+,;=~-._"
 _AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)")
 _ENCODED = re.compile(rf"(?:[A-Za-z0-9_{re.escape(_ALLOWED.replace('%', ''))}]++|%[0-9A-Fa-f]{{2}})*+")
+_MINTED = re.compile(r"[a-z2-7]{26}")
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -67,10 +73,18 @@ def archive_urls(number: int, site: Site, formats: Iterable[Format]) -> tuple[tu
     return tuple((made, site.url + archive_path(number, FILE_NAMES[made])) for made in formats)
 
 
+def article_path(id_: str, site: Site) -> str:
+    """Return the path of the page of the article *id_* below the output root: named after an id of *site*, else a hash."""
+    name = id_.removeprefix(f"tag:{site.id}:article/")
+    if name == id_ or not _MINTED.fullmatch(name):
+        name = b32encode(sha256(id_.encode()).digest()).decode().lower()[:26]
+    return f"{ARTICLES}/{name}.html"
+
+
 def is_own(url: str, site: Site) -> bool:
-    """Tell whether *url* is one of the files that *site* publishes, below its categories or in its archive."""
+    """Tell whether *url* is one of the files that *site* publishes, or below its directories."""
     below = url.partition("#")[0].removeprefix(site.url)
-    return below != url and (below in OWN_FILES or below.startswith((f"{TOP}/", f"{ARCHIVE}/")))
+    return below != url and (below in OWN_FILES or below.startswith(_OWN_DIRECTORIES))
 
 
 def encoded(url: str) -> str:

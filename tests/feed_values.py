@@ -134,7 +134,7 @@ def document(*entries: Entry, category: Category = DAILY, site: Site = SITE, hub
 
 def files(document: FeedDocument) -> dict[str, bytes]:
     """Return the files of *document* by their names alone."""
-    return {file.path.rpartition("/")[2]: file.body for file in render.render(document)}
+    return {file.path.rpartition("/")[2]: file.body for file in render.render(document, SITE)}
 
 
 def file_paths(made: tuple[FeedFile, ...]) -> list[str]:
@@ -168,6 +168,11 @@ def shown(**changes: Any) -> Shown:
 
 
 def planned(
-    body: Body, *, source: Source = SOURCE, content: ContentPolicy = ContentPolicy.FULL, **changes: Any
+    body: Body,
+    *,
+    source: Source = SOURCE,
+    content: ContentPolicy = ContentPolicy.FULL,
+    has_pages: bool = False,
+    **changes: Any,
 ) -> Entry:
-    return plan.entry(shown(**changes), body, (MONEY,), source=source, site=SITE, content=content)
+    return plan.entry(shown(**changes), body, (MONEY,), source=source, site=SITE, content=content, has_pages=has_pages)

@@ -235,7 +235,7 @@ def test_bars_are_drawn_on_a_terminal_and_gone_at_the_end(desk: Desk) -> None:
         said = process.stdout.read()
     assert "articles" in shown
     assert "1/1" in shown
-    assert said == "1 source polled: 1 new\n3 feeds published: 14 files written, 0 removed\n"
+    assert said == "1 source polled: 1 new\n3 feeds published: 19 files written, 0 removed\n"
 
 
 # ---------------------------------------------------------------- once
@@ -250,7 +250,7 @@ def test_once_polls_publishes_and_sums_up(desk: Desk) -> None:
     assert told.out.splitlines() == [
         "1 source polled: 2 new, 1 held, 1 left out, 1 rejected",
         "  rejected: newsroom: bad.md: a binary file: it holds NUL characters",
-        "3 feeds published: 14 files written, 0 removed",
+        "3 feeds published: 19 files written, 0 removed",
     ]
 
 
@@ -278,7 +278,7 @@ def test_once_as_json_counts_and_names_files(desk: Desk) -> None:
 def test_a_change_is_published_at_once_however_fresh_the_feed_is(desk: Desk) -> None:
     desk.run("once")
     desk.write("newsroom/second.md", title="Second")
-    assert desk.run("once", "--all").out.splitlines()[1] == "3 feeds published: 13 files written, 0 removed"
+    assert desk.run("once", "--all").out.splitlines()[1] == "3 feeds published: 14 files written, 0 removed"
 
 
 def test_more_rejected_documents_than_are_named_are_counted(desk: Desk) -> None:
@@ -444,7 +444,7 @@ def test_a_paused_source_is_polled_only_by_all(desk: Desk) -> None:
 def test_a_dry_run_on_nothing_names_the_files_and_makes_none(desk: Desk) -> None:
     told = desk.run("once", "--dry-run")
     assert told.code == 0
-    assert "3 feeds would be published: 14 files written, 0 removed" in told.out
+    assert "3 feeds would be published: 19 files written, 0 removed" in told.out
     assert "would write categories/city/roads/atom.xml" in told.out.splitlines()
     assert not (desk.folder / "public").exists()
     assert not (desk.folder / "var/state.db").exists()

@@ -33,6 +33,7 @@ from feeder.model import (
     Dialect,
     FeedSettings,
     Format,
+    PageSettings,
     Redirect,
     Select,
     Site,
@@ -90,6 +91,7 @@ def test_the_least_config_has_every_default(tmp_path: Path) -> None:
         path=Path("config.toml"),
         site=Site(title="News", url="https://example.org/", id="example.org,2026", author="News"),
         feeds=FeedSettings(),
+        pages=PageSettings(),
         state=tmp_path / "var/feeder.db",
         output=tmp_path / "public",
         listen=("127.0.0.1", 8080),
@@ -1182,9 +1184,10 @@ def defaults_shown(start: str, end: str) -> str:
 
 
 def test_the_defaults_that_the_config_shows_are_the_defaults() -> None:
-    feeds, source = defaults_shown("[feeds]", "[storage]"), defaults_shown("[[source]]", "#[[source]]")
-    assert loaded(f"{SITE}[feeds]\n{feeds}\n{SOURCE}{source}") == loaded(SITE + SOURCE)
-    assert (feeds.count("\n"), source.count("\n")) == (7, 14)
+    feeds, pages = defaults_shown("[feeds]", "[pages]"), defaults_shown("[pages]", "[storage]")
+    source = defaults_shown("[[source]]", "#[[source]]")
+    assert loaded(f"{SITE}[feeds]\n{feeds}\n[pages]\n{pages}\n{SOURCE}{source}") == loaded(SITE + SOURCE)
+    assert (feeds.count("\n"), pages.count("\n"), source.count("\n")) == (7, 0, 14)
 
 
 def test_the_defaults_that_the_config_shows_for_a_url_are_the_defaults() -> None:
@@ -1215,6 +1218,7 @@ def test_every_setting_of_site_and_feeds_is_weighed() -> None:
     assert {*fingerprints.RENDER_OF_FEEDS, *fingerprints.NEITHER_OF_FEEDS} == {
         field.name for field in fields(FeedSettings)
     }
+    assert set(fingerprints.RENDER_OF_PAGES) == {field.name for field in fields(PageSettings)}
 
 
 def config_of(key: str = "", top: str = "") -> Config:
@@ -1266,6 +1270,7 @@ def test_other_settings_do_not_move_the_fingerprint(key: str, top: str) -> None:
         pytest.param("", 'categories.A.title = "B"', id="category-title"),
         pytest.param("", "feeds.entries = 3", id="entries"),
         pytest.param("", 'feeds.window = "1d"', id="window"),
+        pytest.param("", "pages.articles = false", id="pages"),
     ],
 )
 def test_a_setting_that_renders_otherwise_moves_the_render_fingerprint(key: str, top: str) -> None:
@@ -1287,9 +1292,24 @@ def test_other_settings_do_not_move_the_render_fingerprint(key: str, top: str) -
     assert render_fingerprint(config_of(key, top)) == render_fingerprint(config_of())
 
 
+def test_another_look_of_pages_moves_the_render_fingerprint() -> None:
+    assert render_fingerprint(config_of(), look="a") != render_fingerprint(config_of(), look="b")
+
+
+@pytest.mark.parametrize(("said", "expected"), [("'auto'", True), ("false", False)])
+def test_articles_have_pages_or_none(said: str, expected: bool) -> None:  # noqa: FBT001 - a table's column
+    assert config_of(top=f"pages.articles = {said}").pages == PageSettings(articles=expected)
+
+
+@pytest.mark.parametrize("said", ["true", "'always'", "1", "0"])
+def test_there_are_no_other_words_for_pages(said: str) -> None:
+    with pytest.raises(ConfigError, match=r'pages: articles: .* is not one of "auto", false'):
+        config_of(top=f"pages.articles = {said}")
+
+
 def test_fingerprints_are_the_same_in_every_run_and_version() -> None:
     config = config_of('dialect = "hexo"', 'categories.A.same_as = "B"\ndates.zones = { CST = "+08:00" }')
-    assert (reading(config)[:16], render_fingerprint(config)[:16]) == ("1dc02c95409d1851", "0b045ca84d0f86a8")
+    assert (reading(config)[:16], render_fingerprint(config)[:16]) == ("1dc02c95409d1851", "d3940df35f79d696")
 
 
 # ---------------------------------------------------------------- laws

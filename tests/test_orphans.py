@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from feeder import urls
 from feeder.pipeline import publishing
+from feeder.render import ASSETS
 from feeder.store.sqlite import copy_state
 
 NAMES = (*urls.FILE_NAMES.values(), urls.PAGE)
@@ -66,7 +67,9 @@ def test_a_lost_state_leaves_no_feed_that_nobody_has(desk: Desk, feeds: str, fla
     rehearsed = desk.run("once", *flags, "--dry-run").out.splitlines()
     assert country(desk) == before
     told = desk.run("once", *flags, "--json").json
-    assert (told["removed"], country(desk)) == ([f"categories/{path}" for path in before], [])
+    page, *removed = told["removed"]
+    assert (removed, country(desk)) == ([f"categories/{path}" for path in before], [])
+    assert (page.partition("/")[0], len(desk.tree("public/articles"))) == ("articles", 1)
     assert [line for line in rehearsed if "would remove" in line] == [
         f"would remove {path}" for path in told["removed"]
     ]
@@ -93,7 +96,7 @@ def test_an_older_backup_leaves_no_feed_that_nobody_has(desk: Desk) -> None:
         (desk.folder / "newsroom/b.md").unlink()
         app.poll("newsroom", datetime.now(UTC))
         publishing.audit(app.parts)
-    assert (country(desk), [each["files"] for each in logs if each["event"] == "orphans_removed"]) == ([], [8])
+    assert (country(desk), [each["files"] for each in logs if each["event"] == "orphans_removed"]) == ([], [9])
 
 
 def test_an_output_that_is_used_again_keeps_no_feed_that_nobody_has(desk: Desk) -> None:
@@ -106,9 +109,10 @@ def test_an_output_that_is_used_again_keeps_no_feed_that_nobody_has(desk: Desk) 
     age(desk)
     desk.config.write_text(text, "utf-8")
     desk.run("once", "--all")
+    (article,) = desk.tree("public/articles")
     assert (country(desk), {Path(path).name for path in desk.tree("public")}) == (
         [],
-        {*NAMES, "feeds.json", "feeds.opml"},
+        {*NAMES, "feeds.json", "feeds.opml", Path(article).name, *(Path(path).name for path in ASSETS)},
     )
 
 
@@ -142,6 +146,8 @@ def test_what_others_keep_there_stays(desk: Desk) -> None:
     desk.put("public/categories/theirs/atom.xml", "<feed><id>tag:other.example,2026:feed/x</id></feed>")
     desk.put("public/categories/theirs/rss.xml", '<rss><a href="/categories/theirs/rss.xml" rel="self"/><item/></rss>')
     desk.put("public/categories/theirs/feed.json", '{"feed_url":"/categories/theirs/feed.json","items":[]}')
+    desk.put("public/articles/mine.html", '<head><link rel="canonical" href="/articles/mine.html"></head>')
+    desk.put("public/articles/other.html", '<head><meta name="generator" content="Feeder"></head>')
     desk.put("public/country/atom.xml", f"<feed><id>{FEED_ID}country</id></feed>")
     (desk.folder / "public/categories/link").symlink_to(desk.folder / "public/categories/theirs")
     (desk.folder / "public/categories/country/odd\udcff").mkdir()
@@ -150,8 +156,10 @@ def test_what_others_keep_there_stays(desk: Desk) -> None:
     kept = {
         path for path in desk.tree("public") if "/categories/city" not in path and Path(path).parent.name != "public"
     }
+    own_pages = {path for path in desk.tree("public/articles") if len(Path(path).stem) == 26}
     desk.run("once", "--fresh")
-    ours = {f"public/categories/{path}" for path in ALL}
+    ours = {f"public/categories/{path}" for path in ALL} | own_pages.difference(desk.tree("public"))
+    assert len(ours) == len(ALL) + 1
     assert kept - {*desk.tree("public")} == ours
     assert (desk.folder / "public/categories/country/farms/photo.svg").exists()
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
+from zoneinfo import ZoneInfo
 
 import pytest
 from feed_values import DAILY, HOME, MONEY, NOON, SITE, SOURCE, document, enclosure, entry, origin, planned, rendered
@@ -16,6 +17,7 @@ from feeder import plan
 from feeder.model import (
     EPOCH,
     Body,
+    Branch,
     Category,
     CategorySettings,
     ContentPolicy,
@@ -24,10 +26,13 @@ from feeder.model import (
     ImagePolicy,
     Picture,
     Site,
+    Source,
+    Tally,
 )
 from feeder.render import render
 
 DAY = timedelta(days=1)
+FOREIGN = Source(name="partner", order=1, url="https://partner.example/feed.xml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -443,23 +448,73 @@ def test_two_entries_of_a_feed_never_share_an_id() -> None:
         document(entry(), entry(title="Another"))
 
 
+def branch(category: Category) -> Branch:
+    return Branch(category=category, tally=Tally(articles=1, newest=NOON, title="Markets"))
+
+
 def test_a_document_says_where_it_is() -> None:
     made = plan.document(
-        MONEY, (), site=SITE, settings=FeedSettings(formats=(Format.RSS,)), parents=(HOME,), children=(DAILY,)
+        MONEY,
+        (),
+        site=SITE,
+        settings=FeedSettings(formats=(Format.RSS,)),
+        parents=(HOME,),
+        tally=branch(MONEY).tally,
+        branches=(branch(DAILY),),
     )
     money = "https://feeds.example.org/categories/%E9%87%91%E8%9E%8D/"
     assert (made.home, made.feeds) == (money, ((Format.RSS, f"{money}rss.xml"),))
     assert made.parents == (("Example newsroom", SITE.url),)
-    assert made.children == (("R&D Daily", f"{money}r-d-daily-1a2b3c4d/"),)
+    assert (made.tally, made.branches) == (branch(MONEY).tally, (branch(DAILY),))
 
 
-def test_children_are_listed_alike_in_whatever_order_they_come() -> None:
-    places = [plan.place((name,), (name,), SITE) for name in "cab"]
+def test_branches_are_listed_alike_in_whatever_order_they_come() -> None:
+    places = [branch(plan.place((name,), (name,), SITE)) for name in "cab"]
     listed = [
-        plan.document(HOME, (), site=SITE, settings=FeedSettings(), children=order).children
+        plan.document(HOME, (), site=SITE, settings=FeedSettings(), branches=order).branches
         for order in (places, places[::-1])
     ]
     assert listed[0] == listed[1]
+
+
+def test_the_days_of_a_chart_are_those_of_the_site() -> None:
+    zone = ZoneInfo("Asia/Shanghai")
+    midnight = datetime(2026, 3, 1, tzinfo=zone)
+    days = plan.activity(
+        [midnight, midnight - timedelta(seconds=1), midnight - timedelta(days=29), midnight - timedelta(days=30)],
+        until=midnight + timedelta(hours=20),
+        zone=zone,
+    )
+    assert (len(days), days[-1], days[-2], days[0], sum(days)) == (30, 1, 1, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("source", "content", "page"),
+    [
+        pytest.param(SOURCE, ContentPolicy.FULL, "<p>Whole.</p>", id="whole"),
+        pytest.param(SOURCE, ContentPolicy.SUMMARY, "<p>Whole.</p>", id="ours, whole although feeds have a summary"),
+        pytest.param(FOREIGN, ContentPolicy.SUMMARY, "<p>A &lt; B.</p>", id="another's, no more than in feeds"),
+    ],
+)
+def test_an_article_without_a_link_gets_a_page_of_its_own(source: Source, content: ContentPolicy, page: str) -> None:
+    body = Body(content="<p>Whole.</p>", summary="A < B.")
+    made = planned(body, source=source, content=content, has_pages=True)
+    assert made.link == "https://feeds.example.org/articles/aaaaaaaaaaaaaaaaaaaaaaaaaa.html"
+    assert (made.own_page, made.is_republished) == (page, source is FOREIGN)
+
+
+def test_a_page_of_nothing_but_a_title_is_empty() -> None:
+    assert planned(Body(content="", summary=""), content=ContentPolicy.SUMMARY, has_pages=True).own_page == ""
+
+
+def test_an_article_with_a_link_needs_no_page() -> None:
+    made = planned(Body(content="", summary=""), has_pages=True, link="https://news.example.org/a")
+    assert (made.link, made.own_page) == ("https://news.example.org/a", None)
+
+
+def test_without_pages_an_article_without_a_link_has_none() -> None:
+    made = planned(Body(content="", summary=""))
+    assert (made.link, made.own_page) == (None, None)
 
 
 def test_the_config_describes_a_category() -> None:
@@ -469,7 +524,7 @@ def test_the_config_describes_a_category() -> None:
 
 def test_a_record_holds_the_digest_of_every_feed() -> None:
     made = document(entry())
-    files = render(made)
+    files = render(made, SITE)
     kept = plan.record(made, files)
     assert kept.digests == tuple((format_, sha256(files[i].body).hexdigest()) for i, format_ in enumerate(Format))
     assert (kept.entries, kept.id, kept.title, kept.updated, kept.home) == (

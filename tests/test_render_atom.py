@@ -264,7 +264,7 @@ def test_entry_bytes_stand_in_the_feed_as_they_are() -> None:
     made = rendered(entry(), entry(id="tag:a,2026:2"))
     body = files(document(entry(), entry(id="tag:a,2026:2")))["atom.xml"]
     assert made[0].atom + made[1].atom + b"</feed>\n" == body[-len(made[0].atom + made[1].atom) - 8 :]
-    assert body.startswith(b"<?xml version='1.0' encoding='UTF-8'?>\n<feed")
+    assert body.startswith(b"<?xml version='1.0' encoding='UTF-8'?>\n<?xml-stylesheet ")
 
 
 @given(title=titles, summary=texts, content=texts, label=titles, author=titles, hours=st.integers(-200_000, 200_000))

@@ -138,7 +138,7 @@ def test_attachments_read_back(enclosed: tuple[Enclosure, ...]) -> None:
 
 def records() -> list[FeedRecord]:
     made = [document(entry(), category=category) for category in (DAILY, HOME, MONEY)]
-    return [plan.record(each, render(each)) for each in made]
+    return [plan.record(each, render(each, SITE)) for each in made]
 
 
 def index(of: list[FeedRecord]) -> Any:

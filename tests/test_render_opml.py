@@ -19,7 +19,7 @@ Tree: TypeAlias = "dict[str, Tree]"
 
 def record(category: Category) -> FeedRecord:
     made = document(entry(), category=category)
-    return plan.record(made, render(made))
+    return plan.record(made, render(made, SITE))
 
 
 def opml(*records: FeedRecord) -> etree._Element:

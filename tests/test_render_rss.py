@@ -262,7 +262,7 @@ def test_item_bytes_stand_in_the_feed_as_they_are() -> None:
     pair = (entry(), entry(id="tag:a,2026:2"))
     body = files(document(*pair))["rss.xml"]
     assert body.endswith(b"".join(each.rss for each in rendered(*pair)) + b"  </channel>\n</rss>\n")
-    assert body.startswith(b"<?xml version='1.0' encoding='UTF-8'?>\n<rss")
+    assert body.startswith(b"<?xml version='1.0' encoding='UTF-8'?>\n<?xml-stylesheet ")
 
 
 def test_an_empty_feed_is_well_formed() -> None:

@@ -99,14 +99,32 @@ def test_not_modified_repeats_what_caches_go_by(address: str) -> None:
     assert "content-length" not in answer.headers
 
 
+def test_a_person_who_opens_a_feed_gets_it_as_what_browsers_show(address: str) -> None:
+    for accepted in ("gzip", "identity"):
+        program, person = (
+            ask(address, "/atom.xml", accept_encoding=accepted, sec_fetch_dest=dest) for dest in ("empty", "document")
+        )
+        assert person.headers.pop("content-type") == "application/xml; charset=utf-8"
+        assert program.headers.pop("content-type") == "application/atom+xml; charset=utf-8"
+        assert (person.body, person.headers["etag"]) == (program.body, program.headers["etag"])
+    assert ask(address, "/feed.json", sec_fetch_dest="document").headers["content-type"] == "application/feed+json"
+
+
+def test_what_an_article_plays_may_come_from_anywhere(root: Path, address: str) -> None:
+    write(root, "articles/a.html")
+    policy = ask(address, "/articles/a.html").headers["content-security-policy"]
+    assert policy.endswith("; media-src *; frame-src https:")
+    assert ask(address, "/").headers["content-security-policy"] in policy
+
+
 # ---------------------------------------------------------------- codings
 
 
 def test_who_takes_gzip_gets_it(address: str) -> None:
     plain, answer = ask(address, "/atom.xml"), packed(address)
     assert gzip.decompress(answer.body) == plain.body == FEED
-    assert (answer.headers["content-encoding"], answer.headers["vary"]) == ("gzip", "accept-encoding")
-    assert plain.headers["vary"] == "accept-encoding"
+    assert (answer.headers["content-encoding"], answer.headers["vary"]) == ("gzip", "accept-encoding, sec-fetch-dest")
+    assert plain.headers["vary"] == "accept-encoding, sec-fetch-dest"
     assert plain.headers["etag"] != answer.headers["etag"]
 
 

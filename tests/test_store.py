@@ -27,11 +27,24 @@ from feeder.model import (
     Problem,
     Sighting,
     Status,
+    Tally,
     Unlisted,
     Verdict,
 )
 from feeder.model import Change as Decided
-from feeder.store import Fault, FaultKind, Listener, Mark, Outcome, PublishedFeed, Seen, Standing, Store, StoredBody
+from feeder.store import (
+    ArticlePage,
+    Fault,
+    FaultKind,
+    Listener,
+    Mark,
+    Outcome,
+    PublishedFeed,
+    Seen,
+    Standing,
+    Store,
+    StoredBody,
+)
 from feeder.store.packing import pack, unpack
 from feeder.store.rows import SIGHTING_COLUMNS, sighting_values
 from feeder.store.sqlite import HISTORY, SqliteStore
@@ -816,6 +829,36 @@ def test_a_body_is_kept_while_a_feed_holds_its_article(polled: Store) -> None:
         polled.drop_feed(Mark(node=("b",), seq=1))
     assert polled.bodies([ID, FOREIGN]) == {FOREIGN: replace(body, id=FOREIGN)}
     assert unpack(polled.bodies([FOREIGN])[FOREIGN].packed) == CLEAN
+
+
+def test_the_page_of_an_article_comes_back_as_it_went_and_is_left_when_no_feed_holds_it(polled: Store) -> None:
+    pages = [ArticlePage(id=id_, digest="d", stamp="s") for id_ in (ID, FOREIGN)]
+    with polled.transaction():
+        polled.save_article_pages(pages)
+        polled.save_feed(feed((), ID), mark=Mark(node=(), seq=1), now=SEEN)
+    assert (polled.article_pages(), polled.article_pages([ID])) == ({ID: pages[0], FOREIGN: pages[1]}, {ID: pages[0]})
+    assert polled.left_article_pages() == (FOREIGN,)
+    with polled.transaction():
+        polled.save_article_pages([ArticlePage(id=ID)])
+    assert set(polled.left_article_pages()) == {ID, FOREIGN}
+    with polled.transaction():
+        polled.drop_article_pages([ID, FOREIGN])
+    assert polled.article_pages() == {}
+
+
+def test_a_census_counts_what_a_node_holds_and_tells_its_newest(polled: Store) -> None:
+    poll(
+        polled,
+        ("b.md", article("Second", NOON, categories=(("A", "B"),))),
+        ("a.md", article("First", NOON - DAY, categories=(("A",),))),
+    )
+    first, second = Tally(articles=1, newest=NOON, title="Second"), Tally(articles=2, newest=NOON, title="Second")
+    assert polled.census() == {(): second, ("a",): second, ("a", "b"): first}
+    assert polled.published_since(("a",), NOON) == (NOON,)
+    assert sorted(polled.published_since((), NOON - DAY)) == [NOON - DAY, NOON]
+    poll(polled, ("a.md", article("First", NOON - DAY, categories=(("C",),))))
+    third = Tally(articles=1, newest=NOON - DAY, title="First")
+    assert polled.census() == {(): second, ("a",): first, ("a", "b"): first, ("c",): third}
 
 
 def test_a_body_that_is_cleaned_anew_takes_the_place_of_the_old(polled: Store) -> None:

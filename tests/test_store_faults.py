@@ -453,7 +453,7 @@ def _make_first_schema(path: Path, *, rows_of: Path) -> None:
         connection.execute("ATTACH ? AS other", (str(rows_of),))
         for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
             columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA table_info({table})"))
-            connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM other.{table}")
+            connection.execute(f"INSERT OR REPLACE INTO {table} ({columns}) SELECT {columns} FROM other.{table}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("PRAGMA user_version = 1")
         connection.commit()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from feed_values import DAILY, HOME, MONEY, SITE
 from hypothesis import given, settings
@@ -69,3 +71,40 @@ def test_a_url_is_encoded_once(url: str, encoded: str) -> None:
 def test_encoding_twice_changes_nothing(url: str) -> None:
     assert urls.encoded(urls.encoded(url)) == urls.encoded(url)
     assert urls.encoded(url).isascii()
+
+
+MINTED = f"tag:{SITE.id}:article/abcdefghijklmnopqrstuvwxyz"
+
+
+def test_the_page_of_an_article_is_called_after_its_id() -> None:
+    assert urls.article_path(MINTED, SITE) == "articles/abcdefghijklmnopqrstuvwxyz.html"
+
+
+@pytest.mark.parametrize(
+    "id_",
+    [
+        "https://example.org/?p=1",
+        f"tag:{SITE.id}:article/../../x",
+        "tag:other.example,2026:article/abcdefghijklmnopqrstuvwxyz",
+    ],
+)
+def test_the_page_of_an_article_with_another_id_is_called_after_a_hash(id_: str) -> None:
+    found = urls.article_path(id_, SITE)
+    assert re.fullmatch(r"articles/[a-z2-7]{26}\.html", found)
+    assert len({found, urls.article_path(f"{id_}x", SITE), urls.article_path(MINTED, SITE)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("below", "is_own"),
+    [
+        ("", True),
+        ("atom.xml", True),
+        ("categories/a/", True),
+        ("articles/a.html", True),
+        ("assets/site.css", True),
+        ("blog/atom.xml", False),
+        ("articles", False),
+    ],
+)
+def test_what_a_site_publishes_is_its_own(below: str, is_own: bool) -> None:  # noqa: FBT001 - a table's column
+    assert urls.is_own(SITE.url + below, SITE) is is_own

@@ -11,7 +11,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from feeder.config.loading import Config
-from feeder.model import CategorySettings, FeedSettings, Patterns, Select, Site, Source
+from feeder.model import CategorySettings, FeedSettings, PageSettings, Patterns, Select, Site, Source
 
 READ_VERSION: Final = 1  # raise it when the same settings read the same document otherwise than before
 RENDER_VERSION: Final = 1  # raise it when the same settings render the same articles otherwise than before
@@ -86,6 +86,7 @@ NEITHER_OF_SOURCE: Final = (
 READ_OF_SITE: Final = ("timezone", "zones", "never_merge")  # and of the categories what is the same as what
 RENDER_OF_SITE: Final = ("title", "url", "id", "author", "language", "timezone", "categories")
 RENDER_OF_FEEDS: Final = ("formats", "entries", "window", "max_entries", "content", "hub")
+RENDER_OF_PAGES: Final = ("articles",)
 NEITHER_OF_FEEDS: Final = ("settle", "archive", "deletions")  # what feeds tell of the past is in the state
 
 
@@ -98,13 +99,14 @@ def fingerprint(source: Source, site: Site) -> str:
     return _hash(READ_VERSION, _picked(source, READ_OF_SOURCE), _picked(site, READ_OF_SITE), sorted(aliases), *further)
 
 
-def render_fingerprint(config: Config) -> str:
-    """Return the hash of all that shapes how feeds are rendered from articles."""
+def render_fingerprint(config: Config, *, look: str = "") -> str:
+    """Return the hash of all that shapes how feeds are rendered from articles; *look* stands for what pages look like."""
     sources = [(source.name, _picked(source, RENDER_OF_SOURCE)) for source in config.sources]
-    return _hash(RENDER_VERSION, _picked(config.site, RENDER_OF_SITE), _picked(config.feeds, RENDER_OF_FEEDS), sources)
+    site, feeds = _picked(config.site, RENDER_OF_SITE), _picked(config.feeds, RENDER_OF_FEEDS)
+    return _hash(RENDER_VERSION, site, feeds, _picked(config.pages, RENDER_OF_PAGES), sources, look)
 
 
-def _picked(value: Source | Site | FeedSettings, names: Iterable[str]) -> dict[str, object]:
+def _picked(value: Source | Site | FeedSettings | PageSettings, names: Iterable[str]) -> dict[str, object]:
     return {name: getattr(value, name) for name in names}
 
 

@@ -23,6 +23,7 @@ from feeder.config.schema import (
     DedupTable,
     DefaultsTable,
     FeedsTable,
+    PagesTable,
     ServerTable,
     SiteTable,
     SourceTable,
@@ -32,7 +33,17 @@ from feeder.config.schema import (
     unknown_key,
 )
 from feeder.errors import ConfigError
-from feeder.model import UTC_ZONE, CategorySettings, FeedSettings, Patterns, Redirect, Select, Site, Source
+from feeder.model import (
+    UTC_ZONE,
+    CategorySettings,
+    FeedSettings,
+    PageSettings,
+    Patterns,
+    Redirect,
+    Select,
+    Site,
+    Source,
+)
 from feeder.redirects import base_of, read_rule
 from feeder.redirects import faults as faults_of_redirects
 from feeder.urls import is_own
@@ -47,6 +58,7 @@ class Config:
     path: Path
     site: Site
     feeds: FeedSettings
+    pages: PageSettings
     state: Path  # the SQLite file
     output: Path
     listen: values.Address | None
@@ -76,6 +88,7 @@ def load(path: Path, *, to_write: bool = True) -> Config:
     site = _site(main, faults)
     websub = _table(main, "websub", WebsubTable, faults)
     feeds = _feeds(main, site, websub, faults)
+    pages = _table(main, "pages", PagesTable, faults)
     redirects = tuple(_redirects(main, site, faults))
     server = _table(main, "server", ServerTable, faults)
     placed = tuple(_sources(main, site, faults))
@@ -87,6 +100,7 @@ def load(path: Path, *, to_write: bool = True) -> Config:
         path=path,
         site=site,
         feeds=feeds,
+        pages=PageSettings(**pages.given()) if pages else PageSettings(),
         state=storage.state,
         output=storage.output,
         listen=values.address(server.listen) if server.listen else None,

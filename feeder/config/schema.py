@@ -133,6 +133,18 @@ class FeedsTable(Table):
     deletions: Duration | None = None
 
 
+def _auto_or_false(value: object) -> bool:
+    if value is False or value == "auto":
+        return value == "auto"
+    raise ValueError(f'{values.shown(value)} is not one of "auto", false')
+
+
+class PagesTable(Table):
+    """``[pages]``."""
+
+    articles: Annotated[bool, PlainValidator(_auto_or_false)] | None = None
+
+
 class StorageTable(Table):
     """``[storage]``."""
 
@@ -279,6 +291,7 @@ TABLES: Final[Mapping[str, type[Table]]] = MappingProxyType(
     {
         "site": SiteTable,
         "feeds": FeedsTable,
+        "pages": PagesTable,
         "storage": StorageTable,
         "server": ServerTable,
         "websub": WebsubTable,

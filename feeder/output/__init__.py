@@ -30,8 +30,8 @@ class Output(Protocol):
     def read(self, path: str) -> bytes | None:
         """Return the file's bytes, or None if it is not there."""
 
-    def find(self, below: str, names: Collection[str]) -> Iterator[str]:
-        """Yield the paths of the files in or below the directory *below* that are called one of *names*."""
+    def find(self, below: str, names: Collection[str] | None = None) -> Iterator[str]:
+        """Yield the paths of the files in or below the directory *below*: all, or those called one of *names*."""
 
     def written(self, path: str) -> datetime | None:
         """Return when the file at *path* was written, or None if it is not there."""

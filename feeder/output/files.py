@@ -102,8 +102,8 @@ class FileOutput:
             return _read(directory, name) if _status(directory, name) else None
         return None
 
-    def find(self, below: str, names: Collection[str]) -> Iterator[str]:
-        """Yield the paths of the files in or below the directory *below* that are called one of *names*."""
+    def find(self, below: str, names: Collection[str] | None = None) -> Iterator[str]:
+        """Yield the paths of the files in or below the directory *below*: all, or those called one of *names*."""
         root = os.path.realpath(self._root)
         with _told(below), suppress(*_ABSENT):
             for directory, folders, files in os.walk(f"{root}/{below}"):
@@ -111,7 +111,7 @@ class FileOutput:
                     name for name in folders if not _BAD_SIGN.search(name)
                 )  # no name of ours is like that
                 place = os.path.relpath(directory, root)
-                yield from (f"{place}/{name}" for name in sorted(files) if name in names)
+                yield from (f"{place}/{name}" for name in sorted(files) if names is None or name in names)
 
     def sweep(self) -> int:
         """Remove what an interrupted run left behind; return how many files that were."""

@@ -31,7 +31,7 @@ class Rehearsal:
         """Return the file's bytes as they are."""
         return self._output.read(path)
 
-    def find(self, below: str, names: Collection[str]) -> Iterator[str]:
+    def find(self, below: str, names: Collection[str] | None = None) -> Iterator[str]:
         """Yield the paths of files as they are."""
         return self._output.find(below, names)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 
 from feeder.dedup import Rules
-from feeder.model import FeedSettings, Site, Source
+from feeder.model import FeedSettings, PageSettings, Site, Source
 from feeder.output import Output
 from feeder.pipeline.larder import Larder
 from feeder.store import Store
@@ -19,6 +19,7 @@ class Parts:
 
     site: Site
     feeds: FeedSettings
+    pages: PageSettings
     sources: MutableMapping[str, Source]  # an archive is the directory that it was unpacked into
     fingerprints: Mapping[str, str]  # source name -> of the settings and the code that read it
     fingerprint: str  # of the settings and the code that render feeds

@@ -13,12 +13,15 @@ from typing import Protocol
 from feeder import plan, render
 from feeder.model import FeedDocument, RenderedEntry
 from feeder.pipeline import Parts
+from feeder.pipeline.article_pages import ArticlePages
 from feeder.pipeline.tree import place_of
 from feeder.store import ArchivePage
 
 
 class Cook(Protocol):
     """Whoever renders entries."""
+
+    articles: ArticlePages
 
     @property
     def late(self) -> Collection[str]:
@@ -31,10 +34,10 @@ class Cook(Protocol):
         """Let go of entries, if there are too many."""
 
 
-def check(parts: Parts) -> bool:
+def check(parts: Parts, altered: Collection[str] = ()) -> bool:
     """Make the pages stale whose files were altered, lost, rendered with other settings, or are not wanted any more.
 
-    Tells if there are any.
+    Those, too, that hold articles whose own pages were *altered*. Tells if there are any.
     """
     pages = parts.store.pages()
     stamps = parts.output.stamps(path for page in pages for path, _, _ in page.files)
@@ -45,6 +48,7 @@ def check(parts: Parts) -> bool:
         or page.fingerprint != parts.fingerprint
         or any(stamps.get(path) != stamp for path, _, stamp in page.files)
     ]
+    bad += parts.store.pages_of(altered)
     with parts.store.transaction():
         parts.store.change_pages(bad)
     return bool(bad)
@@ -78,7 +82,7 @@ def write(parts: Parts, cook: Cook) -> tuple[list[str], list[str]]:
     for page in _stale(parts):
         entries = cook.entries(page.ids)
         if entries:
-            made, gone = _put(page, entries, cook.late, parts)
+            made, gone = _put(page, entries, cook, parts)
             written += made
             removed += gone
         cook.trim()
@@ -115,15 +119,16 @@ def _document(page: ArchivePage, entries: Sequence[RenderedEntry], parts: Parts)
 
 
 def _put(
-    page: ArchivePage, entries: Sequence[RenderedEntry], late: Collection[str], parts: Parts
+    page: ArchivePage, entries: Sequence[RenderedEntry], cook: Cook, parts: Parts
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     files = render.render_archive(_document(page, entries, parts), page.number)
-    written = parts.output.publish(files)
+    written = (*cook.articles.write(entries), *parts.output.publish(files))
     removed = parts.output.remove(sorted(set(page.paths).difference(file.path for file in files)))
     stamps = parts.output.stamps(file.path for file in files)
     noted = [(f.path, sha256(f.body).hexdigest(), stamps.get(f.path, "")) for f in files]
     with parts.store.transaction():
         parts.store.tell(parts.listeners, [*written, *removed])
-        if not set(page.ids).intersection(late):  # else it stays stale
+        cook.articles.note()
+        if not set(page.ids).intersection(cook.late):  # else it stays stale
             parts.store.save_page(page, parts.fingerprint, noted)
     return written, removed

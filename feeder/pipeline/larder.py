@@ -44,4 +44,4 @@ class Larder:
 
 def weight(entry: RenderedEntry) -> int:
     """Return about how many bytes *entry* takes."""
-    return len(entry.atom) + len(entry.rss) + len(entry.json) + len(entry.page) + 500
+    return len(entry.atom) + len(entry.rss) + len(entry.json) + len(entry.page) + len(entry.article) + 500

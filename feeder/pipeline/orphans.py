@@ -1,4 +1,4 @@
-"""Feeds that lie in the output and that no category has, and pages of an archive that is not this one.
+"""Feeds and pages that lie in the output and that nobody has, and pages of an archive that is not this one.
 
 They are of a state that was lost, or is newer than this one.
 """
@@ -37,7 +37,7 @@ def clear(parts: Parts) -> tuple[str, ...]:
     if read is None or not any(shelf):
         return ()
     orphans = [path for group in _strange(parts, shelf) if _is_orphan(group, parts, read) for path in group]
-    removed = parts.output.remove(orphans)
+    removed = parts.output.remove([*orphans, *_orphan_articles(parts, read)])
     if removed:
         with parts.store.transaction():
             parts.store.tell(parts.listeners, removed)
@@ -70,6 +70,14 @@ def _strange(parts: Parts, shelf: Shelf) -> Iterator[list[str]]:
     yield from found.values()
 
 
+def _orphan_articles(parts: Parts, read: datetime) -> Iterator[str]:
+    """Yield the pages of articles that the state does not know, and that are provably ours."""
+    known = {urls.article_path(id_, parts.site) for id_ in parts.store.article_pages()}
+    for path in parts.output.find(urls.ARTICLES):
+        if path not in known and _is_orphan([path], parts, read):
+            yield path
+
+
 def _above(path: str) -> str:
     return path.rpartition("/")[0]
 
@@ -83,8 +91,9 @@ def _is_orphan(group: Iterable[str], parts: Parts, read: datetime) -> bool:
 
 
 def _is_ours(path: str, parts: Parts) -> bool:
-    """Tell if the file at *path* is a feed that this site wrote for that place."""
-    proof = _PROOFS.get(path.rpartition("/")[2])
+    """Tell if the file at *path* is a feed, or the page of an article, that this site wrote for that place."""
+    is_article = path.startswith(f"{urls.ARTICLES}/")
+    proof = _is_our_article if is_article else _PROOFS.get(path.rpartition("/")[2])
     body = parts.output.read(path) if proof else None
     return bool(proof and body and proof(body, f"tag:{parts.site.id}:".encode(), quote(path).encode()))
 
@@ -102,6 +111,11 @@ def _is_our_rss(body: bytes, tag: bytes, path: bytes) -> bool:
 def _is_our_json(body: bytes, tag: bytes, path: bytes) -> bool:
     head, _, items = body.partition(b'"items":[\n')
     return b'/%b",' % path in head and items.startswith(b'{"id":"%barticle/' % tag)
+
+
+def _is_our_article(body: bytes, _tag: bytes, path: bytes) -> bool:
+    head = body.partition(b"</head>")[0]
+    return b'<meta name="generator" content="Feeder">' in head and b'/%b">' % path in head
 
 
 _PROOFS: Final[Mapping[str, Callable[[bytes, bytes, bytes], bool]]] = MappingProxyType(

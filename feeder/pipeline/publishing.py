@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -26,9 +27,11 @@ from feeder.model import (
     Shown,
     Source,
 )
-from feeder.pipeline import Parts, archiving, moves, orphans, work
+from feeder.pipeline import Parts, archiving, article_pages, moves, orphans, work
+from feeder.pipeline.article_pages import ArticlePages
 from feeder.pipeline.faults import Faults, failed_feeds
 from feeder.pipeline.larder import weight
+from feeder.pipeline.overview import Overview
 from feeder.pipeline.tree import Shelf, Tree
 from feeder.store import Mark, PublishedFeed, StoredBody
 
@@ -38,6 +41,7 @@ JOB = 64  # entries in one job of a worker: each step is done for all of them, s
 MANY = 400  # entries to render that are worth starting processes for
 CACHED_BYTES = 24 << 20  # of rendered entries: enough for a category's children until its own turn comes
 DELETIONS = 100  # that one feed tells of: a source that goes takes all it had along
+_INDEXES = (*render.INDEXES, *render.ASSETS)
 RETRY = timedelta(minutes=1)  # for a feed that could not be written
 
 
@@ -80,6 +84,7 @@ def publish(parts: Parts, *, now: datetime, settle: timedelta, progress: Progres
         return published
     shelf = Shelf(parts.store.feeds())
     kitchen = _Kitchen(parts, shelf, Tree.of(parts, shelf), Faults(parts.store, now), published)
+    _publish_assets(kitchen)
     for done in _pipelined(kitchen, marks):
         _write(done, kitchen, now)
         published.nodes += len(done)
@@ -103,7 +108,10 @@ def check(parts: Parts) -> int:
     feeds = parts.store.feeds()
     stamps = parts.output.stamps(path for feed in feeds for path, _, _ in feed.files)
     bad = [feed.node for feed in feeds if not _is_current(feed, stamps, parts)]
-    if archiving.check(parts) or not _are_indexes_current(parts):
+    altered = article_pages.altered(parts)
+    bad += (node for id_ in altered for node in parts.store.feeds_of(id_))
+    # Pages that are left over are those of a run that was stopped before it removed them: the next one does.
+    if archiving.check(parts, altered) or parts.store.left_article_pages() or not _are_indexes_current(parts):
         bad.append(())
     bad += failed_feeds(parts.store)  # other settings may have mended them
     with parts.store.transaction():
@@ -132,7 +140,7 @@ def _is_current(feed: PublishedFeed, stamps: Mapping[str, str], parts: Parts) ->
 def _are_indexes_current(parts: Parts) -> bool:
     shelf = Shelf(parts.store.feeds())
     wanted = {file.path: file.body for file in _indexes(parts, shelf, Tree.of(parts, shelf))}
-    return all(parts.output.read(path) == wanted.get(path) for path in render.INDEXES)
+    return all(parts.output.read(path) == wanted.get(path) for path in _INDEXES)
 
 
 # ---------------------------------------------------------------- rendering
@@ -157,6 +165,8 @@ class _Kitchen:
         self.parts = parts
         self.shelf = shelf
         self.tree = tree
+        self.overview = Overview(parts, tree)
+        self.articles = ArticlePages(parts)
         self.faults = faults
         self.published = published
         self._running: dict[str, Future[list[work.Served]]] = {}
@@ -241,6 +251,7 @@ class _Kitchen:
             categories=self._categories(shown),
             content=self.parts.feeds.content,
             digest=digest,
+            has_pages=self.parts.pages.articles,
             body=stored.packed if stored and stored.key == key else None,
             spare=stored.packed if stored else None,
             document=document,
@@ -344,7 +355,7 @@ def _plate(order: _Order, kitchen: _Kitchen, now: datetime) -> _Plate | None:
             archiving.file_away([entry.id for entry in entries], kitchen.parts)
             _archive(kitchen)
         document = _document(order.node, entries, kitchen)
-        return _Plate(order=order, document=document, files=render.render(document))
+        return _Plate(order=order, document=document, files=render.render(document, kitchen.parts.site))
     except (FeederError, ValueError) as error:
         _fail(order.node, str(error), kitchen, now)
         return None
@@ -374,7 +385,8 @@ def _document(node: Node, entries: Sequence[RenderedEntry], kitchen: _Kitchen) -
         site=parts.site,
         settings=parts.feeds,
         parents=[tree.places[above] for above in categories.lineage(node)[:-1]],
-        children=[tree.places[below] for below in tree.children.get(node, ())],
+        tally=kitchen.overview.tally(node),
+        branches=kitchen.overview.branches(node),
         deletions=parts.store.deletions(node, DELETIONS),
         archive=None if node else parts.store.last_page(),
     )
@@ -382,7 +394,9 @@ def _document(node: Node, entries: Sequence[RenderedEntry], kitchen: _Kitchen) -
 
 def _serve(plates: Sequence[_Plate], kitchen: _Kitchen, now: datetime) -> None:
     parts, published = kitchen.parts, kitchen.published
-    written = parts.output.publish(file for plate in plates for file in plate.files)
+    entries = [entry for plate in plates for entry in plate.document.entries]
+    written = kitchen.articles.write(entries)  # before the feeds that lead there
+    written += parts.output.publish(file for plate in plates for file in plate.files)
     stamps = parts.output.stamps(file.path for plate in plates for file in plate.files)
     feeds = [_published_feed(plate, stamps, parts) for plate in plates]
     # Removed while the store still knows them: a crash in between leaves no file that nobody would ever remove.
@@ -397,6 +411,7 @@ def _serve(plates: Sequence[_Plate], kitchen: _Kitchen, now: datetime) -> None:
             kitchen.faults.feed_mended(feed.node)
             if _is_late(plate, kitchen):
                 parts.store.mark([feed.node], not_before=now + RETRY)
+        kitchen.articles.note()
         kitchen.faults.save()
     for feed in feeds:
         kitchen.shelf.put(feed)
@@ -460,12 +475,23 @@ def _finish(kitchen: _Kitchen, now: datetime) -> None:
 # ---------------------------------------------------------------- indexes
 
 
+def _publish_assets(kitchen: _Kitchen) -> None:
+    """Write what pages look like before the first of them; that it failed is told with the indexes, where it is tried again."""
+    parts = kitchen.parts
+    with suppress(FeederError):
+        written = parts.output.publish(render.render_assets(parts.site))
+        kitchen.published.written += written
+        with parts.store.transaction():
+            parts.store.tell(parts.listeners, written)
+
+
 def _publish_indexes(kitchen: _Kitchen, now: datetime) -> None:
     parts, published = kitchen.parts, kitchen.published
     files = _indexes(parts, kitchen.shelf, kitchen.tree)
+    done = set(published.written)
     try:
-        written = parts.output.publish(files)
-        removed = parts.output.remove(() if files else render.INDEXES)
+        written = parts.output.publish(file for file in files if file.path not in done)
+        removed = (*parts.output.remove(() if files else _INDEXES), *kitchen.articles.clear())
         kitchen.faults.indexes_mended()
         with parts.store.transaction():
             parts.store.tell(parts.listeners, [*written, *removed])
@@ -479,10 +505,10 @@ def _publish_indexes(kitchen: _Kitchen, now: datetime) -> None:
 
 
 def _indexes(parts: Parts, shelf: Shelf, tree: Tree) -> tuple[FeedFile, ...]:
-    """Return the lists of all feeds; none if there is no feed."""
+    """Return the lists of all feeds, and what pages look like; nothing if there is no feed."""
     listed = (feed for feed in shelf if feed.node in tree.places and feed.node not in tree.refused)
     records = [_record(feed, tree.places[feed.node], parts) for feed in listed]
-    return render.render_indexes(records, parts.site) if records else ()
+    return (*render.render_indexes(records, parts.site), *render.render_assets(parts.site)) if records else ()
 
 
 def _record(feed: PublishedFeed, category: Category, parts: Parts) -> FeedRecord:

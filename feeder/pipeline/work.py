@@ -88,6 +88,7 @@ class EntryJob:
     categories: tuple[Category, ...]
     content: ContentPolicy
     digest: bytes
+    has_pages: bool = False  # of their own, for articles without a link
     body: bytes | None = None  # packed
     spare: bytes | None = None  # packed
     document: bytes | None = None  # packed, of an article that lies in no file
@@ -295,7 +296,15 @@ def _at_hand(job: EntryJob) -> Body | None:
 
 def _entry(job: EntryJob, body: Body, site: Site) -> Entry:
     content = ContentPolicy.SUMMARY if body is NO_BODY else job.source.content or job.content
-    return plan.entry(job.shown, body, job.categories, source=job.source, site=site, content=content)
+    return plan.entry(
+        job.shown,
+        body,
+        job.categories,
+        source=job.source,
+        site=site,
+        content=content,
+        has_pages=job.has_pages,
+    )
 
 
 def _served(job: EntryJob, entry: RenderedEntry | None, packed: bytes | None) -> Served:

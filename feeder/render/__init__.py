@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from feeder.errors import InvalidItem
 from feeder.model import Entry, FeedDocument, FeedFile, FeedRecord, Format, RenderedEntry, Site
-from feeder.render import atom, json, opml, page, rss
+from feeder.render import assets, atom, json, opml, page, rss
 from feeder.render.elements import escaped
 from feeder.urls import FILE_NAMES, PAGE, archive_path, file_path
 
@@ -27,6 +27,8 @@ _ENTRIES: Mapping[Format, Callable[[Entry, Site, bytes], bytes]] = MappingProxyT
 )
 INDEXES = ("feeds.json", "feeds.opml")
 """The lists of all feeds, below the output root."""
+ASSETS = assets.PATHS
+"""What pages need, below the output root."""
 _WEB = ("https://", "http://")
 
 
@@ -44,22 +46,35 @@ def render_entries(entries: Sequence[Entry], site: Site, formats: Collection[For
         contents = [escaped(entry.content or "") for entry in entries]
         made = [list(map(_ENTRIES[each], entries, repeat(site), contents)) for each in formats]
         pages = [page.render_entry(entry, site) for entry in entries]
+        articles = [page.render_article(entry, site) if entry.own_page is not None else b"" for entry in entries]
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidItem(f"it cannot be written: {error}") from error
     names = [each.value for each in formats]
     return [
-        RenderedEntry(id=entry.id, updated=entry.updated, page=shown, **dict(zip(names, written, strict=True)))
-        for entry, shown, *written in zip(entries, pages, *made, strict=True)
+        RenderedEntry(
+            id=entry.id, updated=entry.updated, page=shown, article=own, **dict(zip(names, written, strict=True))
+        )
+        for entry, shown, own, *written in zip(entries, pages, articles, *made, strict=True)
     ]
 
 
-def render(document: FeedDocument) -> tuple[FeedFile, ...]:
+def render(document: FeedDocument, site: Site) -> tuple[FeedFile, ...]:
     """Return *document* in each of its formats, and its page."""
     category = document.category
-    feeds = (
-        FeedFile(path=file_path(category, FILE_NAMES[made]), body=FORMATS[made](document)) for made, _ in document.feeds
-    )
-    return (*feeds, FeedFile(path=file_path(category, PAGE), body=page.render(document)))
+    style = assets.instruction(category, site)
+    bodies = {FILE_NAMES[made]: assets.styled(FORMATS[made](document), style) for made, _ in document.feeds}
+    bodies[PAGE] = page.render(document, site)
+    return tuple(FeedFile(path=file_path(category, name), body=body) for name, body in bodies.items())
+
+
+def render_assets(site: Site) -> tuple[FeedFile, ...]:
+    """Return what the pages and the feeds of *site* look like in a browser, and the script of the pages."""
+    return tuple(FeedFile(path=path, body=body) for path, body in assets.files(site.language).items())
+
+
+def look(site: Site) -> str:
+    """Return what changes whenever `render_assets` comes to other bytes: pages and feeds name these."""
+    return " ".join(assets.version(path, site.language) for path in ASSETS)
 
 
 def render_archive(document: FeedDocument, number: int) -> tuple[FeedFile, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 from email.utils import formatdate, parsedate_to_datetime
 from functools import lru_cache
@@ -15,13 +15,16 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 from urllib.parse import quote
 
+from feeder.model import Format
 from feeder.serve.paths import Found, Names, Stamp
-from feeder.urls import FILE_NAMES, MEDIA_TYPES
+from feeder.urls import ARTICLES, FILE_NAMES, MEDIA_TYPES
 
 Fields: TypeAlias = Mapping[bytes, bytes]
 """The header fields of a request that matter here, by their names in small letters."""
 
-ASKED_BY: Final = frozenset({b"if-none-match", b"if-modified-since", b"accept-encoding", b"range", b"if-range"})
+ASKED_BY: Final = frozenset(
+    {b"if-none-match", b"if-modified-since", b"accept-encoding", b"range", b"if-range", b"sec-fetch-dest"}
+)
 CHUNK: Final = 256 * 1024  # bytes of an answer that are in memory for each client
 PACKED_FROM: Final = 512  # bytes; less is one packet anyway
 LEVEL: Final = 6  # of gzip: 9 takes twice the time for a hundredth of the size
@@ -48,6 +51,9 @@ TYPES_BY_SUFFIX: Final = MappingProxyType(
     }
 )
 UNKNOWN_TYPE: Final = "application/octet-stream"
+# Chromium shows these by their style sheet only as plain XML, and as mere text under their own types.
+_STYLED: Final = frozenset({MEDIA_TYPES[Format.ATOM], MEDIA_TYPES[Format.RSS]})
+_SHOWN_TYPE: Final = "application/xml; charset=utf-8"
 _OPEN_TYPES: Final = frozenset({*MEDIA_TYPES.values(), "application/json", "text/x-opml"})  # to scripts of other sites
 
 # Pages bring their own style sheet and script, and show the pictures of articles, wherever these are.
@@ -55,6 +61,7 @@ POLICY: Final = (
     "default-src 'none'; img-src * data:; style-src 'self'; script-src 'self'; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+ARTICLE_POLICY: Final = f"{POLICY}; media-src *; frame-src https:"  # what they have to play may be anywhere, too
 SAFETY: Final = MappingProxyType(
     {
         "x-content-type-options": "nosniff",
@@ -106,6 +113,7 @@ class Form:
     etag: bytes
     full: Reply
     known: Reply
+    shown: Reply  # to a person who opens it in a browser
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +144,7 @@ def read(found: Found, names: Names, terms: Terms, *, most: int) -> Version:
     size = found.size if body is None else len(body)
     packed = _packed(body, headers["content-type"]) if body else None
     if packed:
-        headers["vary"] = "accept-encoding"
+        headers["vary"] = ", ".join(("accept-encoding", *([headers["vary"]] if "vary" in headers else [])))
     etag = digest[:ETAG_DIGITS]
     return Version(
         stamp=found.stamp,
@@ -157,6 +165,10 @@ def _headers(names: Names, changed: int, terms: Terms) -> dict[str, str]:
         "accept-ranges": "bytes",
         **SAFETY,
     }
+    if names[0] == ARTICLES:
+        headers["content-security-policy"] = ARTICLE_POLICY
+    if kind in _STYLED:
+        headers["vary"] = "sec-fetch-dest"
     if kind in _OPEN_TYPES:
         headers |= {"access-control-allow-origin": "*", "access-control-expose-headers": "etag, link"}
     if names[-1] in TYPES_BY_NAME:
@@ -195,9 +207,13 @@ def _packed(body: bytes, media_type: str) -> bytes | None:
 def _form(headers: Mapping[str, str], etag: str, body: bytes | None, size: int) -> Form:
     full = {**headers, "content-length": str(size), "etag": f'"{etag}"'}
     known = tuple((name, text) for name, text in full.items() if name in _LASTING)
+    whole = Reply(status=HTTPStatus.OK, headers=tuple(full.items()), body=body, span=(0, size))
+    is_styled = full["content-type"].partition(";")[0] in _STYLED
+    shown = {**full, "content-type": _SHOWN_TYPE}
     return Form(
         etag=f'"{etag}"'.encode(),
-        full=Reply(status=HTTPStatus.OK, headers=tuple(full.items()), body=body, span=(0, size)),
+        full=whole,
+        shown=replace(whole, headers=tuple(shown.items())) if is_styled else whole,
         known=Reply(status=HTTPStatus.NOT_MODIFIED, headers=known),
     )
 
@@ -213,7 +229,9 @@ def reply(version: Version, fields: Fields) -> Reply:
     known = _known(forms, version.changed, fields)
     if known:
         return known.known
-    return _part(version, fields) if b"range" in fields else forms[0].full
+    if b"range" in fields:
+        return _part(version, fields)
+    return forms[0].shown if fields.get(b"sec-fetch-dest") == b"document" else forms[0].full
 
 
 def _known(forms: tuple[Form, ...], changed: int, fields: Fields) -> Form | None:

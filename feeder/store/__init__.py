@@ -27,6 +27,7 @@ from feeder.model import (
     Sighting,
     Source,
     Status,
+    Tally,
     Unlisted,
 )
 from feeder.travel import travels
@@ -141,6 +142,15 @@ class WrittenPage:
     number: int
     fingerprint: str
     files: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArticlePage:
+    """An article's page as it was last written: its SHA-256, and the output's stamp. Without these it is to go."""
+
+    id: str
+    digest: str = ""
+    stamp: str = ""
 
 
 class FaultKind(StrEnum):
@@ -323,6 +333,12 @@ class Store(Protocol):
     def newest(self, node: Node) -> Iterator[Listed]:
         """Yield the node's articles in feed order: published descending, then id."""
 
+    def census(self) -> Mapping[Node, Tally]:
+        """Return what every node that has articles holds."""
+
+    def published_since(self, node: Node, since: datetime) -> tuple[datetime, ...]:
+        """Return when the node's articles were published, of those not older than *since*, in any order."""
+
     def nodes(self) -> Mapping[Node, str]:
         """Return every node that has articles, with its label; the site's is empty."""
 
@@ -406,6 +422,9 @@ class Store(Protocol):
     def pages(self) -> tuple[WrittenPage, ...]:
         """Return what was written of each page, in their order."""
 
+    def pages_of(self, ids: Collection[str]) -> tuple[int, ...]:
+        """Return the pages that hold articles."""
+
     def change_pages(self, numbers: Iterable[int]) -> None:
         """Make pages stale."""
 
@@ -416,6 +435,18 @@ class Store(Protocol):
         """Note a page as gone; those beside it are stale."""
 
     # faults
+
+    def article_pages(self, ids: Collection[str] | None = None) -> Mapping[str, ArticlePage]:
+        """Return the pages of articles, all or those of *ids*, by the article's id."""
+
+    def save_article_pages(self, pages: Iterable[ArticlePage]) -> None:
+        """Note pages as written."""
+
+    def drop_article_pages(self, ids: Iterable[str]) -> None:
+        """Note pages as gone."""
+
+    def left_article_pages(self) -> tuple[str, ...]:
+        """Return the ids of articles whose page is to go, or that are in no feed and no archive."""
 
     def faults(self) -> tuple[Fault, ...]:
         """Return what could not be published."""

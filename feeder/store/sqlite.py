@@ -33,11 +33,13 @@ from feeder.model import (
     Sighting,
     Source,
     Status,
+    Tally,
     Unlisted,
     Verdict,
 )
 from feeder.store import (
     ArchivePage,
+    ArticlePage,
     Event,
     Fault,
     FaultKind,
@@ -488,6 +490,18 @@ class SqliteStore:
         for id_, published, source in self._stream("newest", (self._node(node),)):
             yield Listed(id=self._long(id_), published=rows.moment(published), source=source)
 
+    def census(self) -> Mapping[Node, Tally]:
+        """Return what every node that has articles holds."""
+        return {
+            rows.labels(identity): Tally(articles=total, newest=rows.moment(published), title=title)
+            for identity, total, published, title in self._all("census")
+        }
+
+    def published_since(self, node: Node, since: datetime) -> tuple[datetime, ...]:
+        """Return when the node's articles were published, of those not older than *since*, in any order."""
+        found = self._all("published_since", self._node(node), rows.seconds(since))
+        return tuple(rows.moment(published) for (published,) in found)
+
     def nodes(self) -> Mapping[Node, str]:
         """Return every node that has articles, with its label; the site's is empty."""
         return {rows.labels(identity): label for identity, label in self._all("live_nodes")}
@@ -635,6 +649,10 @@ class SqliteStore:
             for number, fingerprint, files in self._all("pages")
         )
 
+    def pages_of(self, ids: Collection[str]) -> tuple[int, ...]:
+        """Return the pages that hold articles."""
+        return tuple(number for (number,) in self._each("pages_of", map(self._short, ids)))
+
     def change_pages(self, numbers: Iterable[int]) -> None:
         """Make pages stale."""
         self._each("change_pages", numbers)
@@ -649,6 +667,24 @@ class SqliteStore:
         self.change_pages(number for number in (page.before, page.after) if number is not None)
 
     # ------------------------------------------------------------ faults
+
+    def article_pages(self, ids: Collection[str] | None = None) -> Mapping[str, ArticlePage]:
+        """Return the pages of articles, all or those of *ids*, by the article's id."""
+        found = self._all("article_pages") if ids is None else self._each("article_pages_of", map(self._short, ids))
+        pages = (ArticlePage(id=self._long(id_), digest=digest, stamp=stamp) for id_, digest, stamp in found)
+        return {page.id: page for page in pages}
+
+    def save_article_pages(self, pages: Iterable[ArticlePage]) -> None:
+        """Note pages as written."""
+        self._write("put_article_page", [(self._short(page.id), page.digest, page.stamp) for page in pages])
+
+    def drop_article_pages(self, ids: Iterable[str]) -> None:
+        """Note pages as gone."""
+        self._write("delete_article_page", [(self._short(id_),) for id_ in ids])
+
+    def left_article_pages(self) -> tuple[str, ...]:
+        """Return the ids of articles whose page is to go, or that are in no feed and no archive."""
+        return tuple(self._long(id_) for (id_,) in self._all("left_article_pages"))
 
     def faults(self) -> tuple[Fault, ...]:
         """Return what could not be published."""

@@ -142,6 +142,21 @@ CREATE TABLE memberships (
     PRIMARY KEY (node, published DESC, id)
 ) WITHOUT ROWID;
 
+-- How many articles each node has: counting them takes a while where there are a hundred thousand.
+CREATE TABLE tallies (
+    node     INTEGER PRIMARY KEY,
+    articles INTEGER NOT NULL
+);
+
+CREATE TRIGGER memberships_come AFTER INSERT ON memberships BEGIN
+    INSERT OR IGNORE INTO tallies (node, articles) VALUES (new.node, 0);
+    UPDATE tallies SET articles = articles + 1 WHERE node = new.node;
+END;
+
+CREATE TRIGGER memberships_go AFTER DELETE ON memberships BEGIN
+    UPDATE tallies SET articles = articles - 1 WHERE node = old.node;
+END;
+
 CREATE TABLE marks (
     node     INTEGER PRIMARY KEY,
     seq      INTEGER NOT NULL,
@@ -202,6 +217,14 @@ CREATE TABLE deletions (
 
 CREATE INDEX deletions_of ON deletions (id);
 CREATE INDEX deletions_at ON deletions (at);
+
+
+-- The pages of articles that have one of their own, while they are in a feed.
+CREATE TABLE article_pages (
+    id     TEXT PRIMARY KEY,
+    digest TEXT NOT NULL,
+    stamp  TEXT NOT NULL
+) WITHOUT ROWID;
 
 -- What could not be published when it was last tried.
 CREATE TABLE faults (

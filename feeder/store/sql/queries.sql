@@ -402,6 +402,40 @@ DELETE FROM news WHERE seq = ?;
 -- name: silence
 DELETE FROM news WHERE listener = ?;
 
+-- name: census
+SELECT identity, articles, newest.published, title
+FROM tallies JOIN nodes USING (node)
+JOIN articles AS newest ON newest.id = (
+    SELECT id FROM memberships WHERE memberships.node = tallies.node ORDER BY memberships.published DESC, id LIMIT 1
+)
+JOIN sightings USING (source, locator);
+
+-- name: published_since
+SELECT published FROM memberships WHERE node = ? AND published >= ?;
+
+-- name: article_pages
+SELECT id, digest, stamp FROM article_pages;
+
+-- name: article_pages_of
+SELECT id, digest, stamp FROM article_pages WHERE id IN (?*);
+
+-- name: put_article_page
+INSERT INTO article_pages (id, digest, stamp) VALUES (?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET digest = excluded.digest, stamp = excluded.stamp;
+
+-- name: delete_article_page
+DELETE FROM article_pages WHERE id = ?;
+
+-- name: left_article_pages
+SELECT id FROM article_pages
+WHERE digest = '' OR NOT (
+    EXISTS (SELECT 1 FROM feed_entries WHERE feed_entries.id = article_pages.id)
+    OR EXISTS (SELECT 1 FROM archived WHERE archived.id = article_pages.id)
+);
+
+-- name: pages_of
+SELECT DISTINCT page FROM archived WHERE page IS NOT NULL AND id IN (?*);
+
 -- name: faults
 SELECT kind, subject, since, reason FROM faults ORDER BY kind, subject;
 
