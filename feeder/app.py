@@ -28,6 +28,7 @@ from feeder.output import Output
 from feeder.output.files import FileOutput
 from feeder.output.rehearsal import Rehearsal
 from feeder.pipeline import Parts, moves, orphans, polling, publishing, receiving
+from feeder.pipeline.announcing import Announcing
 from feeder.pipeline.faults import Faults
 from feeder.pipeline.larder import Larder
 from feeder.pipeline.polling import Polled
@@ -503,7 +504,7 @@ def opened(
         store = open_store(settings.state, site_id=settings.site.id)
         app = App(
             config=settings,
-            parts=_parts(settings, store, output, workers),
+            parts=_parts(settings, store, _announcing(settings, store, output), workers),
             archives=settings.state.parent / ARCHIVES,
             progress=progress,
         )
@@ -531,6 +532,11 @@ def _parts(settings: Config, store: Store, output: Output, workers: int | None) 
         wait=time.sleep,
         listeners=tuple(_listeners(settings)),
     )
+
+
+def _announcing(settings: Config, store: Store, output: Output) -> Output:
+    listeners = tuple(_listeners(settings))
+    return Announcing(output, store, listeners) if listeners else output
 
 
 def _listeners(settings: Config) -> Iterator[Listener]:

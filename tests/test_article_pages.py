@@ -155,6 +155,20 @@ def test_a_page_that_cannot_be_removed_is_removed_later(tree: Path) -> None:
     assert not page.exists()
 
 
+def test_a_page_that_goes_does_not_wait_for_the_list_of_all_feeds(tree: Path) -> None:
+    put(tree, "a", "A")
+    put(tree, "b", "B")
+    under_test = newsroom(tree)
+    under_test.run(START)
+    (under_test.public / "feeds.opml").unlink()
+    (under_test.public / "feeds.opml").mkdir()
+    (tree / "a.md").unlink()
+    under_test.run(START + HOUR)
+    ran = under_test.run(START + 2 * HOUR)
+    assert ("feeds.json",) in ran.published.failed
+    assert titles(under_test) == ["b"]
+
+
 def test_what_a_killed_run_has_left_goes_with_the_next(tree: Path) -> None:
     put(tree, "a", "A")
     under_test = newsroom(tree)

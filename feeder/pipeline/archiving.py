@@ -102,7 +102,6 @@ def _drop(page: ArchivePage, parts: Parts) -> tuple[str, ...]:
     removed = parts.output.remove(page.paths)
     with parts.store.transaction():
         parts.store.drop_page(page)
-        parts.store.tell(parts.listeners, removed)
     return removed
 
 
@@ -127,7 +126,6 @@ def _put(
     stamps = parts.output.stamps(file.path for file in files)
     noted = [(f.path, sha256(f.body).hexdigest(), stamps.get(f.path, "")) for f in files]
     with parts.store.transaction():
-        parts.store.tell(parts.listeners, [*written, *removed])
         cook.articles.note()
         if not set(page.ids).intersection(cook.late):  # else it stays stale
             parts.store.save_page(page, parts.fingerprint, noted)
