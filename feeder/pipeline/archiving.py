@@ -57,10 +57,9 @@ def check(parts: Parts, altered: Collection[str] = ()) -> bool:
 def file_away(ids: Sequence[str], parts: Parts) -> None:
     """Put on pages what the site's feed, which will hold the articles *ids*, newest first, leaves out from now on."""
     store, most = parts.store, _most(parts)
+    if not most:
+        return
     with store.transaction():
-        if not most:
-            store.clear_archive((number for number, _ in store.page_sizes()), waiting=True)
-            return
         store.enter_archive(ids[::-1])
         pages = plan.archive_cut(store.waiting(), ids)
         for page in pages:
@@ -76,6 +75,8 @@ def write(parts: Parts, cook: Cook) -> tuple[list[str], list[str]]:
     """
     written: list[str] = []
     removed: list[str] = []
+    if not _most(parts):
+        _clear(parts)
     for page in _stale(parts):
         if not page.ids:
             removed += _drop(page, parts)
@@ -92,6 +93,12 @@ def write(parts: Parts, cook: Cook) -> tuple[list[str], list[str]]:
 def _most(parts: Parts) -> int:
     """Return how many articles the archive is to hold."""
     return parts.feeds.archive if plan.archive_formats(parts.feeds) else 0
+
+
+def _clear(parts: Parts) -> None:
+    """Leave no page, and none to come."""
+    with parts.store.transaction():
+        parts.store.clear_archive([number for number, _ in parts.store.page_sizes()], waiting=True)
 
 
 def _stale(parts: Parts) -> Iterable[ArchivePage]:
