@@ -65,7 +65,7 @@ PUBLISHED_NAMES = {
     *("atom.xml", "rss.xml", "feed.json", "index.html", "feeds.json", "feeds.opml"),
     *(path.rpartition("/")[2] for path in ASSETS),
 }
-PAGE_OF_AN_ARTICLE = re.compile(r"[a-z2-7]{26}\.html")
+PAGE_OF_AN_ARTICLE = re.compile(r"[0-9a-v]{26}\.html")
 
 
 def histories(piece: st.SearchStrategy[Piece] | None = None) -> st.SearchStrategy[list[list[Step]]]:
