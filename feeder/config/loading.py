@@ -251,7 +251,7 @@ def _storage(main: File, placed: Iterable[_Placed], faults: _Faults, *, to_write
             faults.add(each.file, each.label, fault)
     if table is None or state is None or output is None:
         return None
-    for fault in places.faults_of_storage(state, output):
+    for fault in (*places.faults_of_storage(state, output), *places.faults_of_config(main.directory, output)):
         faults.add(main, "storage", fault)
     for fault in places.faults_of_writing(state, output) if to_write else ():
         faults.add(main, "storage", fault)
