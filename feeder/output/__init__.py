@@ -8,7 +8,6 @@ from typing import Protocol, TypeAlias
 
 from feeder.model import FeedFile
 
-
 Announce: TypeAlias = Callable[[Collection[str]], None]
 """Told which files are about to be replaced. What it raises keeps them from it."""
 

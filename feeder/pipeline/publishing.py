@@ -357,8 +357,22 @@ def _plate(order: _Order, kitchen: _Kitchen, now: datetime) -> _Plate | None:
         document = _document(order.node, entries, kitchen)
         return _Plate(order=order, document=document, files=render.render(document, kitchen.parts.site))
     except (FeederError, ValueError) as error:
+        with suppress(FeederError):  # it is tried again with the feed
+            _take_back(order, kitchen)
         _fail(order.node, str(error), kitchen, now)
         return None
+
+
+def _take_back(order: _Order, kitchen: _Kitchen) -> None:
+    """Remove the last good files of a feed that has no directory, if they show what was taken down."""
+    parts, node = kitchen.parts, order.node
+    if node not in kitchen.tree.refused or not parts.store.shows_removed(node):
+        return
+    kitchen.published.removed += parts.output.remove(kitchen.shelf.left_by({node}))
+    with parts.store.transaction():
+        parts.store.depart(moves.dropped(kitchen.shelf, [node]))
+        parts.store.drop_feed(order.mark)
+    kitchen.shelf.drop(node)
 
 
 def _archive(kitchen: _Kitchen) -> None:

@@ -360,6 +360,9 @@ class Store(Protocol):
     def drop_feed(self, mark: Mark) -> None:
         """Note a feed as gone, and remove its mark."""
 
+    def shows_removed(self, node: Node) -> bool:
+        """Tell whether the feed of a node, as it was written, holds an article that was taken down since."""
+
     def feeds(self) -> tuple[PublishedFeed, ...]:
         """Return every published feed, without the ids of its entries."""
 

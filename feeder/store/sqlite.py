@@ -547,6 +547,10 @@ class SqliteStore:
         self._set_feed_ids(node, set())
         self._run("delete_mark", node, mark.seq)
 
+    def shows_removed(self, node: Node) -> bool:
+        """Tell whether the feed of a node, as it was written, holds an article that was taken down since."""
+        return bool(self._one("shows_removed", self._node(node))[0])
+
     def feeds(self) -> tuple[PublishedFeed, ...]:
         """Return every published feed, without the ids of its entries."""
         return tuple(_published_feed(row) for row in self._all("feeds"))

@@ -357,6 +357,9 @@ DELETE FROM deletions WHERE node = ?;
 -- name: deletions
 SELECT id, at FROM deletions WHERE node = ? ORDER BY at DESC, id LIMIT ?;
 
+-- name: shows_removed
+SELECT EXISTS (SELECT 1 FROM feed_entries JOIN articles USING (id) WHERE node = ? AND removed);
+
 -- name: put_feed
 INSERT INTO feeds (node, fingerprint, updated, published_at, files) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (node) DO UPDATE SET fingerprint = excluded.fingerprint, updated = excluded.updated,
