@@ -78,7 +78,7 @@ class App:
 
     def prepare(self, now: datetime) -> None:
         """Bring the state in line with the config, the takedowns and what lies in the output directory."""
-        swept = self.parts.output.sweep()
+        swept = self.parts.output.sweep() + (0 if self.is_rehearsal else forwarding.sweep(self.config.state))
         if swept:
             log.info("strays_swept", files=swept)
         with self.store.transaction():

@@ -42,6 +42,11 @@ def write(found: Redirects, state: Path, *, site_url: str) -> tuple[str, ...]:
     return FileOutput(state.parent).publish(FeedFile(path=name, body=body) for name, body in made.items())
 
 
+def sweep(state: Path) -> int:
+    """Remove what an interrupted `write` left; return how many files that were."""
+    return FileOutput(state.parent).sweep(below=False)
+
+
 class Forwarding:
     """Tells what became of a path, as the file at *path* has it at that time."""
 

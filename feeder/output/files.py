@@ -114,11 +114,12 @@ class FileOutput:
                 known = (name for name in sorted(files) if names is None or name in names)
                 yield from (f"{place}/{name}" for name in known if not _BAD_SIGN.search(name))
 
-    def sweep(self) -> int:
-        """Remove what an interrupted run left behind; return how many files that were."""
+    def sweep(self, *, below: bool = True) -> int:
+        """Remove what an interrupted run left in the directory and *below* it; return how many files that were."""
         swept = 0
         with _told(str(self._root)), suppress(*_ABSENT):
-            for _, _, names, directory in os.fwalk(os.path.realpath(self._root)):
+            for _, folders, names, directory in os.fwalk(os.path.realpath(self._root)):
+                folders[:] = folders if below else []
                 for name in filter(_STRAY.fullmatch, names):
                     os.unlink(name, dir_fd=directory)
                     swept += 1
