@@ -320,7 +320,7 @@ class App:
     def _locate(self, source: Source, kind: SourceKind) -> None:
         is_tree = kind is SourceKind.ARCHIVE
         self.parts.sources[source.name] = (
-            replace(as_directory(source, below=self.archives), url=None) if is_tree else source
+            replace(as_directory(source, below=self.archives), url=None, kind=kind) if is_tree else source
         )
 
     def _recall(self, now: datetime) -> None:
