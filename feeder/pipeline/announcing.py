@@ -52,6 +52,6 @@ class Announcing:
         return self._output.sweep()
 
     def _note(self, paths: Collection[str]) -> None:
-        if paths:
+        if paths and self._listeners:
             with self._store.transaction():
                 self._store.tell(self._listeners, paths)
