@@ -35,6 +35,16 @@ def due(desk: Desk, *names: str) -> Result:
     return desk.run("once")
 
 
+def test_a_source_that_was_not_let_out_is_due_once_it_is(desk: Desk, server: Server) -> None:
+    server.put("/feed.xml", rss(item(1)))
+    settle(desk, harbour=f"{server.url}/feed.xml")
+    right = desk.config.read_text("utf-8")
+    desk.config.write_text(right.replace("127.0.0.0/8", "10.0.0.0/8"), "utf-8")
+    assert desk.run("once").code == 3
+    desk.config.write_text(right, "utf-8")
+    assert desk.run("once").out.startswith("1 source polled: 1 new")
+
+
 # ---------------------------------------------------------------- preview
 
 
