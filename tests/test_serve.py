@@ -239,7 +239,15 @@ def test_a_root_that_is_not_there_yet_is_served_once_it_is(tmp_path: Path) -> No
         before = ask(address, "/atom.xml")
         write(tmp_path, "public/atom.xml")
         after = ask(address, "/atom.xml")
-    assert ((before.status, before.body), after.body) == (NOTHING, b"body")
+    assert (before.status, after.body) == (404, b"body")
+
+
+@pytest.mark.parametrize("target", ["/", "/index.html", "/atom.xml", "/rss.xml", "/feed.json"])
+def test_a_site_without_articles_says_so(tmp_path: Path, target: str) -> None:
+    with served(tmp_path / "public") as address:
+        answer, other = ask(address, target), ask(address, "/elsewhere")
+    assert (answer.status, answer.body) == (404, b"No article is published here now; `feeder status` tells why.\n")
+    assert (other.status, other.body) == NOTHING
 
 
 def test_a_root_that_is_a_link_is_served(tmp_path: Path) -> None:
