@@ -298,6 +298,8 @@ def test_a_language_that_runs_from_right_to_left_is_laid_out_so(browser: Browser
         assert time_
         assert author
         assert time_["x"] > author["x"] + author["width"]
+        for selector in ("h1", ".tree small"):
+            assert page.locator(selector).first.evaluate("(each) => getComputedStyle(each).textAlign") == "right"
 
 
 # ---------------------------------------------------------------- what must not happen
