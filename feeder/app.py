@@ -97,11 +97,17 @@ class App:
 
     def find_archives(self) -> None:
         """Have the trees read that archives were last unpacked into."""
-        kinds = {state.name: memory.load(state.memo).kind for state in self.store.sources()}
+        found = self.found()
         for source in self.config.sources:
             if source.url:
-                found = kinds.get(source.name, SourceKind.AUTO)
-                self._locate(source, found if source.kind is SourceKind.AUTO else source.kind)
+                kind = found.get(source.name, Memo()).kind
+                self._locate(source, kind if source.kind is SourceKind.AUTO else source.kind)
+
+    def found(self) -> dict[str, Memo]:
+        """Return what the answers of each source told under its present settings."""
+        current = self.parts.fingerprints
+        states = self.store.sources()
+        return {s.name: memory.under(memory.load(s.memo), current[s.name]) for s in states if s.name in current}
 
     def recall(self, now: datetime) -> None:
         """Make those sources due whose next poll is further away than their settings can have put it.
