@@ -529,7 +529,10 @@ def _try_to_listen(host: str, port: int) -> str:
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     with served(tmp_path) as address, pytest.raises(FeederError) as caught:
         _try_to_listen("127.0.0.1", urlsplit(address).port or 0)
-    assert str(caught.value) == f"cannot listen on {urlsplit(address).netloc}: Address already in use"
+    assert (
+        str(caught.value)
+        == f"cannot listen on {urlsplit(address).netloc}: Address already in use; [server] may name another"
+    )
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 300, "192.0.2.1"])
