@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from feeder import cadence, config, dedup, forwarding, render, takedowns
+from feeder import cadence, config, dedup, render, takedowns
 from feeder import memo as memory
 from feeder.config import Config
 from feeder.errors import ConfigError, Declined, FetchError, OutputError, StateInUse, StoreError, Unheard
@@ -33,7 +33,7 @@ from feeder.pipeline.larder import Larder
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
 from feeder.pipeline.receiving import Heard, Question
-from feeder.redirects import Redirects, base_of
+from feeder.redirects import Redirects, base_of, forwarding
 from feeder.store import Listener, SourceState, Store
 from feeder.store.file import look
 from feeder.store.sqlite import copy_state, open_existing, open_store, prefix

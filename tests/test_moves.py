@@ -12,9 +12,8 @@ from test_publishing import HOUR, newsroom, obstruct, put, tree
 from visitors import Answer, ask, served
 from worlds import START, SiteUnderTest
 
-from feeder import forwarding
 from feeder.pipeline import moves
-from feeder.redirects import Moved
+from feeder.redirects import Moved, forwarding
 from feeder.serve import site
 
 __all__ = ["tree"]  # a fixture

@@ -101,15 +101,10 @@ def load(path: Path, *, to_write: bool = True) -> Config:
         site=site,
         feeds=feeds,
         pages=PageSettings(**pages.given()) if pages else PageSettings(),
-        state=storage.state,
-        output=storage.output,
-        listen=values.address(server.listen) if server.listen else None,
-        admin=values.address(server.admin) if server.admin else None,
-        cache=server.cache,
         sources=tuple(each.source for each in placed),
         redirects=redirects,
-        after_publish=tuple(storage.table.after_publish),
-        after_publish_timeout=storage.table.after_publish_timeout,
+        **_stored(storage),
+        **_served(server),
         pinged_at_once=websub.batch,
         warnings=tuple(_warnings(main, placed)),
     )
@@ -256,6 +251,23 @@ def _storage(main: File, placed: Iterable[_Placed], faults: _Faults, *, to_write
     for fault in places.faults_of_writing(state, output) if to_write else ():
         faults.add(main, "storage", fault)
     return _Storage(table=table, state=state, output=output)
+
+
+def _stored(storage: _Storage) -> dict[str, Any]:
+    return {
+        "state": storage.state,
+        "output": storage.output,
+        "after_publish": tuple(storage.table.after_publish),
+        "after_publish_timeout": storage.table.after_publish_timeout,
+    }
+
+
+def _served(server: ServerTable) -> dict[str, Any]:
+    return {
+        "listen": values.address(server.listen) if server.listen else None,
+        "admin": values.address(server.admin) if server.admin else None,
+        "cache": server.cache,
+    }
 
 
 def _path(main: File, key: str, text: str | None, read_path: _ReadPath, faults: _Faults) -> Path | None:

@@ -9,10 +9,10 @@ from typing import Final
 
 import structlog
 
-from feeder import redirects, snippets
+from feeder import redirects
 from feeder.model import FeedFile
 from feeder.output.files import FileOutput
-from feeder.redirects import Moved, Redirects
+from feeder.redirects import Moved, Redirects, snippets
 
 log = structlog.get_logger(__name__)
 
