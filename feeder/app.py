@@ -84,7 +84,7 @@ class App:
         with self.store.transaction():
             for name in self.store.sync_sources(self.config.sources):
                 self._retire(name, now)
-            for name in self.reread():
+            for name in (*self.reread(), *self._mended()):
                 self.store.request_poll(name, now)
             self._recall(now)
             self._take_down(now)
@@ -98,11 +98,17 @@ class App:
 
     def find_archives(self) -> None:
         """Have the trees read that archives were last unpacked into."""
-        kinds = {state.name: memory.load(state.memo).kind for state in self.store.sources()}
+        found = self.found()
         for source in self.config.sources:
             if source.url:
-                found = kinds.get(source.name, SourceKind.AUTO)
-                self._locate(source, found if source.kind is SourceKind.AUTO else source.kind)
+                kind = found.get(source.name, Memo()).kind
+                self._locate(source, kind if source.kind is SourceKind.AUTO else source.kind)
+
+    def found(self) -> dict[str, Memo]:
+        """Return what the answers of each source told under its present settings."""
+        current = self.parts.fingerprints
+        states = self.store.sources()
+        return {s.name: memory.under(memory.load(s.memo), current[s.name]) for s in states if s.name in current}
 
     def recall(self, now: datetime) -> None:
         """Make those sources due whose next poll is further away than their settings can have put it.
@@ -298,7 +304,8 @@ class App:
         due = self._due(source, memo, now, failures=failures, jitter=jitter)
         if polled.missing and not polled.error and source.cron is None and source.url is None:
             due = replace(due, at=min(due.at, _confirmation(source, now)))
-        self.store.finish_poll(polled.source, now=now, due=due, error=polled.error)
+        tried = config.whole_fingerprint(source) if polled.error else None
+        self.store.finish_poll(polled.source, now=now, due=due, error=polled.error, failed_with=tried)
 
     def _due(self, source: Source, memo: Memo | None, now: datetime, *, failures: int, jitter: float) -> Due:
         if source.url is None or memo is None:
@@ -322,6 +329,12 @@ class App:
         self.parts.sources[source.name] = (
             replace(as_directory(source, below=self.archives), url=None, kind=kind) if is_tree else source
         )
+
+    def _mended(self) -> tuple[str, ...]:
+        """Return the sources that failed with other settings than these: somebody set them right."""
+        current = {name: config.whole_fingerprint(source) for name, source in self._sources.items()}
+        states = self.store.sources()
+        return tuple(s.name for s in states if s.failed_with and current.get(s.name, s.failed_with) != s.failed_with)
 
     def _recall(self, now: datetime) -> None:
         for state in self.store.sources():
