@@ -56,7 +56,6 @@ from feeder.store import (
     rows,
 )
 from feeder.store.file import (
-    APPLICATION_ID,
     connect,
     connect_as_allowed,
     connect_to_read,
@@ -66,6 +65,7 @@ from feeder.store.file import (
     scripts,
     told,
 )
+from feeder.store.migrating import migrate, version_of
 
 HISTORY = 100  # events kept of one article: a file that changes at every poll would fill the disk
 SLICE = 500  # values in one IN (...)
@@ -980,29 +980,28 @@ def open_store(path: Path, *, site_id: str, called: Path | None = None) -> Sqlit
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = connect(path)
         with _closed_if_it_fails(connection):
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file: see `give_back`
             connection.execute("PRAGMA journal_mode = WAL")
-            _migrate(connection)
+            migrate(connection, path, [script(name) for name in scripts()])
             if is_new:
                 connection.execute(_statements()["set_meta"], ("site.id", site_id))
             return _opened(connection, path, site_id=site_id, called=called)
 
 
 def open_existing(path: Path, *, site_id: str) -> SqliteStore:
-    """Open the state at *path* as `open_store` does; without the right to write it, to be read.
+    """Open the state at *path* beside a process that works with it; without the right to write it, to be read.
 
     Raises:
-        StoreError: As `open_store`, or there is none; or it must be migrated, and may not be written.
+        StoreError: As `open_store`, or there is none; or it must be migrated, which is for who works with it alone.
     """
     if not look(path, site_id=site_id):
         raise StoreError(f"{path}: there is no state yet; run `feeder once` first")
-    if may_write(path):
-        return open_store(path, site_id=site_id)
     with told(path, OSError):
-        connection = connect_to_read(path)
+        connection = connect_as_allowed(path)
         with _closed_if_it_fails(connection):
-            if _version(connection) < len(scripts()):
+            if version_of(connection) < len(scripts()):
                 raise StoreError(
-                    f"{path}: the state is of an older Feeder; `feeder once` of a user who may write mends it"
+                    f"{path}: the state is of an older Feeder; `feeder once`, or a restart of the daemon, brings it up to date"
                 )
             return _opened(connection, path, site_id=site_id)
 
@@ -1058,19 +1057,6 @@ def _opened(connection: sqlite3.Connection, path: Path, *, site_id: str, called:
         "CREATE TEMP TABLE scan (locator TEXT PRIMARY KEY, size INT, mtime_ns INT, inode INT) WITHOUT ROWID"
     )
     return SqliteStore(connection, path=path, prefix=prefix(site_id), called=called)
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    version = _version(connection)
-    for number, name in enumerate(scripts()[version:], start=version + 1):
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {script(name)}\n"
-            f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number}; COMMIT;"
-        )
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _statements() -> dict[str, str]:
