@@ -38,8 +38,9 @@ TERMINATED: Final = 143  # 128 + SIGTERM
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "Set up": ("init", "check", "preview", "opml", "adopt"),
     "Work": ("run", "once", "serve"),
-    "Look": ("status", "explain"),
+    "Look": ("status", "explain", "doctor"),
     "Steer": ("poll", "pause", "resume", "accept", "remove"),
+    "Keep": ("backup", "restore"),
 }
 EPILOG: Final = """\b
 Examples:
@@ -585,6 +586,31 @@ def explain(obj: Options, name: str, *, as_json: bool) -> None:
             screen.show(why.blocks(told, app, now))
 
 
+@feeder.command()
+@_common_options()
+@click.option("--repair", "is_repair", is_flag=True, help="Mend what can be mended; best while no daemon runs.")
+@_json_option
+@click.pass_context
+def doctor(context: click.Context, *, is_repair: bool, as_json: bool) -> None:
+    """Look whether all is well: rights, disks, the clock, the state, and the feeds beside it.
+
+    Nothing is changed, and it may run beside the daemon. Exit code 1 if something has to be done.
+
+    With --repair, what the state has counted and listed is worked out anew, feeds that differ are marked to be written
+    again, and what interrupted runs left goes. Beside a daemon only feeds are marked.
+    """
+    from feeder import doctor as looking
+    from feeder import screen
+
+    settings = _load(context.obj, level="error", to_write=False, is_quiet=True)
+    told = looking.repair(settings, _now()) if is_repair else looking.examine(settings, _now())
+    if as_json:
+        screen.show_json(looking.values(told))
+    else:
+        screen.show(looking.blocks(told))
+    context.exit(DONE if told.is_well else FAILED)
+
+
 # ---------------------------------------------------------------- steer
 
 
@@ -714,12 +740,12 @@ def _publish_removal(settings: Config, feeds: int) -> int:
 # ---------------------------------------------------------------- what commands share
 
 
-def _load(obj: Options, *, level: str = "info", to_write: bool = True) -> Config:
+def _load(obj: Options, *, level: str = "info", to_write: bool = True, is_quiet: bool = False) -> Config:
     from feeder import config, log
 
     log.configure(obj.log_level or level)
     settings = config.load(obj.path or _default_config(), to_write=to_write)
-    for warning in settings.warnings:
+    for warning in () if is_quiet else settings.warnings:
         click.echo(f"warning: {warning}", err=True)
     return settings
 

@@ -197,6 +197,15 @@ class Row:
     sighting: Sighting | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    """Something in which the state contradicts itself."""
+
+    name: str
+    told: str  # in words that go behind a number
+    found: tuple[str, ...]  # whatever it is about: ids of articles, nodes, paths
+
+
 class Store(Protocol):
     """The state. Times are aware; every write happens inside `transaction`."""
 
@@ -502,3 +511,20 @@ class Store(Protocol):
 
     def removed(self) -> Iterator[tuple[str, bytes]]:
         """Yield the id of each article that is removed with each key that it ever had."""
+
+    # health
+
+    def damage(self) -> tuple[str, ...]:
+        """Return what is wrong with the database, a line each."""
+
+    def rebuild_indexes(self) -> None:
+        """Make anew what is made of other things in the database; to be called outside of a transaction."""
+
+    def breaches(self) -> tuple[Breach, ...]:
+        """Return what contradicts itself in the state."""
+
+    def mend(self, breach: Breach, now: datetime) -> None:
+        """Mend what contradicts itself, as far as the state alone can tell what is right."""
+
+    def marked(self) -> frozenset[Node]:
+        """Return the nodes whose feeds are stale."""

@@ -40,6 +40,7 @@ from feeder.model import (
 from feeder.store import (
     ArchivePage,
     ArticlePage,
+    Breach,
     Event,
     Fault,
     FaultKind,
@@ -53,6 +54,7 @@ from feeder.store import (
     Standing,
     StoredBody,
     WrittenPage,
+    invariants,
     rows,
 )
 from feeder.store.file import (
@@ -814,6 +816,33 @@ class SqliteStore:
     def removed(self) -> Iterator[tuple[str, bytes]]:
         """Yield the id of each article that is removed with each key that it ever had."""
         yield from ((self._long(id_), key) for id_, key in self._all("removed_keys"))
+
+    # ------------------------------------------------------------ health
+
+    def damage(self) -> tuple[str, ...]:
+        """Return what is wrong with the file, a line each."""
+        with self._told():
+            return invariants.damage(self._db)
+
+    def rebuild_indexes(self) -> None:
+        """Make anew what is made of other things in the file."""
+        with self._told():
+            self._db.execute("REINDEX")
+
+    def breaches(self) -> tuple[Breach, ...]:
+        """Return what contradicts itself in the state."""
+        with self._told():
+            return invariants.breaches(self._db)
+
+    def mend(self, breach: Breach, now: datetime) -> None:
+        """Mend what contradicts itself, as far as the rows alone can tell what is right."""
+        with self._told():
+            invariants.mend(self._db, breach.name, now)
+        self._forget_caches()
+
+    def marked(self) -> frozenset[Node]:
+        """Return the nodes whose feeds are stale."""
+        return frozenset(rows.labels(identity) for (identity,) in self._all("marked"))
 
     # ------------------------------------------------------------ categories
 

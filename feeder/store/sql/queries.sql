@@ -246,6 +246,9 @@ SELECT nodes.identity, marks.seq FROM marks JOIN nodes USING (node) LEFT JOIN fe
 WHERE (coalesce(retry_at, 0) <= :now OR retry_at > :now + 3600)  -- a time far ahead: the clock was set back
     AND (published_at IS NULL OR published_at + :settle <= :now OR published_at > :now);
 
+-- name: marked
+SELECT identity FROM marks JOIN nodes USING (node);
+
 -- name: put_late_mark
 INSERT INTO marks (node, seq, retry_at) VALUES (?, ?, ?)
 ON CONFLICT (node) DO UPDATE SET retry_at = excluded.retry_at;
