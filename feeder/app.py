@@ -497,7 +497,7 @@ def opened(
         StoreError: The state cannot be used, another process uses it, or it is new beside feeds that exist.
     """
     output = FileOutput(settings.output)
-    with _alone(settings.state):
+    with alone(settings.state):
         if not is_fresh:
             _check_not_lost(settings, output)
         store = open_store(settings.state, site_id=settings.site.id)
@@ -563,8 +563,13 @@ def _check_not_lost(settings: Config, output: Output) -> None:
 
 
 @contextmanager
-def _alone(state: Path) -> Iterator[None]:
-    """Hold the lock beside the state: one process writes it."""
+def alone(state: Path) -> Iterator[None]:
+    """Hold the lock beside the state: one process writes it.
+
+    Raises:
+        StateInUse: Another process does.
+        StoreError: The lock cannot be opened.
+    """
     path = state.with_name(state.name + ".lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

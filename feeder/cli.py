@@ -737,6 +737,45 @@ def _publish_removal(settings: Config, feeds: int) -> int:
     return FAILED if published.failed else DONE
 
 
+# ---------------------------------------------------------------- keep
+
+
+@feeder.command()
+@_common_options()
+@click.option("--force", is_flag=True, help="Replace FILE.")
+@click.option("--keep", type=click.IntRange(min=1), help="Keep so many backups in DIR; the oldest go.")
+@click.argument("target", metavar="FILE|DIR", type=click.Path(path_type=Path))
+@click.pass_obj
+def backup(obj: Options, target: Path, *, force: bool, keep: int | None) -> None:
+    """Write the state and the list of takedowns to one file, also while the daemon runs.
+
+    In a directory the file is named after the state and the time.
+    """
+    from feeder import backup as keeping
+    from feeder import screen
+
+    if keep and not target.is_dir():
+        raise click.UsageError(f"--keep is for a directory, and {target} is none")
+    settings = _load(obj, level="warning", to_write=False)
+    screen.show(keeping.report_backup(keeping.backup(target, settings, _now(), force=force, keep=keep)))
+
+
+@feeder.command()
+@_common_options()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.pass_obj
+def restore(obj: Options, file: Path) -> None:
+    """Put the state in a backup in place of the one that is there, which is kept beside it.
+
+    The daemon must be stopped. What feeds have shown since the backup was made keeps its ids.
+    """
+    from feeder import backup as keeping
+    from feeder import screen
+
+    settings = _load(obj, level="warning")
+    screen.show(keeping.report_restore(keeping.restore(file, settings, _now()), settings))
+
+
 # ---------------------------------------------------------------- what commands share
 
 

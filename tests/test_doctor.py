@@ -19,6 +19,7 @@ from test_store_faults import sealed
 from feeder import config, doctor, urls
 from feeder.doctor import surroundings
 from feeder.doctor.findings import Area
+from feeder.store.invariants import TOLD
 
 ATOM = "public/categories/city/roads/atom.xml"
 
@@ -142,8 +143,6 @@ def without_moments(lines: list[str]) -> list[str]:
 
 
 def test_every_contradiction_has_a_test() -> None:
-    from feeder.store.invariants import TOLD
-
     assert set(BROKEN) == set(TOLD)
 
 

@@ -44,7 +44,7 @@ def of_disks(settings: Config) -> Iterator[Finding]:
     for name, path in (("state", settings.state.parent), ("output", settings.output)):
         found = os.statvfs(_nearest(path))
         free = found.f_bavail * found.f_frsize
-        is_full = free < NOTHING_BYTES or 0 < found.f_files and found.f_favail < NOTHING_FILES
+        is_full = free < NOTHING_BYTES or (found.f_files > 0 and found.f_favail < NOTHING_FILES)
         if is_full or free < max(LITTLE_BYTES, needed):
             what = f"the disk of {name} ({path}) has {free >> 20} MiB and {found.f_favail} files left"
             do = "make room; feeds and the state stay whole meanwhile, but nothing new is published"

@@ -419,6 +419,9 @@ class Store(Protocol):
     def page_sizes(self) -> tuple[tuple[int, int], ...]:
         """Return the pages in their order, each with the number of its articles."""
 
+    def skip_pages(self, number: int) -> None:
+        """Give no new page a number up to this one."""
+
     def stale_pages(self) -> tuple[int, ...]:
         """Return the pages that changed since they were written, the last first."""
 

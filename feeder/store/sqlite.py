@@ -62,7 +62,6 @@ from feeder.store.file import (
     connect_as_allowed,
     connect_to_read,
     look,
-    may_write,
     script,
     scripts,
     told,
@@ -622,6 +621,11 @@ class SqliteStore:
     def page_sizes(self) -> tuple[tuple[int, int], ...]:
         """Return the pages in their order, each with the number of its articles."""
         return tuple(self._all("page_sizes"))
+
+    def skip_pages(self, number: int) -> None:
+        """Give no new page a number up to this one."""
+        self._run("put_page_number", number)
+        self._run("delete_page", number)
 
     def stale_pages(self) -> tuple[int, ...]:
         """Return the pages that changed since they were written, the last first."""

@@ -294,6 +294,9 @@ SELECT id FROM archived WHERE page IS NULL ORDER BY seq;
 -- name: put_page
 INSERT INTO archive_pages DEFAULT VALUES;
 
+-- name: put_page_number
+INSERT OR IGNORE INTO archive_pages (page) SELECT :number WHERE :number > coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'archive_pages'), 0);
+
 -- name: put_on_page
 UPDATE archived SET page = ? WHERE id = ?;
 
