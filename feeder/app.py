@@ -27,7 +27,7 @@ from feeder.model import Due, FeedSettings, PageSettings, Site, Source, SourceKi
 from feeder.output import Output
 from feeder.output.files import FileOutput
 from feeder.output.rehearsal import Rehearsal
-from feeder.pipeline import Parts, moves, orphans, polling, publishing, receiving
+from feeder.pipeline import Parts, moves, orphans, polling, publishing, receiving, retention
 from feeder.pipeline.faults import Faults
 from feeder.pipeline.larder import Larder
 from feeder.pipeline.polling import Polled
@@ -182,10 +182,13 @@ class App:
         return polled
 
     def prune(self, now: datetime) -> None:
-        """Forget, once a day, what old articles from URLs said that are in no feed."""
+        """Forget, once a day, what old articles from URLs said that are in no feed; and articles, if they are not kept."""
         with self.store.transaction():
             if self.store.note("pruned", now.date().isoformat()):
                 self.store.prune_documents(now - SHELF_LIFE)
+        if self.config.keep:
+            retention.forget(self.parts, self.config.keep, now)
+        self.store.give_back()
 
     def request_poll(self, name: str, now: datetime) -> bool:
         """Make a source due; False if there is none of that name."""

@@ -61,6 +61,7 @@ class Config:
     pages: PageSettings
     state: Path  # the SQLite file
     output: Path
+    keep: timedelta | None = None  # how long articles are remembered that nobody offers any more; None: for good
     listen: values.Address | None
     admin: values.Address | None = None  # where health and status are told as well
     cache: int = 64 << 20  # bytes of files that the server keeps in memory
@@ -103,6 +104,7 @@ def load(path: Path, *, to_write: bool = True) -> Config:
         pages=PageSettings(**pages.given()) if pages else PageSettings(),
         state=storage.state,
         output=storage.output,
+        keep=storage.table.keep,
         listen=values.address(server.listen) if server.listen else None,
         admin=values.address(server.admin) if server.admin else None,
         cache=server.cache,

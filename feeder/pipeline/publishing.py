@@ -138,6 +138,7 @@ def _is_current(feed: PublishedFeed, stamps: Mapping[str, str], parts: Parts) ->
 
 
 def are_indexes_current(parts: Parts) -> bool:
+    """Tell whether the lists of all feeds, and what pages look like, lie in the output as they should be."""
     shelf = Shelf(parts.store.feeds())
     wanted = {file.path: file.body for file in _indexes(parts, shelf, Tree.of(parts, shelf))}
     return all(parts.output.read(path) == wanted.get(path) for path in _INDEXES)

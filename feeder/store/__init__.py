@@ -281,6 +281,24 @@ class Store(Protocol):
     def prune_documents(self, before: datetime) -> None:
         """Forget the bodies of sightings from before some time that are in no feed; those still offered come again."""
 
+    def note_offered(self, name: str, locators: Collection[str], now: datetime) -> None:
+        """Note what of a source's articles, which lie in no file, it offers on this day."""
+
+    def expired(self, before: datetime, limit: int) -> tuple[tuple[str, str, str | None], ...]:
+        """Return source, locator and article of what was last offered before some time, and is not now.
+
+        An article that is offered elsewhere, in a feed, in the archive, held or taken down is none of these.
+        """
+
+    def forgettable(self, before: datetime, limit: int) -> tuple[str, ...]:
+        """Return the articles without a sighting of which nothing was heard since some time, and that nothing shows."""
+
+    def erase(self, ids: Collection[str]) -> None:
+        """Forget articles, with their keys and history, but for those that were taken down."""
+
+    def give_back(self) -> int:
+        """Return room that is not needed to the disk, some at a time; to be called outside of a transaction."""
+
     def paths_of(self, name: str) -> frozenset[CategoryPath]:
         """Return the category paths that the articles of a source have, as spelled."""
 

@@ -26,11 +26,14 @@ def save(state: Path, target: Path, notes: Callable[[], Mapping[str, str]], *, r
         OSError: It cannot be written.
         StoreError: The state is damaged: nothing is written, and older backups are worth more.
     """
-    with told(state), contextlib.closing(connect_as_allowed(state)) as source:
-        with copied(source, target, replaces=replaces) as copy:
-            _check(copy, state)
-            copy.execute(f"CREATE TABLE {TABLE} (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
-            copy.executemany(f"INSERT INTO {TABLE} (name, value) VALUES (?, ?)", sorted(notes().items()))
+    with (
+        told(state),
+        contextlib.closing(connect_as_allowed(state)) as source,
+        copied(source, target, replaces=replaces) as copy,
+    ):
+        _check(copy, state)
+        copy.execute(f"CREATE TABLE {TABLE} (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
+        copy.executemany(f"INSERT INTO {TABLE} (name, value) VALUES (?, ?)", sorted(notes().items()))
 
 
 def notes_in(path: Path) -> Mapping[str, str]:

@@ -69,6 +69,10 @@ from feeder.store.file import (
 from feeder.store.migrating import migrate, version_of
 
 HISTORY = 100  # events kept of one article: a file that changes at every poll would fill the disk
+DAY_SECONDS = 86_400
+SPARE_PAGES = 2000  # that are empty and stay so: they are needed again soon
+SPARE_SHARE = 5  # and so does this part of the file
+GIVEN_BACK = 2000  # pages at a time: a few MiB are moved within the file
 SLICE = 500  # values in one IN (...)
 WIDTH = len(rows.SIGHTING_COLUMNS)
 QUIET = frozenset({Verdict.UNCHANGED, Verdict.NEW})  # what leaves no line in the history
@@ -247,6 +251,44 @@ class SqliteStore:
         old = self._all("old_documents", rows.seconds(before))
         self._write("delete_document", old)
         self._write("forget_reading", old)
+
+    def note_offered(self, name: str, locators: Collection[str], now: datetime) -> None:
+        """Note what of a source's articles, which lie in no file, it offers on this day."""
+        day = rows.seconds(now) // DAY_SECONDS * DAY_SECONDS
+        self._each("put_offered", locators, day, self._source(name), day)
+
+    def expired(self, before: datetime, limit: int) -> tuple[tuple[str, str, str | None], ...]:
+        """Return source, locator and article of what was last offered before some time, and is not now.
+
+        An article that is offered elsewhere, in a feed, in the archive, held or taken down is none of these.
+        """
+        found = self._all("expired", {"before": rows.seconds(before), "limit": limit})
+        return tuple((name, locator, self._long_or_none(id_)) for name, locator, id_ in found)
+
+    def forgettable(self, before: datetime, limit: int) -> tuple[str, ...]:
+        """Return the articles without a sighting of which nothing was heard since some time, and that nothing shows."""
+        found = self._all("forgettable", {"before": rows.seconds(before), "limit": limit})
+        return tuple(self._long(id_) for (id_,) in found)
+
+    def erase(self, ids: Collection[str]) -> None:
+        """Forget articles, with their keys and history, but for those that were taken down."""
+        short = [self._short(id_) for id_ in ids]
+        for statement in ("erase_history", "erase_body", "erase_keys", "erase_article"):
+            self._each(statement, short)
+
+    def give_back(self) -> int:
+        """Return room that the file does not need to the disk, some at a time if it is much; return how many pages."""
+        free, whole = self._pages("freelist_count"), self._pages("page_count")
+        if free < max(SPARE_PAGES, whole // SPARE_SHARE):
+            return 0
+        with self._told():
+            # As a script: `execute` takes but the first step, which gives back one page.
+            self._db.executescript(f"PRAGMA incremental_vacuum({GIVEN_BACK})")
+        return whole - self._pages("page_count")
+
+    def _pages(self, which: str) -> int:
+        with self._told():
+            return int(self._db.execute(f"PRAGMA {which}").fetchone()[0])
 
     def paths_of(self, name: str) -> frozenset[CategoryPath]:
         """Return the category paths that the articles of a source have, as spelled."""

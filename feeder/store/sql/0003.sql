@@ -6,3 +6,5 @@ UPDATE sightings SET offered = (SELECT last_success - last_success % 86400 FROM 
 WHERE inode = 0;
 
 CREATE INDEX sightings_offered ON sightings (source, offered) WHERE offered IS NOT NULL;
+
+CREATE INDEX articles_unshown ON articles (id) WHERE source IS NULL;
