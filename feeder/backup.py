@@ -23,6 +23,7 @@ from feeder.output.files import FileOutput
 from feeder.report import many
 from feeder.store import Store
 from feeder.store.backups import notes_in, put_away, restoring, save
+from feeder.store.copies import sweep
 from feeder.store.file import look
 
 _MADE: Final = "made"
@@ -151,6 +152,7 @@ def _thin(folder: Path, settings: Config, keep: int) -> tuple[Path, ...]:
     found = sorted(path for path in folder.iterdir() if name.fullmatch(path.name))
     for path in found[:-keep]:
         path.unlink()
+    sweep(folder)
     return tuple(found[:-keep])
 
 

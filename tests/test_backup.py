@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
+import re
 import shutil
 import sqlite3
 import threading
@@ -16,11 +18,12 @@ import pytest
 from desk import Desk
 from remote import Newsroom, item, rss
 from servers import Server
-from test_store_faults import sealed
+from test_store_faults import _make_first_schema, sealed
 
 from feeder import backup as keeping
 from feeder import config
 from feeder.errors import StateInUse, StoreError
+from feeder.store.backups import put_away
 
 
 @pytest.fixture
@@ -101,6 +104,25 @@ def test_a_backup_is_refused_where_it_would_do_harm(desk: Desk, target: str, rea
     told = desk.run("backup", "--force", desk.folder / target)
     assert (told.code, reason in told.err) == (1, True)
     assert desk.tree("var", "public") == before
+
+
+@pytest.mark.parametrize("is_at_work", [True, False])
+def test_what_a_killed_backup_left_goes_but_not_what_another_writes(desk: Desk, *, is_at_work: bool) -> None:
+    folder = desk.folder / "backups"
+    left = desk.put("backups/.state-20260310T000000Z.db.part", "half")
+    with left.open() as file:
+        if is_at_work:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        assert desk.run("backup", "--keep", "1", folder).code == 0
+        assert left.exists() is is_at_work
+    desk.put("backups/.one.db.part", "half" * 5000)
+    desk.put("backups/.one.db.part-journal", "half" * 5000)
+    with left.with_name(".one.db.part").open() as file:
+        if is_at_work:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        told = desk.run("backup", folder / "one.db")
+    assert (told.code, "cannot be written" in told.err) == ((1, True) if is_at_work else (0, False))
+    assert (folder / "one.db").exists() is not is_at_work
 
 
 def test_without_a_state_there_is_nothing_to_keep(tmp_path: Path) -> None:
@@ -323,6 +345,38 @@ def test_what_is_no_good_backup_is_refused_and_the_state_stays(desk: Desk, spoil
         "state.redirects.nginx.conf",
         "state.redirects.caddy",
     }
+
+
+def test_a_restore_that_was_killed_is_noticed_and_done_again(desk: Desk) -> None:
+    desk.run("backup", desk.folder / "kept.db")
+    files = desk.tree("public")
+    put_away(desk.folder / "var/state.db", "state.db.replaced-then")
+    desk.put("var/.state.db.restoring/state.db", "half")
+    told = desk.run("once")
+    assert (told.code, "Restore the state from a backup" in told.err) == (1, True)
+    assert desk.run("restore", desk.folder / "kept.db").code == 0
+    assert not (desk.folder / "var/.state.db.restoring").exists()
+    assert desk.run("once", "--all").code == 0
+    assert desk.tree("public") == files
+
+
+def test_a_backup_of_an_older_version_is_brought_up_to_date(desk: Desk) -> None:
+    files = desk.tree("public")
+    _make_first_schema(desk.folder / "old.db", rows_of=desk.folder / "var/state.db")
+    shutil.rmtree(desk.folder / "var")
+    assert desk.run("restore", desk.folder / "old.db").code == 0
+    assert desk.run("once", "--all").code == 0
+    assert desk.tree("public") == files
+    assert desk.run("doctor").code == 0
+
+
+def test_the_daily_unit_runs_what_works(desk: Desk) -> None:
+    unit = (Path(__file__).parent.parent / "systemd/feeder-backup.service").read_text("utf-8")
+    (line,) = re.findall(r"^ExecStart=/usr/local/bin/feeder (.*)$", unit, re.MULTILINE)
+    (desk.folder / "backups").mkdir()
+    places = {"/etc/feeder/config.toml": desk.config, "/var/lib/feeder/backups": desk.folder / "backups"}
+    assert desk.call(*(places.get(word, word) for word in line.split())).code == 0
+    assert len(list((desk.folder / "backups").iterdir())) == 1
 
 
 def test_the_state_is_no_backup_of_itself(desk: Desk) -> None:

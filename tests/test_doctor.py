@@ -288,6 +288,12 @@ def test_a_secret_that_is_not_here_is_told_by_its_name(desk: Desk) -> None:
     assert (told.code, ["LAKE_TOKEN_NOT_SET" in each["what"] for each in found(told)]) == (0, [True])
 
 
+def test_a_list_of_takedowns_that_stops_the_next_start_is_a_fault(desk: Desk) -> None:
+    desk.put("removed.txt", "no id\n")
+    told = desk.run("doctor", "--json")
+    assert (told.code, [each["where"] for each in found(told)]) == (1, ["configuration"])
+
+
 def test_what_may_not_be_written_is_told(desk: Desk) -> None:
     with sealed(desk.folder / "var"):
         told = desk.run("doctor", "--json")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -79,9 +81,7 @@ def test_what_happens_after_an_upgrade_goes_on_from_there(name: str, tmp_path: P
 
 def test_what_this_version_would_leave_is_what_it_left(tmp_path: Path) -> None:
     newest = upgrading.released()[-1]
-    for part in upgrading.GIVEN:
-        source = UPGRADES / newest / part
-        (upgrading.shutil.copytree if source.is_dir() else upgrading.shutil.copy)(source, tmp_path / part)
+    upgrading.give(UPGRADES / newest, tmp_path)
     upgrading.keep(tmp_path)
     if json.loads((UPGRADES / newest / "versions.json").read_text("utf-8")) == upgrading.versions():
         assert feeds(tmp_path) == feeds(UPGRADES / newest)
@@ -91,5 +91,5 @@ def test_the_oldest_state_has_come_all_the_way(tmp_path: Path) -> None:
     upgrading.lay_out(upgrading.released()[0], tmp_path)
     with opened(config.load(tmp_path / "config.toml"), workers=0) as app:
         assert app.store.damage() == ()
-    with upgrading.closing(upgrading.sqlite3.connect(tmp_path / "state.db")) as connection:
+    with closing(sqlite3.connect(tmp_path / "state.db")) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (len(scripts()),)

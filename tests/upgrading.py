@@ -47,6 +47,13 @@ def lay_out(name: str, root: Path) -> None:
         connection.executescript((root / "state.sql").read_text("utf-8"))
 
 
+def give(source: Path, target: Path) -> None:
+    """Copy what a version made its state and feeds from."""
+    for name in GIVEN:
+        copy = shutil.copytree if (source / name).is_dir() else shutil.copy
+        copy(source / name, target / name)
+
+
 def run(app: App, now: datetime) -> Published:
     """Read everything once more, look after the output, and publish."""
     app.prepare(now)
@@ -79,9 +86,7 @@ def keep(target: Path) -> None:
     """Live through a small history with the articles in *target*, and keep what is left of it there."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        for name in GIVEN:
-            copy = shutil.copytree if (target / name).is_dir() else shutil.copy
-            copy(target / name, root / name)
+        give(target, root)
         _live(root)
         shutil.rmtree(target / "public", ignore_errors=True)
         shutil.copytree(root / "public", target / "public")

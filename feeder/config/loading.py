@@ -102,16 +102,12 @@ def load(path: Path, *, to_write: bool = True) -> Config:
         site=site,
         feeds=feeds,
         pages=PageSettings(**pages.given()) if pages else PageSettings(),
-        state=storage.state,
-        output=storage.output,
-        keep=storage.table.keep,
+        **_stored(storage),
         listen=values.address(server.listen) if server.listen else None,
         admin=values.address(server.admin) if server.admin else None,
         cache=server.cache,
         sources=tuple(each.source for each in placed),
         redirects=redirects,
-        after_publish=tuple(storage.table.after_publish),
-        after_publish_timeout=storage.table.after_publish_timeout,
         pinged_at_once=websub.batch,
         warnings=tuple(_warnings(main, placed)),
     )
@@ -258,6 +254,18 @@ def _storage(main: File, placed: Iterable[_Placed], faults: _Faults, *, to_write
     for fault in places.faults_of_writing(state, output) if to_write else ():
         faults.add(main, "storage", fault)
     return _Storage(table=table, state=state, output=output)
+
+
+def _stored(storage: _Storage) -> dict[str, Any]:
+    """Return what a config says of its storage."""
+    table = storage.table
+    return {
+        "state": storage.state,
+        "output": storage.output,
+        "keep": table.keep,
+        "after_publish": tuple(table.after_publish),
+        "after_publish_timeout": table.after_publish_timeout,
+    }
 
 
 def _path(main: File, key: str, text: str | None, read_path: _ReadPath, faults: _Faults) -> Path | None:

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from feeder import takedowns
 from feeder.config import Config, places
 from feeder.doctor.findings import Area, Finding
-from feeder.errors import FetchError
+from feeder.errors import ConfigError, FetchError
 from feeder.fetch.secrets import revealed
 from feeder.model import Source
 from feeder.store import SourceState
@@ -26,6 +27,10 @@ def of_config(settings: Config) -> Iterator[Finding]:
     """Yield what the configuration itself warns of."""
     for warning in settings.warnings:
         yield Finding(area=Area.CONFIG, what=warning, do="mend it, or let it be so", is_fault=False)
+    try:
+        takedowns.load(settings.path.parent / takedowns.NAME)
+    except ConfigError as error:
+        yield Finding(area=Area.CONFIG, what=str(error), do="mend it: Feeder does not start with it")
 
 
 def of_rights(settings: Config) -> Iterator[Finding]:

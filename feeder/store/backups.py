@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from feeder.errors import StoreError
 from feeder.store.copies import MODE, copied, flush_path
@@ -53,7 +53,7 @@ def notes_in(path: Path) -> Mapping[str, str]:
 def restoring(backup: Path, state: Path, *, site_id: str) -> Iterator[SqliteStore]:
     """Yield a copy of *backup*, migrated to this version, that takes the place of *state* at the end.
 
-    What is at *state* must have been put away by then (see `put_away`).
+    Nobody else works with the state meanwhile, and what is there must have been put away by then (see `put_away`).
 
     Raises:
         StoreError: It cannot be used, or there is no room for it.
@@ -62,8 +62,8 @@ def restoring(backup: Path, state: Path, *, site_id: str) -> Iterator[SqliteStor
     like = real.stat() if real.exists() else None
     with told(state, OSError):
         real.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=real.parent, prefix=".feeder-") as folder:
-            copy = Path(folder) / real.name
+        with _workshop(real) as folder:
+            copy = folder / real.name
             _copy(backup, copy)
             store = open_store(copy, site_id=site_id, called=state)
             try:
@@ -90,6 +90,18 @@ def put_away(state: Path, name: str) -> Path | None:
             real.with_name(real.name + ending).rename(kept.with_name(kept.name + ending))
     real.with_name(f"{real.name}-shm").unlink(missing_ok=True)
     return kept
+
+
+@contextmanager
+def _workshop(real: Path) -> Iterator[Path]:
+    """Yield an empty directory beside the state; one that a process left is that of one that was killed."""
+    folder = real.with_name(f".{real.name}.restoring")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _copy(backup: Path, target: Path) -> None:

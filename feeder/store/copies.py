@@ -3,38 +3,52 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
-import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from feeder.durable import flush
 
-MODE = 0o600  # a state knows what was taken down, and what is not shown yet
+MODE: Final = 0o600  # a state knows what was taken down, and what is not shown yet
+
+_OPEN: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextmanager
 def copied(source: sqlite3.Connection, target: Path, *, replaces: bool) -> Iterator[sqlite3.Connection]:
     """Yield a copy of what *source* holds now, to be worked on; at the end it becomes the file *target*, in one step.
 
-    Writers of the state go on meanwhile. With an error nothing is left behind.
+    Writers of the state go on meanwhile. After an error nothing is left behind; what a process that was killed left is
+    written over by the next one.
 
     Raises:
         FileExistsError: There is such a file, and the copy *replaces* none.
+        BlockingIOError: Another process writes it just now.
     """
-    temp = target.with_name(f".feeder-{secrets.token_hex(8)}.tmp")
-    os.close(os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE))
-    try:
-        with contextlib.closing(sqlite3.connect(temp, isolation_level=None)) as copy:
+    if target.exists() and not replaces:
+        raise FileExistsError
+    with _part(target) as part:
+        with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as copy:
             source.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, which can be read where nothing may be written
             yield copy
-        _put(temp, target, replaces=replaces)
-    finally:
-        for left in (temp, temp.with_name(f"{temp.name}-journal")):
-            left.unlink(missing_ok=True)
+        flush_path(part)
+        if replaces:
+            part.replace(target)
+        else:
+            os.link(part, target)
+        flush_path(target.parent)
+
+
+def sweep(folder: Path) -> None:
+    """Remove copies in *folder* that nobody works on any more: a process was killed."""
+    for path in folder.glob(".*.part"):
+        with contextlib.suppress(OSError), _locked(path):
+            path.unlink()
 
 
 def flush_path(path: Path) -> None:
@@ -46,10 +60,25 @@ def flush_path(path: Path) -> None:
         os.close(opened)
 
 
-def _put(temp: Path, target: Path, *, replaces: bool) -> None:
-    flush_path(temp)
-    if replaces:
-        temp.replace(target)
-    else:
-        os.link(temp, target)
-    flush_path(target.parent)
+@contextmanager
+def _part(target: Path) -> Iterator[Path]:
+    part = target.with_name(f".{target.name}.part")
+    journal = part.with_name(f"{part.name}-journal")
+    with _locked(part) as opened:
+        os.ftruncate(opened, 0)
+        journal.unlink(missing_ok=True)
+        try:
+            yield part
+        finally:
+            for left in (part, journal):
+                left.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    opened = os.open(path, _OPEN, MODE)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield opened
+    finally:
+        os.close(opened)
