@@ -12,9 +12,10 @@ CREATE TEMP VIEW IF NOT EXISTS wanted_memberships AS
 SELECT (SELECT node FROM nodes WHERE identity = '[]') AS node, published, id
 FROM articles WHERE source IS NOT NULL AND NOT held
 UNION
-SELECT path_nodes.node, articles.published, articles.id
-FROM articles, json_each('[' || articles.paths || ']') AS each, path_nodes
-WHERE path_nodes.path = each.value AND articles.source IS NOT NULL AND NOT held;
+SELECT above.node, articles.published, articles.id
+FROM articles CROSS JOIN json_each('[' || articles.paths || ']') AS each
+    CROSS JOIN (SELECT DISTINCT path, node FROM path_nodes) AS above  -- by itself, so that it gets an index by path
+WHERE above.path = each.value AND articles.source IS NOT NULL AND NOT held;
 
 CREATE TEMP VIEW IF NOT EXISTS counted_memberships AS
 SELECT node, count(*) AS articles FROM memberships GROUP BY node;
