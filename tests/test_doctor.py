@@ -238,7 +238,7 @@ def test_strays_are_told_apart_and_only_ours_go(desk: Desk) -> None:
     fresh = desk.put("public/.feeder-0123456789abcdee.tmp", "<")
     others = desk.put("public/categories/mine/photo.svg", "<svg/>")
     root = desk.put("public/robots.txt", "")
-    for path in (ours, page, left):
+    for path in (ours, page, left, others):
         os.utime(path, (old, old))
     told = desk.run("doctor", "--json")
     assert told.code == 1

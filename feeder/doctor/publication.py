@@ -51,8 +51,9 @@ def differing(parts: Parts) -> tuple[Expected, ...]:
 def of_files(parts: Parts) -> Iterator[Finding]:
     """Yield that files are missing or altered."""
     found = differing(parts)
-    missing = [each.path for each in found if _digest(each, parts) is None]
-    altered = [each.path for each in found if each.path not in missing]
+    are_there = {each.path: _digest(each, parts) is not None for each in found}
+    missing = [path for path, is_there in are_there.items() if not is_there]
+    altered = [path for path, is_there in are_there.items() if is_there]
     for paths, word in ((missing, "missing"), (altered, "not what was written")):
         if paths:
             what = f"{_many(paths)} {word}: {_few(paths)}"
@@ -73,11 +74,12 @@ def of_faults(parts: Parts) -> Iterator[Finding]:
 def of_strays(parts: Parts, root: Path, now: datetime) -> Iterator[Finding]:
     """Yield files that nobody knows of."""
     known = {*render.INDEXES, *render.ASSETS, *(each.path for each in _files(parts)), *_places(parts)}
-    strange = [path for path in _found(parts) if path not in known]
-    left = [path for path in strange if is_temporary(path) and _is_old(root / path, now)]
-    strange = [path for path in strange if path.startswith(_OWN) and not is_temporary(path)]
-    ours = [path for path in strange if orphans.is_ours(path, parts)]
-    others = [path for path in strange if path not in set(ours) and not _is_beside(path, ours)]
+    # A daemon writes a file first, and notes it then.
+    strange = [path for path in _found(parts) if path not in known and _is_old(root / path, now)]
+    left = [path for path in strange if is_temporary(path)]
+    placed = [path for path in strange if path.startswith(_OWN) and not is_temporary(path)]
+    ours = [path for path in placed if orphans.is_ours(path, parts)]
+    others = sorted(set(placed).difference(ours, _beside(placed, ours)))
     if left:
         what = f"{_many(left)} left by a run that was interrupted: {_few(left)}"
         do = "`feeder doctor --repair`, or the next start, removes them"
@@ -164,10 +166,13 @@ def _found(parts: Parts) -> Iterator[str]:
     return (path.removeprefix("./") for path in parts.output.find(""))
 
 
-def _is_beside(path: str, others: Iterable[str]) -> bool:
-    """Tell if a page belongs to a feed: it says nothing of whose it is."""
-    above, _, name = path.rpartition("/")
-    return name in _NAMES and any(each.rpartition("/")[0] == above for each in others)
+def _beside(paths: Iterable[str], feeds: Iterable[str]) -> Iterator[str]:
+    """Yield the files that belong to feeds of ours and do not say themselves whose they are."""
+    directories = {path.rpartition("/")[0] for path in feeds}
+    for path in paths:
+        directory, _, name = path.rpartition("/")
+        if name in _NAMES and directory in directories:
+            yield path
 
 
 def _is_old(path: Path, now: datetime) -> bool:
