@@ -23,6 +23,7 @@ from feeder.model import Memory, Problem, Sighting, Site
 from feeder.normalize import title_key
 from feeder.parse.published import PublishedEntry, PublishedPage, feed_files, parse_published, read_published
 from feeder.report import many
+from feeder.store import Store
 from feeder.store.sqlite import prefix
 from feeder.urls import article_path
 
@@ -96,6 +97,21 @@ def adopt(feeds: Iterable[str], settings: Config, *, now: datetime, progress: Pr
         adopted = app.store.adopt((each.memory, each.keys) for each in waiting)
     done = replace(done, adopted=adopted, known=len(waiting) - adopted, present=present)
     return replace(done, matches=_matches(waiting, settings, now, progress))
+
+
+def take_over(feeds: Iterable[str], store: Store, site: Site, *, now: datetime) -> Adoption:
+    """Let *store* know the ids of the entries in *feeds* that it does not know yet; nothing is polled."""
+    entries, unread = _read(feeds, site)
+    waiting, refused = _prepare(entries, site, now)
+    with store.transaction():
+        adopted = store.adopt((each.memory, each.keys) for each in waiting)
+    return Adoption(
+        read=len(entries),
+        adopted=adopted,
+        known=len(waiting) - adopted,
+        refused=tuple(refused),
+        unread=tuple(unread),
+    )
 
 
 def report(done: Adoption) -> tuple[str, ...]:

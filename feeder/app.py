@@ -27,7 +27,7 @@ from feeder.model import Due, FeedSettings, PageSettings, Site, Source, SourceKi
 from feeder.output import Output
 from feeder.output.files import FileOutput
 from feeder.output.rehearsal import Rehearsal
-from feeder.pipeline import Parts, moves, orphans, polling, publishing, receiving
+from feeder.pipeline import Parts, moves, orphans, polling, publishing, receiving, retention
 from feeder.pipeline.announcing import Announcing
 from feeder.pipeline.faults import Faults
 from feeder.pipeline.larder import Larder
@@ -189,10 +189,13 @@ class App:
         return polled
 
     def prune(self, now: datetime) -> None:
-        """Forget, once a day, what old articles from URLs said that are in no feed."""
+        """Forget, once a day, what old articles from URLs said that are in no feed; and articles, if they are not kept."""
         with self.store.transaction():
             if self.store.note("pruned", now.date().isoformat()):
                 self.store.prune_documents(now - SHELF_LIFE)
+        if self.config.keep:
+            retention.forget(self.parts, self.config.keep, now)
+        self.store.give_back()
 
     def request_poll(self, name: str, now: datetime) -> bool:
         """Make a source due; False if there is none of that name."""
@@ -511,7 +514,7 @@ def opened(
         StoreError: The state cannot be used, another process uses it, or it is new beside feeds that exist.
     """
     output = FileOutput(settings.output)
-    with _alone(settings.state):
+    with alone(settings.state):
         if not is_fresh:
             _check_not_lost(settings, output)
         store = open_store(settings.state, site_id=settings.site.id)
@@ -582,8 +585,13 @@ def _check_not_lost(settings: Config, output: Output) -> None:
 
 
 @contextmanager
-def _alone(state: Path) -> Iterator[None]:
-    """Hold the lock beside the state: one process writes it."""
+def alone(state: Path) -> Iterator[None]:
+    """Hold the lock beside the state: one process writes it.
+
+    Raises:
+        StateInUse: Another process does.
+        StoreError: The lock cannot be opened.
+    """
     path = state.with_name(state.name + ".lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

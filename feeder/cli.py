@@ -38,8 +38,9 @@ TERMINATED: Final = 143  # 128 + SIGTERM
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "Set up": ("init", "check", "preview", "opml", "adopt"),
     "Work": ("run", "once", "serve"),
-    "Look": ("status", "explain"),
+    "Look": ("status", "explain", "doctor"),
     "Steer": ("poll", "pause", "resume", "accept", "remove"),
+    "Keep": ("backup", "restore"),
 }
 EPILOG: Final = """\b
 Examples:
@@ -591,6 +592,31 @@ def explain(obj: Options, name: str, *, as_json: bool) -> None:
             screen.show(why.blocks(told, app, now))
 
 
+@feeder.command()
+@_common_options()
+@click.option("--repair", "is_repair", is_flag=True, help="Mend what can be mended; best while no daemon runs.")
+@_json_option
+@click.pass_context
+def doctor(context: click.Context, *, is_repair: bool, as_json: bool) -> None:
+    """Look whether all is well: rights, disks, the clock, the state, and the feeds beside it.
+
+    Nothing is changed, and it may run beside the daemon. Exit code 1 if something has to be done.
+
+    With --repair, what the state has counted and listed is worked out anew, feeds that differ are marked to be written
+    again, and what interrupted runs left goes. Beside a daemon only feeds are marked.
+    """
+    from feeder import doctor as looking
+    from feeder import screen
+
+    settings = _load(context.obj, level="error", to_write=False, is_quiet=True)
+    told = looking.repair(settings, _now()) if is_repair else looking.examine(settings, _now())
+    if as_json:
+        screen.show_json(looking.values(told))
+    else:
+        screen.show(looking.blocks(told))
+    context.exit(DONE if told.is_well else FAILED)
+
+
 # ---------------------------------------------------------------- steer
 
 
@@ -717,15 +743,54 @@ def _publish_removal(settings: Config, feeds: int) -> int:
     return FAILED if published.failed else DONE
 
 
+# ---------------------------------------------------------------- keep
+
+
+@feeder.command()
+@_common_options()
+@click.option("--force", is_flag=True, help="Replace FILE.")
+@click.option("--keep", type=click.IntRange(min=1), help="Keep so many backups in DIR; the oldest go.")
+@click.argument("target", metavar="FILE|DIR", type=click.Path(path_type=Path))
+@click.pass_obj
+def backup(obj: Options, target: Path, *, force: bool, keep: int | None) -> None:
+    """Write the state and the list of takedowns to one file, also while the daemon runs.
+
+    In a directory the file is named after the state and the time.
+    """
+    from feeder import backup as keeping
+    from feeder import screen
+
+    if keep and not target.is_dir():
+        raise click.UsageError(f"--keep is for a directory, and {target} is none")
+    settings = _load(obj, level="warning", to_write=False)
+    screen.show(keeping.report_backup(keeping.backup(target, settings, _now(), force=force, keep=keep)))
+
+
+@feeder.command()
+@_common_options()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.pass_obj
+def restore(obj: Options, file: Path) -> None:
+    """Put the state in a backup in place of the one that is there, which is kept beside it.
+
+    The daemon must be stopped. What feeds have shown since the backup was made keeps its ids.
+    """
+    from feeder import backup as keeping
+    from feeder import screen
+
+    settings = _load(obj, level="warning")
+    screen.show(keeping.report_restore(keeping.restore(file, settings, _now()), settings))
+
+
 # ---------------------------------------------------------------- what commands share
 
 
-def _load(obj: Options, *, level: str = "info", to_write: bool = True) -> Config:
+def _load(obj: Options, *, level: str = "info", to_write: bool = True, is_quiet: bool = False) -> Config:
     from feeder import config, log
 
     log.configure(obj.log_level or level)
     settings = config.load(obj.path or _default_config(), to_write=to_write)
-    for warning in settings.warnings:
+    for warning in () if is_quiet else settings.warnings:
         click.echo(f"warning: {warning}", err=True)
     return settings
 

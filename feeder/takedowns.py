@@ -44,7 +44,27 @@ def load(path: Path) -> tuple[Takedown, ...]:
         return ()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
+    return parse(path, text)
+
+
+def parse(path: Path, text: str) -> tuple[Takedown, ...]:
+    """Return the takedowns in *text*, which is called by *path*.
+
+    Raises:
+        ConfigError: A line is not a takedown.
+    """
     return tuple(taken for _, taken in _lines(path, text) if taken)
+
+
+def write(path: Path, text: str) -> None:
+    """Write the whole list, where there must be none.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    with _told(path), path.open("x", encoding="utf-8", newline="") as file:
+        file.write(text)
+        _flush(file)
 
 
 def append(path: Path, takedown: Takedown) -> None:

@@ -20,6 +20,7 @@ from test_store import only_id, poll, publish
 
 from feeder.errors import StoreError
 from feeder.store.file import APPLICATION_ID, look
+from feeder.store.migrating import kept_at, migrate
 from feeder.store.sqlite import SqliteStore, copy_state, open_existing, open_store
 
 SCHEMA = resources.files("feeder.store") / "sql"
@@ -198,10 +199,14 @@ def test_a_state_that_may_not_be_written_is_read(closed: Path, tmp_path: Path) -
     assert [path.name for path in closed.parent.iterdir()] == [closed.name]
 
 
-def test_an_older_state_that_may_not_be_written_asks_for_somebody_who_may(closed: Path) -> None:
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_an_older_state_is_left_to_who_works_with_it(closed: Path, *, is_sealed: bool) -> None:
     _make_first_schema(old := closed.with_name("old.db"), rows_of=closed)
-    with sealed(closed.parent), pytest.raises(StoreError, match="the state is of an older Feeder"):
+    before = old.read_bytes()
+    within = sealed(closed.parent) if is_sealed else contextlib.nullcontext()
+    with within, pytest.raises(StoreError, match="the state is of an older Feeder"):
         open_existing(old, site_id=site().id)
+    assert (old.read_bytes(), {path.name for path in closed.parent.iterdir()}) == (before, {closed.name, old.name})
 
 
 @pytest.mark.parametrize("is_replaced", [False, True], ids=["deleted", "replaced"])
@@ -445,6 +450,10 @@ def test_a_state_of_the_first_schema_is_upgraded_and_keeps_its_rows(tmp_path: Pa
         assert store._db.execute("PRAGMA user_version").fetchone() == (VERSIONS,)
         poll(store, ("0.md", article("Title 0", body="Edited.", categories=(("A",),))))
         assert store.count("newsroom") == 300
+    with contextlib.closing(sqlite3.connect(old.with_name("old.db.v1.bak"))) as kept:
+        assert kept.execute("PRAGMA user_version").fetchone() == (1,)
+        assert kept.execute("SELECT count(*) FROM articles").fetchone() == (300,)
+        assert kept.execute("SELECT title FROM sightings WHERE locator = '0.md'").fetchone() == ("Title 0",)
 
 
 def _make_first_schema(path: Path, *, rows_of: Path) -> None:
@@ -478,12 +487,45 @@ def test_an_upgrade_that_fails_leaves_the_state_as_it_was(tmp_path: Path) -> Non
     now, old = tmp_path / "now.db", tmp_path / "old.db"
     known(now).close()
     _make_first_schema(old, rows_of=now)
-    _execute(old, "CREATE INDEX articles_removed ON articles (id)")  # in the way
+    _execute(old, "CREATE INDEX sightings_offered ON sightings (id)")  # in the way of the last script
+    before = _schema_at(old)
     with pytest.raises(StoreError, match="already exists"):
         opened(old)
     with contextlib.closing(sqlite3.connect(old)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (1,)
         assert connection.execute("SELECT count(*) FROM articles").fetchone() == (300,)
+    assert _schema_at(old) == before
+    assert not list(tmp_path.glob(".feeder-*"))
+
+
+def _schema_at(path: Path) -> set[tuple[str, str]]:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return set(connection.execute("SELECT type, name FROM sqlite_schema"))
+
+
+def test_a_further_script_changes_a_state_with_content_and_nothing_else(state: Path) -> None:
+    scripts = [(SCHEMA / f"{number:04}.sql").read_text("utf-8") for number in range(1, VERSIONS + 1)]
+    further = "ALTER TABLE sources ADD COLUMN colour TEXT NOT NULL DEFAULT 'blue'; DELETE FROM history;"
+    with contextlib.closing(opened(state)) as store:
+        before = _told(store)
+        migrate(store._db, state, [*scripts, further])
+        assert _told(store) == before
+        assert store._db.execute("SELECT colour FROM sources").fetchall() == [("blue",)]
+        migrate(store._db, state, [*scripts, further])
+    with pytest.raises(StoreError, match=rf"a newer Feeder \(schema {VERSIONS + 1}, known: {VERSIONS}\)"):
+        opened(state)
+    with contextlib.closing(opened(kept_at(state, VERSIONS).rename(state))) as store:
+        assert _told(store) == before
+
+
+def test_without_room_for_the_copy_a_state_is_not_migrated(state: Path) -> None:
+    kept_at(state, VERSIONS).mkdir()
+    scripts = [""] * VERSIONS
+    with contextlib.closing(opened(state)) as store, pytest.raises(OSError, match=r"state\.db"):
+        migrate(store._db, state, [*scripts, "DROP TABLE keys;"])
+    with contextlib.closing(opened(state)) as store:
+        assert store.count("newsroom") == 300
+    assert not list(state.parent.glob(".feeder-*"))
 
 
 def test_no_statement_reads_a_table_of_articles_whole_but_to_count_them_and_to_find_a_link(state: Path) -> None:

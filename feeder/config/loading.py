@@ -61,6 +61,7 @@ class Config:
     pages: PageSettings
     state: Path  # the SQLite file
     output: Path
+    keep: timedelta | None = None  # how long articles are remembered that nobody offers any more; None: for good
     listen: values.Address | None
     admin: values.Address | None = None  # where health and status are told as well
     cache: int = 64 << 20  # bytes of files that the server keeps in memory
@@ -254,15 +255,19 @@ def _storage(main: File, placed: Iterable[_Placed], faults: _Faults, *, to_write
 
 
 def _stored(storage: _Storage) -> dict[str, Any]:
+    """Return what a config says of its storage."""
+    table = storage.table
     return {
         "state": storage.state,
         "output": storage.output,
-        "after_publish": tuple(storage.table.after_publish),
-        "after_publish_timeout": storage.table.after_publish_timeout,
+        "keep": table.keep,
+        "after_publish": tuple(table.after_publish),
+        "after_publish_timeout": table.after_publish_timeout,
     }
 
 
 def _served(server: ServerTable) -> dict[str, Any]:
+    """Return what a config says of its web server."""
     return {
         "listen": values.address(server.listen) if server.listen else None,
         "admin": values.address(server.admin) if server.admin else None,

@@ -150,6 +150,7 @@ class StorageTable(Table):
 
     state: Line = "sqlite:///var/feeder.db"
     output: Line = "public"
+    keep: PositiveDuration | None = None
     after_publish: list[Annotated[str, PlainValidator(values.argument)]] = []
     after_publish_timeout: PositiveDuration = timedelta(minutes=10)
 

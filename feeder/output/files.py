@@ -143,6 +143,11 @@ class FileOutput:
         return None
 
 
+def is_temporary(path: str) -> bool:
+    """Tell whether the file at *path* is one that a run writes before it takes the place of another."""
+    return bool(_STRAY.fullmatch(path.rpartition("/")[2]))
+
+
 @contextmanager
 def _told(path: str) -> Iterator[None]:
     try:

@@ -43,6 +43,14 @@ def clear(parts: Parts) -> tuple[str, ...]:
     return removed
 
 
+def is_ours(path: str, parts: Parts) -> bool:
+    """Tell if the file at *path* is a feed, or the page of an article, that this site wrote for that place."""
+    is_article = path.startswith(f"{urls.ARTICLES}/")
+    proof = _is_our_article if is_article else _PROOFS.get(path.rpartition("/")[2])
+    body = parts.output.read(path) if proof else None
+    return bool(proof and body and proof(body, f"tag:{parts.site.id}:".encode(), quote(path).encode()))
+
+
 def _read_since(parts: Parts) -> datetime | None:
     """Return when the source was read that was not read for longest; None if one fails or was never read."""
     wanted = {name for name, source in parts.sources.items() if source.enabled}
@@ -82,18 +90,10 @@ def _above(path: str) -> str:
 
 def _is_orphan(group: Iterable[str], parts: Parts, read: datetime) -> bool:
     times = [parts.output.written(path) for path in group]
-    return all(time and time < read for time in times) and any(_is_ours(path, parts) for path in group)
+    return all(time and time < read for time in times) and any(is_ours(path, parts) for path in group)
 
 
 # ---------------------------------------------------------------- whose it is
-
-
-def _is_ours(path: str, parts: Parts) -> bool:
-    """Tell if the file at *path* is a feed, or the page of an article, that this site wrote for that place."""
-    is_article = path.startswith(f"{urls.ARTICLES}/")
-    proof = _is_our_article if is_article else _PROOFS.get(path.rpartition("/")[2])
-    body = parts.output.read(path) if proof else None
-    return bool(proof and body and proof(body, f"tag:{parts.site.id}:".encode(), quote(path).encode()))
 
 
 def _is_our_atom(body: bytes, tag: bytes, _path: bytes) -> bool:

@@ -111,7 +111,7 @@ def check(parts: Parts) -> int:
     altered = article_pages.altered(parts)
     bad += (node for id_ in altered for node in parts.store.feeds_of(id_))
     # Pages that are left over are those of a run that was stopped before it removed them: the next one does.
-    if archiving.check(parts, altered) or parts.store.left_article_pages() or not _are_indexes_current(parts):
+    if archiving.check(parts, altered) or parts.store.left_article_pages() or not are_indexes_current(parts):
         bad.append(())
     bad += failed_feeds(parts.store)  # other settings may have mended them
     with parts.store.transaction():
@@ -137,7 +137,8 @@ def _is_current(feed: PublishedFeed, stamps: Mapping[str, str], parts: Parts) ->
     return feed.fingerprint == parts.fingerprint and all(stamps.get(path) == stamp for path, _, stamp in feed.files)
 
 
-def _are_indexes_current(parts: Parts) -> bool:
+def are_indexes_current(parts: Parts) -> bool:
+    """Tell whether the lists of all feeds, and what pages look like, lie in the output as they should be."""
     shelf = Shelf(parts.store.feeds())
     wanted = {file.path: file.body for file in _indexes(parts, shelf, Tree.of(parts, shelf))}
     return all(parts.output.read(path) == wanted.get(path) for path in _INDEXES)

@@ -141,6 +141,7 @@ def _receive(
     polling.take(taken, source, parts, polled, now=now, present=present)
     good = {reading.place.locator for _, reading in taken if reading.status is Status.GOOD}
     parts.store.save_documents(source.name, {at: body for at, body in received.documents.items() if at in good})
+    parts.store.note_offered(source.name, present, now)
     parts.store.set_fingerprint(source.name, parts.fingerprints[source.name])
     if everything and state.fingerprint:
         polling.reunite(parts, polled, now=now)

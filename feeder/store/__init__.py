@@ -198,6 +198,15 @@ class Row:
     sighting: Sighting | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    """Something in which the state contradicts itself."""
+
+    name: str
+    told: str  # in words that go behind a number
+    found: tuple[str, ...]  # whatever it is about: ids of articles, nodes, paths
+
+
 class Store(Protocol):
     """The state. Times are aware; every write happens inside `transaction`."""
 
@@ -274,6 +283,24 @@ class Store(Protocol):
 
     def prune_documents(self, before: datetime) -> None:
         """Forget the bodies of sightings from before some time that are in no feed; those still offered come again."""
+
+    def note_offered(self, name: str, locators: Collection[str], now: datetime) -> None:
+        """Note what of a source's articles, which lie in no file, it offers on this day."""
+
+    def expired(self, before: datetime, limit: int) -> tuple[tuple[str, str, str | None], ...]:
+        """Return source, locator and article of what was last offered before some time, and is not now.
+
+        An article that is offered elsewhere, in a feed, in the archive, held or taken down is none of these.
+        """
+
+    def forgettable(self, before: datetime, limit: int) -> tuple[str, ...]:
+        """Return the articles without a sighting of which nothing was heard since some time, and that nothing shows."""
+
+    def erase(self, ids: Collection[str]) -> None:
+        """Forget articles, with their keys and history, but for those that were taken down."""
+
+    def give_back(self) -> int:
+        """Return room that is not needed to the disk, some at a time; to be called outside of a transaction."""
 
     def paths_of(self, name: str) -> frozenset[CategoryPath]:
         """Return the category paths that the articles of a source have, as spelled."""
@@ -416,6 +443,9 @@ class Store(Protocol):
     def page_sizes(self) -> tuple[tuple[int, int], ...]:
         """Return the pages in their order, each with the number of its articles."""
 
+    def skip_pages(self, number: int) -> None:
+        """Give no new page a number up to this one."""
+
     def stale_pages(self) -> tuple[int, ...]:
         """Return the pages that changed since they were written, the last first."""
 
@@ -508,3 +538,20 @@ class Store(Protocol):
 
     def removed(self) -> Iterator[tuple[str, bytes]]:
         """Yield the id of each article that is removed with each key that it ever had."""
+
+    # health
+
+    def damage(self) -> tuple[str, ...]:
+        """Return what is wrong with the database, a line each."""
+
+    def rebuild_indexes(self) -> None:
+        """Make anew what is made of other things in the database; to be called outside of a transaction."""
+
+    def breaches(self) -> tuple[Breach, ...]:
+        """Return what contradicts itself in the state."""
+
+    def mend(self, breach: Breach, now: datetime) -> None:
+        """Mend what contradicts itself, as far as the state alone can tell what is right."""
+
+    def marked(self) -> frozenset[Node]:
+        """Return the nodes whose feeds are stale."""

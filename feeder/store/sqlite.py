@@ -40,6 +40,7 @@ from feeder.model import (
 from feeder.store import (
     ArchivePage,
     ArticlePage,
+    Breach,
     Event,
     Fault,
     FaultKind,
@@ -53,21 +54,25 @@ from feeder.store import (
     Standing,
     StoredBody,
     WrittenPage,
+    invariants,
     rows,
 )
 from feeder.store.file import (
-    APPLICATION_ID,
     connect,
     connect_as_allowed,
     connect_to_read,
     look,
-    may_write,
     script,
     scripts,
     told,
 )
+from feeder.store.migrating import migrate, version_of
 
 HISTORY = 100  # events kept of one article: a file that changes at every poll would fill the disk
+DAY_SECONDS = 86_400
+SPARE_PAGES = 2000  # that are empty and stay so: they are needed again soon
+SPARE_SHARE = 5  # and so does this part of the file
+GIVEN_BACK = 2000  # pages at a time: a few MiB are moved within the file
 SLICE = 500  # values in one IN (...)
 WIDTH = len(rows.SIGHTING_COLUMNS)
 QUIET = frozenset({Verdict.UNCHANGED, Verdict.NEW})  # what leaves no line in the history
@@ -248,6 +253,44 @@ class SqliteStore:
         old = self._all("old_documents", rows.seconds(before))
         self._write("delete_document", old)
         self._write("forget_reading", old)
+
+    def note_offered(self, name: str, locators: Collection[str], now: datetime) -> None:
+        """Note what of a source's articles, which lie in no file, it offers on this day."""
+        day = rows.seconds(now) // DAY_SECONDS * DAY_SECONDS
+        self._each("put_offered", locators, day, self._source(name), day)
+
+    def expired(self, before: datetime, limit: int) -> tuple[tuple[str, str, str | None], ...]:
+        """Return source, locator and article of what was last offered before some time, and is not now.
+
+        An article that is offered elsewhere, in a feed, in the archive, held or taken down is none of these.
+        """
+        found = self._all("expired", {"before": rows.seconds(before), "limit": limit})
+        return tuple((name, locator, self._long_or_none(id_)) for name, locator, id_ in found)
+
+    def forgettable(self, before: datetime, limit: int) -> tuple[str, ...]:
+        """Return the articles without a sighting of which nothing was heard since some time, and that nothing shows."""
+        found = self._all("forgettable", {"before": rows.seconds(before), "limit": limit})
+        return tuple(self._long(id_) for (id_,) in found)
+
+    def erase(self, ids: Collection[str]) -> None:
+        """Forget articles, with their keys and history, but for those that were taken down."""
+        short = [self._short(id_) for id_ in ids]
+        for statement in ("erase_history", "erase_body", "erase_keys", "erase_article"):
+            self._each(statement, short)
+
+    def give_back(self) -> int:
+        """Return room that the file does not need to the disk, some at a time if it is much; return how many pages."""
+        free, whole = self._pages("freelist_count"), self._pages("page_count")
+        if free < max(SPARE_PAGES, whole // SPARE_SHARE):
+            return 0
+        with self._told():
+            # As a script: `execute` takes but the first step, which gives back one page.
+            self._db.executescript(f"PRAGMA incremental_vacuum({GIVEN_BACK})")
+        return whole - self._pages("page_count")
+
+    def _pages(self, which: str) -> int:
+        with self._told():
+            return int(self._db.execute(f"PRAGMA {which}").fetchone()[0])
 
     def paths_of(self, name: str) -> frozenset[CategoryPath]:
         """Return the category paths that the articles of a source have, as spelled."""
@@ -627,6 +670,11 @@ class SqliteStore:
         """Return the pages in their order, each with the number of its articles."""
         return tuple(self._all("page_sizes"))
 
+    def skip_pages(self, number: int) -> None:
+        """Give no new page a number up to this one."""
+        self._run("put_page_number", number)
+        self._run("delete_page", number)
+
     def stale_pages(self) -> tuple[int, ...]:
         """Return the pages that changed since they were written, the last first."""
         return tuple(number for (number,) in self._all("stale_pages"))
@@ -821,6 +869,33 @@ class SqliteStore:
         """Yield the id of each article that is removed with each key that it ever had."""
         yield from ((self._long(id_), key) for id_, key in self._all("removed_keys"))
 
+    # ------------------------------------------------------------ health
+
+    def damage(self) -> tuple[str, ...]:
+        """Return what is wrong with the file, a line each."""
+        with self._told():
+            return invariants.damage(self._db)
+
+    def rebuild_indexes(self) -> None:
+        """Make anew what is made of other things in the file."""
+        with self._told():
+            self._db.execute("REINDEX")
+
+    def breaches(self) -> tuple[Breach, ...]:
+        """Return what contradicts itself in the state."""
+        with self._told():
+            return invariants.breaches(self._db)
+
+    def mend(self, breach: Breach, now: datetime) -> None:
+        """Mend what contradicts itself, as far as the rows alone can tell what is right."""
+        with self._told():
+            invariants.mend(self._db, breach.name, now)
+        self._forget_caches()
+
+    def marked(self) -> frozenset[Node]:
+        """Return the nodes whose feeds are stale."""
+        return frozenset(rows.labels(identity) for (identity,) in self._all("marked"))
+
     # ------------------------------------------------------------ categories
 
     def _path(self, path: CategoryPath) -> int:
@@ -986,29 +1061,28 @@ def open_store(path: Path, *, site_id: str, called: Path | None = None) -> Sqlit
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = connect(path)
         with _closed_if_it_fails(connection):
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file: see `give_back`
             connection.execute("PRAGMA journal_mode = WAL")
-            _migrate(connection)
+            migrate(connection, path, [script(name) for name in scripts()])
             if is_new:
                 connection.execute(_statements()["set_meta"], ("site.id", site_id))
             return _opened(connection, path, site_id=site_id, called=called)
 
 
 def open_existing(path: Path, *, site_id: str) -> SqliteStore:
-    """Open the state at *path* as `open_store` does; without the right to write it, to be read.
+    """Open the state at *path* beside a process that works with it; without the right to write it, to be read.
 
     Raises:
-        StoreError: As `open_store`, or there is none; or it must be migrated, and may not be written.
+        StoreError: As `open_store`, or there is none; or it must be migrated, which is for who works with it alone.
     """
     if not look(path, site_id=site_id):
         raise StoreError(f"{path}: there is no state yet; run `feeder once` first")
-    if may_write(path):
-        return open_store(path, site_id=site_id)
     with told(path, OSError):
-        connection = connect_to_read(path)
+        connection = connect_as_allowed(path)
         with _closed_if_it_fails(connection):
-            if _version(connection) < len(scripts()):
+            if version_of(connection) < len(scripts()):
                 raise StoreError(
-                    f"{path}: the state is of an older Feeder; `feeder once` of a user who may write mends it"
+                    f"{path}: the state is of an older Feeder; `feeder once`, or a restart of the daemon, brings it up to date"
                 )
             return _opened(connection, path, site_id=site_id)
 
@@ -1064,19 +1138,6 @@ def _opened(connection: sqlite3.Connection, path: Path, *, site_id: str, called:
         "CREATE TEMP TABLE scan (locator TEXT PRIMARY KEY, size INT, mtime_ns INT, inode INT) WITHOUT ROWID"
     )
     return SqliteStore(connection, path=path, prefix=prefix(site_id), called=called)
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    version = _version(connection)
-    for number, name in enumerate(scripts()[version:], start=version + 1):
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {script(name)}\n"
-            f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number}; COMMIT;"
-        )
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _statements() -> dict[str, str]:

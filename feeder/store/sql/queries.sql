@@ -216,6 +216,49 @@ DELETE FROM documents WHERE source = ? AND locator = ?;
 -- name: forget_reading
 UPDATE sightings SET digest = X'' WHERE source = ? AND locator = ?;
 
+-- name: put_offered
+UPDATE sightings SET offered = ? WHERE source = ? AND (offered IS NULL OR offered < ?) AND inode = 0 AND locator IN (?*);
+
+-- What was in the last document of its source that brought anything is offered still, however long ago that was.
+-- name: expired
+WITH bounds AS (
+    SELECT source, name, min(:before, (
+        SELECT max(offered) FROM sightings INDEXED BY sightings_offered WHERE sightings.source = sources.source AND offered IS NOT NULL
+    )) AS bound
+    FROM sources WHERE enabled AND rank IS NOT NULL
+)
+SELECT name, locator, id FROM bounds CROSS JOIN sightings INDEXED BY sightings_offered USING (source)
+WHERE offered IS NOT NULL AND offered < bound
+    AND NOT EXISTS (
+        SELECT 1 FROM sightings AS other LEFT JOIN bounds AS theirs ON theirs.source = other.source
+        WHERE other.id = sightings.id AND coalesce(other.offered < theirs.bound, 0) = 0
+    )
+    AND NOT EXISTS (SELECT 1 FROM feed_entries WHERE feed_entries.id = sightings.id)
+    AND NOT EXISTS (SELECT 1 FROM archived WHERE archived.id = sightings.id)
+    AND NOT EXISTS (SELECT 1 FROM articles WHERE articles.id = sightings.id AND (held OR removed))
+LIMIT :limit;
+
+-- name: forgettable
+SELECT id FROM articles INDEXED BY articles_unshown
+WHERE source IS NULL AND NOT removed AND first_seen < :before
+    AND NOT EXISTS (SELECT 1 FROM sightings WHERE sightings.id = articles.id)
+    AND NOT EXISTS (SELECT 1 FROM feed_entries WHERE feed_entries.id = articles.id)
+    AND NOT EXISTS (SELECT 1 FROM archived WHERE archived.id = articles.id)
+    AND NOT EXISTS (SELECT 1 FROM history WHERE history.id = articles.id AND at >= :before)
+LIMIT :limit;
+
+-- name: erase_history
+DELETE FROM history WHERE id IN (?*);
+
+-- name: erase_body
+DELETE FROM bodies WHERE id IN (?*);
+
+-- name: erase_keys
+DELETE FROM keys WHERE id IN (?*);
+
+-- name: erase_article
+DELETE FROM articles WHERE id IN (?*) AND NOT removed;
+
 -- name: source_paths
 SELECT DISTINCT paths FROM sightings INDEXED BY sightings_remote WHERE source = ? AND inode = 0 AND paths IS NOT NULL;
 
@@ -245,6 +288,9 @@ SELECT min(published) FROM articles WHERE held;
 SELECT nodes.identity, marks.seq FROM marks JOIN nodes USING (node) LEFT JOIN feeds USING (node)
 WHERE (coalesce(retry_at, 0) <= :now OR retry_at > :now + 3600)  -- a time far ahead: the clock was set back
     AND (published_at IS NULL OR published_at + :settle <= :now OR published_at > :now);
+
+-- name: marked
+SELECT identity FROM marks JOIN nodes USING (node);
 
 -- name: put_late_mark
 INSERT INTO marks (node, seq, retry_at) VALUES (?, ?, ?)
@@ -290,6 +336,9 @@ SELECT id FROM archived WHERE page IS NULL ORDER BY seq;
 
 -- name: put_page
 INSERT INTO archive_pages DEFAULT VALUES;
+
+-- name: put_page_number
+INSERT OR IGNORE INTO archive_pages (page) SELECT :number WHERE :number > coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'archive_pages'), 0);
 
 -- name: put_on_page
 UPDATE archived SET page = ? WHERE id = ?;

@@ -1,0 +1,90 @@
+"""What Feeder works with but does not own: rights, room, the clock, secrets and certificates."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from feeder import takedowns
+from feeder.config import Config, places
+from feeder.doctor.findings import Area, Finding
+from feeder.errors import ConfigError, FetchError
+from feeder.fetch.secrets import revealed
+from feeder.model import Source
+from feeder.store import SourceState
+
+LITTLE_BYTES: Final = 256 << 20
+NOTHING_BYTES: Final = 16 << 20  # less than a busy hour needs
+NOTHING_FILES: Final = 1000  # that the disk has numbers for
+BUILT: Final = 2026  # no clock that is right shows an earlier year
+DRIFT: Final = timedelta(hours=1)
+
+
+def of_config(settings: Config) -> Iterator[Finding]:
+    """Yield what the configuration itself warns of."""
+    for warning in settings.warnings:
+        yield Finding(area=Area.CONFIG, what=warning, do="mend it, or let it be so", is_fault=False)
+    try:
+        takedowns.load(settings.path.parent / takedowns.NAME)
+    except ConfigError as error:
+        yield Finding(area=Area.CONFIG, what=str(error), do="mend it: Feeder does not start with it")
+
+
+def of_rights(settings: Config) -> Iterator[Finding]:
+    """Yield what this user may not write or read, and secrets and certificates that are not there."""
+    for fault in places.faults_of_writing(settings.state, settings.output):
+        do = f"run this as the user of the daemon; else give that user ({_owner(settings.state.parent)}) the right"
+        yield Finding(area=Area.PLACES, what=fault, do=do)
+    for source in settings.sources:
+        if source.enabled:
+            yield from _of_secrets(source)
+
+
+def of_disks(settings: Config) -> Iterator[Finding]:
+    """Yield disks that have little room left, or none."""
+    needed = settings.state.stat().st_size if settings.state.exists() else 0
+    for name, path in (("state", settings.state.parent), ("output", settings.output)):
+        found = os.statvfs(_nearest(path))
+        free = found.f_bavail * found.f_frsize
+        is_full = free < NOTHING_BYTES or (found.f_files > 0 and found.f_favail < NOTHING_FILES)
+        if is_full or free < max(LITTLE_BYTES, needed):
+            what = f"the disk of {name} ({path}) has {free >> 20} MiB and {found.f_favail} files left"
+            do = "make room; feeds and the state stay whole meanwhile, but nothing new is published"
+            yield Finding(area=Area.DISK, what=what, do=do, is_fault=is_full)
+
+
+def of_clock(states: Iterable[SourceState], now: datetime) -> Iterator[Finding]:
+    """Yield that the clock is wrong, as far as the state can tell."""
+    do = "set the clock, and have it kept right (`timedatectl set-ntp true`)"
+    if now.year < BUILT:
+        yield Finding(area=Area.CLOCK, what=f"the clock says {now:%Y-%m-%d}", do=do)
+    last = max((state.last_poll for state in states if state.last_poll), default=now)
+    if last > now + DRIFT:
+        what = f"the clock says {now:%Y-%m-%d %H:%M} UTC, and sources were polled at {last:%Y-%m-%d %H:%M}"
+        yield Finding(area=Area.CLOCK, what=what, do=do)
+
+
+def _of_secrets(source: Source) -> Iterator[Finding]:
+    named = [value for _, value in source.headers] + [source.cookies or ""]
+    named.append((source.auth or "").partition(":")[2])
+    for text in named:
+        try:
+            revealed(text, where=f"source {source.name}")
+        except FetchError as error:
+            do = "it may be there for the service alone (`systemctl cat`); else name it there"
+            yield Finding(area=Area.PLACES, what=str(error), do=do, is_fault=False)
+
+
+def _owner(path: Path) -> str:
+    nearest = _nearest(path)
+    try:
+        return nearest.owner()
+    except (KeyError, OSError):  # a number without a name
+        return str(nearest.stat().st_uid)
+
+
+def _nearest(path: Path) -> Path:
+    return next(each for each in (path, *path.parents) if each.exists())
