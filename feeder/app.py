@@ -34,7 +34,7 @@ from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
 from feeder.pipeline.receiving import Heard, Question
 from feeder.redirects import Redirects, base_of
-from feeder.store import Listener, SourceState, Store
+from feeder.store import Alert, AlertKind, Listener, SourceState, Store
 from feeder.store.file import look
 from feeder.store.sqlite import copy_state, open_existing, open_store, prefix
 from feeder.takedowns import Takedown
@@ -224,6 +224,28 @@ class App:
                 faults.telling_mended(listener)
             if failure is None or isinstance(failure, Declined):
                 self.store.told(news.values())
+            faults.save()
+        return True
+
+    def note_alerts(self, alerts: Iterable[Alert], gone: Iterable[tuple[AlertKind, str]]) -> bool:
+        """Note which of what is watched is silent, and what is not watched any more; return True."""
+        with self.store.transaction():
+            self.store.save_alerts(alerts, gone)
+        return True
+
+    def note_alarm(self, alert: Alert | None, failure: Unheard | None, now: datetime) -> bool:
+        """Note that the operator's command was told how *alert* is, or why not, or that nothing is to be told.
+
+        Return True.
+        """
+        faults = Faults(self.store, now)
+        with self.store.transaction():
+            if failure:
+                faults.alert_failed(str(failure))
+            else:
+                faults.alert_mended()
+                if alert:
+                    self.store.save_alerts([replace(alert, is_told=alert.cause is not None)])
             faults.save()
         return True
 
@@ -607,6 +629,8 @@ def _log_news(name: str, before: Memo, memo: Memo) -> None:
 
 def _log_poll(polled: Polled, seconds: float) -> None:
     """Log what became of articles; of a fault that it has begun, that it is another one, or that it is over."""
+    for event, count in polled.flood.rest().items():
+        log.warning("events_left_out", source=polled.source, left_out=event, count=count)
     facts = {verdict.value: count for verdict, count in polled.verdicts.items() if count}
     facts.pop("unchanged", None)
     if polled.error and polled.error != polled.before:

@@ -393,6 +393,7 @@ def _run_once(app: App, *, everything: bool) -> Summary:
     app.prepare(now)
     polls = _polls(app, _wanted(app, now, everything=everything), now)
     published = _published(app)
+    _alerted(app)
     app.prune(now)
     counts, problems = app.store.counts(), app.store.problems()
     return report.Summary(polls=polls, published=published, counts=counts, problems=problems)
@@ -420,6 +421,17 @@ def _tell(app: App) -> None:
         from feeder.telling import tell_all
 
         asyncio.run(tell_all(app, _now))
+
+
+def _alerted(app: App) -> None:
+    """Tell of what has fallen silent, if anybody wants to know."""
+    if app.config.watched or any(source.alert_after for source in app.config.sources) or app.store.alerts():
+        import asyncio
+
+        from feeder.alerts import attend
+        from feeder.telling import at_once
+
+        asyncio.run(attend(app, at_once, _now))
 
 
 def _wanted(app: App, now: datetime, *, everything: bool) -> tuple[str, ...]:

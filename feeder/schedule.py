@@ -21,6 +21,7 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
+from feeder import alerts
 from feeder.app import App
 from feeder.asking import GATHERING, TOGETHER, asker, paced
 from feeder.errors import FeederError, OutputError, StoreError
@@ -140,6 +141,7 @@ class _Daemon:
             asyncio.create_task(go_on(teller, self._app, self._do, self._clock, news))
             for teller, news in zip(tellers(self._app), self._news, strict=True)
         ]
+        telling.append(asyncio.create_task(alerts.go_on(self._app, self._do, self._clock)))
         try:
             await self._stopping.wait()
         finally:

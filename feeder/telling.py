@@ -149,6 +149,11 @@ async def go_on(teller: Teller, app: App, do: Do, clock: Clock, news: asyncio.Ev
             await asyncio.sleep(wait.total_seconds())
 
 
+async def at_once(_what: str, work: Callable[[], T]) -> T:
+    """Do a piece of work with the state, as `Do`, in a run that nobody else shares."""
+    return work()
+
+
 async def tell_all(app: App, clock: Clock) -> None:
     """Tell everybody all there is; what fails, or takes the hub too long, is told at the next run."""
     for teller in tellers(app):

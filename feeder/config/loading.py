@@ -17,6 +17,7 @@ from feeder.config.files import File, included, read_file
 from feeder.config.schema import (
     INCLUDED_KEYS,
     TOP_KEYS,
+    AlertsTable,
     AnyTable,
     CategoryTable,
     DatesTable,
@@ -35,6 +36,8 @@ from feeder.config.schema import (
 from feeder.errors import ConfigError
 from feeder.model import (
     UTC_ZONE,
+    AlertAfter,
+    CategoryPath,
     CategorySettings,
     FeedSettings,
     PageSettings,
@@ -69,6 +72,10 @@ class Config:
     after_publish: tuple[str, ...] = ()  # the command and its words
     after_publish_timeout: timedelta = timedelta(minutes=10)
     pinged_at_once: int = 1  # feeds that one ping to the hub names
+    status_every: timedelta = timedelta(minutes=1)  # the file of the status is looked after; 0: there is none
+    alert_command: tuple[str, ...] = ()
+    alert_timeout: timedelta = timedelta(minutes=1)
+    watched: tuple[tuple[CategoryPath, AlertAfter], ...] = ()  # categories whose silence is told
     warnings: tuple[str, ...] = ()
 
 
@@ -89,12 +96,13 @@ def load(path: Path, *, to_write: bool = True) -> Config:
     websub = _table(main, "websub", WebsubTable, faults)
     feeds = _feeds(main, site, websub, faults)
     pages = _table(main, "pages", PagesTable, faults)
+    alerts = _table(main, "alerts", AlertsTable, faults)
     redirects = tuple(_redirects(main, site, faults))
     server = _table(main, "server", ServerTable, faults)
     placed = tuple(_sources(main, site, faults))
     storage = _storage(main, placed, faults, to_write=to_write)
     _compare(placed, faults)
-    if faults.lines or site is None or server is None or storage is None or websub is None:
+    if faults.lines or site is None or server is None or storage is None or websub is None or alerts is None:
         raise ConfigError(*faults.lines)
     return Config(
         path=path,
@@ -111,6 +119,10 @@ def load(path: Path, *, to_write: bool = True) -> Config:
         after_publish=tuple(storage.table.after_publish),
         after_publish_timeout=storage.table.after_publish_timeout,
         pinged_at_once=websub.batch,
+        status_every=storage.table.status_every,
+        alert_command=tuple(alerts.command),
+        alert_timeout=alerts.timeout,
+        watched=tuple(_watched(main)),
         warnings=tuple(_warnings(main, placed)),
     )
 
@@ -181,7 +193,7 @@ def _categories(main: File, faults: _Faults) -> Iterator[CategorySettings]:
             found[key] = settings
     for key, fault in naming.faults_of_categories(found):
         faults.add(main, _category_label(key), fault)
-    yield from found.values()
+    yield from (each for each in found.values() if each != CategorySettings(path=each.path))
 
 
 def _category(main: File, key: str, raw: object, faults: _Faults) -> CategorySettings | None:
@@ -193,7 +205,21 @@ def _category(main: File, key: str, raw: object, faults: _Faults) -> CategorySet
     except ValueError as error:
         faults.add(main, "categories", str(error))
         return None
-    return CategorySettings(path=path, **table.given()) if table else None
+    if table is None:
+        return None
+    if table.same_as and table.alert_after:
+        faults.add(main, _category_label(key), "same_as stands alone: the other category's settings count")
+    return CategorySettings(
+        path=path, **{name: value for name, value in table.given().items() if name != "alert_after"}
+    )
+
+
+def _watched(main: File) -> Iterator[tuple[CategoryPath, AlertAfter]]:
+    """Yield what `_categories` found to be good. How long a category may be silent is nothing that its feed shows."""
+    for key, raw in main.tables.get("categories", {}).items():
+        table, _ = read(CategoryTable, raw)
+        if table and table.alert_after:
+            yield values.category(key), table.alert_after
 
 
 def _category_label(key: str) -> str:
