@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import structlog
@@ -53,6 +54,16 @@ Progress = Callable[[str, int, int], None]
 """Told what is counted ("articles", "feeds"), how many are done, and how many there are to do."""
 
 
+class Observer(Protocol):
+    """Told what polls and publishing came to, and how many seconds they took."""
+
+    def polled(self, polled: Polled, seconds: float) -> None:
+        """Take note of a poll."""
+
+    def published(self, published: Published, seconds: float) -> None:
+        """Take note of a publishing that wrote feeds, or tried to."""
+
+
 @dataclass(slots=True, kw_only=True)
 class App:
     """The whole, opened. `now` is an argument of everything that needs it."""
@@ -61,6 +72,7 @@ class App:
     parts: Parts
     archives: Path  # where the trees in archives are unpacked
     progress: Progress | None = None
+    observer: Observer | None = None
     is_rehearsal: bool = False
     _unkept: str | None = None  # why takedowns are not all on the list
     _forwarded: Redirects | None = None  # what is written down, as far as we know
@@ -130,7 +142,7 @@ class App:
         """Poll one source; whatever goes wrong with it is in the result and in the state, and changes nothing else."""
         polled, seconds = self._spared(name, lambda: self._poll(name, now, jitter), now, jitter)
         self._keep_takedowns()
-        _log_poll(polled, seconds)
+        self._report(polled, seconds)
         return polled
 
     def is_remote(self, name: str) -> bool:
@@ -157,7 +169,7 @@ class App:
             timed = [self._taken(name, each, now, jitter()) for name, each in heard.items()]
         self._keep_takedowns()
         for polled, seconds in timed:
-            _log_poll(polled, seconds)
+            self._report(polled, seconds)
         return [polled for polled, _ in timed]
 
     def look_at(self, name: str, locators: Collection[str], now: datetime) -> Polled | None:
@@ -178,7 +190,7 @@ class App:
             if polled.missing:
                 self.store.request_poll(name, _confirmation(self.parts.sources[name], now))
         self._keep_takedowns()
-        _log_poll(polled, time.monotonic() - started)
+        self._report(polled, time.monotonic() - started)
         return polled
 
     def prune(self, now: datetime) -> None:
@@ -197,8 +209,11 @@ class App:
         started = time.monotonic()
         settle = self.parts.feeds.settle if settle is None else settle
         published = publishing.publish(self.parts, now=now, settle=settle, progress=self._counting("feeds"))
+        seconds = time.monotonic() - started
         if published.nodes:
             self._forward(published.left)
+            if self.observer:
+                self.observer.published(published, seconds)
             tell = log.info if published.written or published.removed else log.debug
             tell(
                 "published",
@@ -206,7 +221,7 @@ class App:
                 written=len(published.written),
                 removed=len(published.removed),
                 failed=len(published.failed),
-                seconds=round(time.monotonic() - started, 3),
+                seconds=round(seconds, 3),
             )
         return published
 
@@ -265,6 +280,11 @@ class App:
         self.parts.workers.stop()
         self.store.close()
 
+    def _report(self, polled: Polled, seconds: float) -> None:
+        _log_poll(polled, seconds)
+        if self.observer:
+            self.observer.polled(polled, seconds)
+
     def _poll(self, name: str, now: datetime, jitter: float) -> Polled:
         source, state = self.parts.sources[name], self.store.source(name)
         polled = polling.poll(source, state, self.parts, now=now, progress=self._counting("articles"))
@@ -289,7 +309,8 @@ class App:
         return polled, time.monotonic() - started
 
     def _taken(self, name: str, heard: Heard, now: datetime, jitter: float) -> tuple[Polled, float]:
-        return self._spared(name, lambda: self._take(name, heard, now, jitter), now, jitter)
+        polled, seconds = self._spared(name, lambda: self._take(name, heard, now, jitter), now, jitter)
+        return polled, seconds + heard.seconds
 
     def _take(self, name: str, heard: Heard, now: datetime, jitter: float) -> Polled:
         source, state = self._sources[name], self.store.source(name)

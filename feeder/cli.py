@@ -395,6 +395,7 @@ def _run_once(app: App, *, everything: bool) -> Summary:
     published = _published(app)
     _alerted(app)
     app.prune(now)
+    _told(app)
     counts, problems = app.store.counts(), app.store.problems()
     return report.Summary(polls=polls, published=published, counts=counts, problems=problems)
 
@@ -432,6 +433,13 @@ def _alerted(app: App) -> None:
         from feeder.telling import at_once
 
         asyncio.run(attend(app, at_once, _now))
+
+
+def _told(app: App) -> None:
+    from feeder.bulletin import Bulletin
+
+    if app.config.status_every:
+        Bulletin().write(app.config, _now())
 
 
 def _wanted(app: App, now: datetime, *, everything: bool) -> tuple[str, ...]:
