@@ -29,7 +29,7 @@ from feeder.telling import Do, pause
 
 log = structlog.get_logger(__name__)
 
-EVERY: Final = timedelta(minutes=1)
+EVERY: Final = timedelta(minutes=5)  # it reads as much of the state as a poll does
 LATE: Final = timedelta(
     minutes=5
 )  # behind its due time, as after a long stop: a poll will tell more than the clock does
@@ -127,7 +127,7 @@ def _watches(config: Config) -> Iterator[_Watch]:
     aliases = {
         categories.node(each.path): categories.node(each.same_as) for each in config.site.categories if each.same_as
     }
-    for path, alert_after in config.watched:
+    for path, alert_after in config.alerts.categories:
         node = categories.renamed(categories.node(path), aliases)
         subject = categories.join_path(path)
         yield _Watch(kind=AlertKind.CATEGORY, subject=subject, alert_after=alert_after, node=node)
@@ -189,7 +189,7 @@ def _log(finding: Finding) -> None:
 
 async def _tell_all(app: App, do: Do, clock: Clock, found: Survey) -> bool:
     """Tell the command what it does not know, one thing after the other, up to the first failure."""
-    pending = [each for each in found.findings if app.config.alert_command and _is_untold(each.alert)]
+    pending = [each for each in found.findings if app.config.alerts.command and _is_untold(each.alert)]
     for finding in pending:
         failure = await _attempt(app.config, finding)
         is_noted = await do("note of an alert", partial(app.note_alarm, finding.alert, failure, clock()))
@@ -206,9 +206,9 @@ async def _attempt(config: Config, finding: Finding) -> Unheard | None:
     facts = _facts(finding)
     try:
         await program.run(
-            config.alert_command,
+            config.alerts.command,
             [json.dumps(facts, ensure_ascii=True)],
-            within=config.alert_timeout,
+            within=config.alerts.timeout,
             folder=config.path.parent.absolute(),
             further={f"FEEDER_{name.upper()}": _as_variable(text) for name, text in facts.items() if text},
         )

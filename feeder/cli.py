@@ -426,7 +426,7 @@ def _tell(app: App) -> None:
 
 def _alerted(app: App) -> None:
     """Tell of what has fallen silent, if anybody wants to know."""
-    if app.config.watched or any(source.alert_after for source in app.config.sources) or app.store.alerts():
+    if app.config.alerts.categories or any(source.alert_after for source in app.config.sources) or app.store.alerts():
         import asyncio
 
         from feeder.alerts import attend

@@ -270,7 +270,7 @@ class _Build(Collector):
         yield InfoMetricFamily("feeder_build", MEASURES["feeder_build_info"].says, value=facts)
 
 
-_FAMILIES: Final[Mapping[Kind, type[CounterMetricFamily] | type[GaugeMetricFamily]]] = MappingProxyType(
+_FAMILIES: Final[Mapping[Kind, type[CounterMetricFamily | GaugeMetricFamily]]] = MappingProxyType(
     {Kind.COUNTER: CounterMetricFamily, Kind.GAUGE: GaugeMetricFamily}
 )
 

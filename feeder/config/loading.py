@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
@@ -55,6 +56,15 @@ _ReadPath: TypeAlias = Callable[[Path, str], Path]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alerts:
+    """Who is told of silence, and the categories whose silence is told."""
+
+    command: tuple[str, ...] = ()  # with its words
+    timeout: timedelta = timedelta(minutes=1)
+    categories: tuple[tuple[CategoryPath, AlertAfter], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All that the operator has decided, checked."""
 
@@ -73,9 +83,7 @@ class Config:
     after_publish_timeout: timedelta = timedelta(minutes=10)
     pinged_at_once: int = 1  # feeds that one ping to the hub names
     status_every: timedelta = timedelta(minutes=1)  # the file of the status is looked after; 0: there is none
-    alert_command: tuple[str, ...] = ()
-    alert_timeout: timedelta = timedelta(minutes=1)
-    watched: tuple[tuple[CategoryPath, AlertAfter], ...] = ()  # categories whose silence is told
+    alerts: Alerts = Alerts()
     warnings: tuple[str, ...] = ()
 
 
@@ -96,13 +104,13 @@ def load(path: Path, *, to_write: bool = True) -> Config:
     websub = _table(main, "websub", WebsubTable, faults)
     feeds = _feeds(main, site, websub, faults)
     pages = _table(main, "pages", PagesTable, faults)
-    alerts = _table(main, "alerts", AlertsTable, faults)
+    alerts = _alerts(main, faults)
     redirects = tuple(_redirects(main, site, faults))
     server = _table(main, "server", ServerTable, faults)
     placed = tuple(_sources(main, site, faults))
     storage = _storage(main, placed, faults, to_write=to_write)
     _compare(placed, faults)
-    if faults.lines or site is None or server is None or storage is None or websub is None or alerts is None:
+    if faults.lines or not (site and server and storage and websub and alerts):
         raise ConfigError(*faults.lines)
     return Config(
         path=path,
@@ -116,15 +124,18 @@ def load(path: Path, *, to_write: bool = True) -> Config:
         cache=server.cache,
         sources=tuple(each.source for each in placed),
         redirects=redirects,
-        after_publish=tuple(storage.table.after_publish),
-        after_publish_timeout=storage.table.after_publish_timeout,
         pinged_at_once=websub.batch,
-        status_every=storage.table.status_every,
-        alert_command=tuple(alerts.command),
-        alert_timeout=alerts.timeout,
-        watched=tuple(_watched(main)),
+        alerts=alerts,
+        **_also(storage.table),
         warnings=tuple(_warnings(main, placed)),
     )
+
+
+def _also(table: StorageTable) -> dict[str, Any]:
+    """Return what ``[storage]`` says that needs no second look."""
+    return {key: getattr(table, key) for key in ("after_publish_timeout", "status_every")} | {
+        "after_publish": tuple(table.after_publish)
+    }
 
 
 class _Faults:
@@ -214,12 +225,19 @@ def _category(main: File, key: str, raw: object, faults: _Faults) -> CategorySet
     )
 
 
+def _alerts(main: File, faults: _Faults) -> Alerts | None:
+    table = _table(main, "alerts", AlertsTable, faults)
+    return Alerts(**table.given(), categories=tuple(_watched(main))) if table else None
+
+
 def _watched(main: File) -> Iterator[tuple[CategoryPath, AlertAfter]]:
     """Yield what `_categories` found to be good. How long a category may be silent is nothing that its feed shows."""
-    for key, raw in main.tables.get("categories", {}).items():
+    tables = main.tables.get("categories", {})
+    for key, raw in tables.items() if isinstance(tables, dict) else ():
         table, _ = read(CategoryTable, raw)
-        if table and table.alert_after:
-            yield values.category(key), table.alert_after
+        with suppress(ValueError):
+            if table and table.alert_after:
+                yield values.category(key), table.alert_after
 
 
 def _category_label(key: str) -> str:
