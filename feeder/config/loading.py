@@ -119,22 +119,27 @@ def load(path: Path, *, to_write: bool = True) -> Config:
         pages=PageSettings(**pages.given()) if pages else PageSettings(),
         state=storage.state,
         output=storage.output,
-        listen=values.address(server.listen) if server.listen else None,
-        admin=values.address(server.admin) if server.admin else None,
-        cache=server.cache,
         sources=tuple(each.source for each in placed),
         redirects=redirects,
-        pinged_at_once=websub.batch,
         alerts=alerts,
-        **_also(storage.table),
+        **_of_server(server),
+        **_also(storage.table, websub),
         warnings=tuple(_warnings(main, placed)),
     )
 
 
-def _also(table: StorageTable) -> dict[str, Any]:
-    """Return what ``[storage]`` says that needs no second look."""
-    return {key: getattr(table, key) for key in ("after_publish_timeout", "status_every")} | {
-        "after_publish": tuple(table.after_publish)
+def _of_server(table: ServerTable) -> dict[str, Any]:
+    listen, admin = (values.address(where) if where else None for where in (table.listen, table.admin))
+    return {"listen": listen, "admin": admin, "cache": table.cache}
+
+
+def _also(table: StorageTable, websub: WebsubTable) -> dict[str, Any]:
+    """Return what needs no second look."""
+    return {
+        "after_publish": tuple(table.after_publish),
+        "after_publish_timeout": table.after_publish_timeout,
+        "status_every": table.status_every,
+        "pinged_at_once": websub.batch,
     }
 
 
