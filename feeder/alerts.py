@@ -77,18 +77,19 @@ def survey(config: Config, now: datetime) -> Survey:
         return Survey(findings=findings, gone=tuple(known.keys() - watches.keys()))
 
 
-async def go_on(app: App, do: Do, clock: Clock) -> None:
+async def go_on(app: App, do: Do, clock: Clock, *, every: timedelta = EVERY) -> None:
     """Look after all that is watched, again and again, until cancelled; after failures of the command later and later.
 
     Args:
         app: Opened.
         do: Does a piece of work with the state; None if that cannot be done.
         clock: The time of day.
+        every: Between two looks.
     """
     failures = 0
     while True:
-        wait = max(EVERY, pause(max(failures, 1), jitter=random.random()))  # noqa: S311 - no secret
-        await asyncio.sleep(wait.total_seconds())
+        wait = pause(failures, jitter=random.random()) if failures else every  # noqa: S311 - it is no secret
+        await asyncio.sleep(max(wait, every).total_seconds())
         failures = 0 if await attend(app, do, clock) else failures + 1
 
 

@@ -7,7 +7,7 @@ import threading
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -241,7 +241,11 @@ def _look(settings: Config) -> _Found:
 
 def _size(settings: Config) -> int:
     files = (settings.state, settings.state.with_name(settings.state.name + "-wal"))
-    return sum(file.stat().st_size for file in files if file.exists())
+    size = 0
+    for file in files:
+        with suppress(OSError):
+            size += file.stat().st_size
+    return size
 
 
 def _stands(found: _Found, now: datetime) -> Iterator[Metric]:

@@ -21,6 +21,7 @@ from feeder.telling import at_once
 
 NOW = datetime(2026, 3, 11, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
+TIMEOUT = 30
 COMMAND = """
 import json, os, sys
 line = json.loads(sys.stdin.read())
@@ -233,6 +234,30 @@ def test_an_error_that_no_environment_can_hold_is_told_all_the_same(newsroom: Ne
     (line,) = newsroom.lines()
     assert line["variables"]["FEEDER_ERROR"].startswith("nul   and ? and long")
     assert line["error"] == finding.error
+
+
+def test_the_daemon_looks_again_and_again_and_after_a_failure_later(newsroom: Newsroom, monkeypatch: Any) -> None:
+    monkeypatch.setattr(alerts, "pause", lambda failures, jitter: timedelta(milliseconds=failures * jitter))
+    refuse = newsroom.desk.put("refuse", "")
+    newsroom.day(NOW)
+
+    async def watch(app: App) -> None:
+        every = timedelta(milliseconds=1)
+        going = asyncio.create_task(alerts.go_on(app, at_once, lambda: NOW + 2 * DAY, every=every))
+        async with asyncio.timeout(TIMEOUT):
+            while len(newsroom.lines()) < 2:
+                await asyncio.sleep(0.01)
+            refuse.unlink()
+            while not app.store.alerts()[0].is_told:
+                await asyncio.sleep(0.01)
+        going.cancel()
+        await asyncio.gather(going, return_exceptions=True)
+
+    with opened(config.load(newsroom.desk.config), workers=0) as app:
+        app.prepare(NOW)
+        app.poll("newsroom", NOW + 2 * DAY)
+        asyncio.run(watch(app))
+    assert set(newsroom.told()) == {("source_stale", "newsroom")}
 
 
 def test_a_single_run_tells_it_too_and_status_lists_it(newsroom: Newsroom) -> None:
