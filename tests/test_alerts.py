@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -236,28 +237,49 @@ def test_an_error_that_no_environment_can_hold_is_told_all_the_same(newsroom: Ne
     assert line["error"] == finding.error
 
 
-def test_the_daemon_looks_again_and_again_and_after_a_failure_later(newsroom: Newsroom, monkeypatch: Any) -> None:
-    monkeypatch.setattr(alerts, "pause", lambda failures, jitter: timedelta(milliseconds=failures * jitter))
-    refuse = newsroom.desk.put("refuse", "")
+def test_the_daemon_looks_again_and_again(newsroom: Newsroom) -> None:
     newsroom.day(NOW)
+    noted, looks = asyncio.Event(), []
+
+    def clock() -> datetime:
+        looks.append(NOW if len(looks) < 3 else NOW + 2 * DAY)
+        return looks[-1]
+
+    assert go_on_until(noted, clock, newsroom) == ["source_stale"]
+    assert len(looks) >= 4
+    assert newsroom.told() == [("source_stale", "newsroom")]
+
+
+def test_the_daemon_lets_a_command_that_fails_rest(newsroom: Newsroom) -> None:
+    newsroom.desk.put("refuse", "")
+    newsroom.day(NOW)
+    assert go_on_until(asyncio.Event(), lambda: NOW + 2 * DAY, newsroom) == ["source_stale", "alert_failed"]
+    assert len(newsroom.told()) == 1  # though it looks every millisecond
+
+
+def go_on_until(noted: asyncio.Event, clock: Callable[[], datetime], newsroom: Newsroom) -> list[str]:
+    """Look every millisecond until the command was told, or not, and a little longer; return the events."""
+
+    async def do(what: str, work: Callable[[], Any], /) -> Any:
+        result = work()
+        if what == "note of an alert":
+            noted.set()
+        return result
 
     async def watch(app: App) -> None:
-        every = timedelta(milliseconds=1)
-        going = asyncio.create_task(alerts.go_on(app, at_once, lambda: NOW + 2 * DAY, every=every))
+        going = asyncio.create_task(alerts.go_on(app, do, clock, every=timedelta(milliseconds=1)))
         async with asyncio.timeout(TIMEOUT):
-            while len(newsroom.lines()) < 2:
-                await asyncio.sleep(0.01)
-            refuse.unlink()
-            while not app.store.alerts()[0].is_told:
-                await asyncio.sleep(0.01)
+            await noted.wait()
+        await asyncio.sleep(0.1)
         going.cancel()
         await asyncio.gather(going, return_exceptions=True)
 
     with opened(config.load(newsroom.desk.config), workers=0) as app:
         app.prepare(NOW)
         app.poll("newsroom", NOW + 2 * DAY)
-        asyncio.run(watch(app))
-    assert set(newsroom.told()) == {("source_stale", "newsroom")}
+        with capture_logs() as logs:
+            asyncio.run(watch(app))
+    return [line["event"] for line in logs]
 
 
 def test_a_single_run_tells_it_too_and_status_lists_it(newsroom: Newsroom) -> None:
