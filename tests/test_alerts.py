@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -159,6 +160,16 @@ def test_a_command_that_is_not_there_is_no_end(newsroom: Newsroom) -> None:
     assert failed["reason"] == "it cannot be started: No such file or directory"
 
 
+def test_without_room_for_what_is_told_it_is_told_later(newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    newsroom.day(NOW)
+    with monkeypatch.context() as crowded:
+        crowded.setattr(tempfile, "tempdir", str(newsroom.desk.folder / "full"))
+        (_, failed) = newsroom.day(NOW + 2 * DAY)
+    assert failed["reason"] == "No such file or directory"
+    newsroom.day(NOW + 2 * DAY)
+    assert newsroom.told() == [("source_stale", "newsroom")]
+
+
 def test_what_is_over_before_it_was_told_is_not_told(newsroom: Newsroom) -> None:
     refuse = newsroom.desk.put("refuse", "")
     newsroom.day(NOW)
@@ -239,7 +250,8 @@ def test_an_error_that_no_environment_can_hold_is_told_all_the_same(newsroom: Ne
 
 def test_the_daemon_looks_again_and_again(newsroom: Newsroom) -> None:
     newsroom.day(NOW)
-    noted, looks = asyncio.Event(), []
+    noted = asyncio.Event()
+    looks: list[datetime] = []
 
     def clock() -> datetime:
         looks.append(NOW if len(looks) < 3 else NOW + 2 * DAY)
