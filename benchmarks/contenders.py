@@ -159,6 +159,9 @@ entries = {feeds.ENTRIES}
 window = "0s"
 {{feeds}}
 
+[pages]
+articles = false  # the peer makes no pages of single articles either
+
 [storage]
 state = "sqlite:///state.db"
 output = "public"

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from feeder import cadence, config, dedup, forwarding, render, takedowns
+from feeder import cadence, config, dedup, render, takedowns
 from feeder import memo as memory
 from feeder.config import Config
 from feeder.errors import ConfigError, Declined, FetchError, OutputError, StateInUse, StoreError, Unheard
@@ -29,12 +29,13 @@ from feeder.output import Output
 from feeder.output.files import FileOutput
 from feeder.output.rehearsal import Rehearsal
 from feeder.pipeline import Parts, moves, orphans, polling, publishing, receiving
+from feeder.pipeline.announcing import Announcing
 from feeder.pipeline.faults import Faults
 from feeder.pipeline.larder import Larder
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
 from feeder.pipeline.receiving import Heard, Question
-from feeder.redirects import Redirects, base_of
+from feeder.redirects import Redirects, base_of, forwarding
 from feeder.store import Alert, AlertKind, Listener, SourceState, Store
 from feeder.store.file import look
 from feeder.store.sqlite import copy_state, open_existing, open_store, prefix
@@ -89,13 +90,13 @@ class App:
 
     def prepare(self, now: datetime) -> None:
         """Bring the state in line with the config, the takedowns and what lies in the output directory."""
-        swept = self.parts.output.sweep()
+        swept = self.parts.output.sweep() + (0 if self.is_rehearsal else forwarding.sweep(self.config.state))
         if swept:
             log.info("strays_swept", files=swept)
         with self.store.transaction():
             for name in self.store.sync_sources(self.config.sources):
                 self._retire(name, now)
-            for name in self.reread():
+            for name in (*self.reread(), *self._mended()):
                 self.store.request_poll(name, now)
             self._recall(now)
             self._take_down(now)
@@ -109,11 +110,17 @@ class App:
 
     def find_archives(self) -> None:
         """Have the trees read that archives were last unpacked into."""
-        kinds = {state.name: memory.load(state.memo).kind for state in self.store.sources()}
+        found = self.found()
         for source in self.config.sources:
             if source.url:
-                found = kinds.get(source.name, SourceKind.AUTO)
-                self._locate(source, found if source.kind is SourceKind.AUTO else source.kind)
+                kind = found.get(source.name, Memo()).kind
+                self._locate(source, kind if source.kind is SourceKind.AUTO else source.kind)
+
+    def found(self) -> dict[str, Memo]:
+        """Return what the answers of each source told under its present settings."""
+        current = self.parts.fingerprints
+        states = self.store.sources()
+        return {s.name: memory.under(memory.load(s.memo), current[s.name]) for s in states if s.name in current}
 
     def recall(self, now: datetime) -> None:
         """Make those sources due whose next poll is further away than their settings can have put it.
@@ -340,7 +347,8 @@ class App:
         due = self._due(source, memo, now, failures=failures, jitter=jitter)
         if polled.missing and not polled.error and source.cron is None and source.url is None:
             due = replace(due, at=min(due.at, _confirmation(source, now)))
-        self.store.finish_poll(polled.source, now=now, due=due, error=polled.error)
+        tried = config.whole_fingerprint(source) if polled.error else None
+        self.store.finish_poll(polled.source, now=now, due=due, error=polled.error, failed_with=tried)
 
     def _due(self, source: Source, memo: Memo | None, now: datetime, *, failures: int, jitter: float) -> Due:
         if source.url is None or memo is None:
@@ -362,8 +370,14 @@ class App:
     def _locate(self, source: Source, kind: SourceKind) -> None:
         is_tree = kind is SourceKind.ARCHIVE
         self.parts.sources[source.name] = (
-            replace(as_directory(source, below=self.archives), url=None) if is_tree else source
+            replace(as_directory(source, below=self.archives), url=None, kind=kind) if is_tree else source
         )
+
+    def _mended(self) -> tuple[str, ...]:
+        """Return the sources that failed with other settings than these: somebody set them right."""
+        current = {name: config.whole_fingerprint(source) for name, source in self._sources.items()}
+        states = self.store.sources()
+        return tuple(s.name for s in states if s.failed_with and current.get(s.name, s.failed_with) != s.failed_with)
 
     def _recall(self, now: datetime) -> None:
         for state in self.store.sources():
@@ -546,7 +560,7 @@ def opened(
         store = open_store(settings.state, site_id=settings.site.id)
         app = App(
             config=settings,
-            parts=_parts(settings, store, output, workers),
+            parts=_parts(settings, store, _announcing(settings, store, output), workers),
             archives=settings.state.parent / ARCHIVES,
             progress=progress,
         )
@@ -574,6 +588,11 @@ def _parts(settings: Config, store: Store, output: Output, workers: int | None) 
         wait=time.sleep,
         listeners=tuple(_listeners(settings)),
     )
+
+
+def _announcing(settings: Config, store: Store, output: Output) -> Output:
+    listeners = tuple(_listeners(settings))
+    return Announcing(output, store, listeners) if listeners else output
 
 
 def _listeners(settings: Config) -> Iterator[Listener]:

@@ -310,9 +310,15 @@ def import_(obj: Options, file_or_url: str, *, force: bool, as_json: bool) -> No
 @click.pass_obj
 def export(obj: Options) -> None:
     """Write the feeds that are sources to standard output, as OPML 2.0; their categories are folders."""
+    from feeder.app import is_begun
     from feeder.opml import export_list
 
-    body, others = export_list(_load(obj, level="warning", to_write=False))
+    settings = _load(obj, level="warning", to_write=False)
+    if is_begun(settings):
+        with _beside(settings) as app:
+            body, others = export_list(settings, app.found())
+    else:
+        body, others = export_list(settings)
     click.echo(body, nl=False)
     if others:
         _say(f"note: left out, as they are no feeds: {others} of the URLs")

@@ -275,6 +275,11 @@ class Source:
     max_categories: int = 100  # of its own
     first: int = 50  # entries that a new source brings, the newest
 
+    @property
+    def is_of_another(self) -> bool:
+        """Whether its articles are from the web, be it by way of an archive that was unpacked here."""
+        return self.url is not None or self.kind is SourceKind.ARCHIVE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:

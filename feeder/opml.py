@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 from unicodedata import category
 from urllib.parse import urlsplit
@@ -19,7 +20,8 @@ from feeder.config import Config, values
 from feeder.config.files import read_file
 from feeder.errors import ConfigError, FeederError, ParseError
 from feeder.fetch.web import download
-from feeder.model import CategoryPath, SourceKind
+from feeder.memo import Memo
+from feeder.model import CategoryPath, Source, SourceKind
 from feeder.parse.opml import MAX_BYTES, Subscription, read_opml
 from feeder.render.opml import render_subscriptions
 from feeder.urls import is_own
@@ -91,10 +93,16 @@ def import_list(where: str, settings: Config, *, force: bool = False) -> Importe
     return replace(done, is_included=set(done.added) <= {source.name for source in loaded.sources})
 
 
-def export_list(settings: Config) -> tuple[bytes, int]:
-    """Return the config's feeds as OPML 2.0, and how many URLs that are no feeds were left out."""
-    feeds = [source for source in settings.sources if source.kind in {SourceKind.AUTO, SourceKind.FEED}]
-    return render_subscriptions(feeds, settings.site), len(settings.sources) - len(feeds)
+def export_list(settings: Config, found: Mapping[str, Memo] = MappingProxyType({})) -> tuple[bytes, int]:
+    """Return the config's feeds as OPML 2.0, and how many URLs that are no feeds were left out.
+
+    Args:
+        settings: The config.
+        found: What was found at the URLs of its sources: the feed that a page announces takes the place of the page.
+    """
+    on_web = [source for source in settings.sources if source.url]
+    feeds = [feed for source in on_web if (feed := _feed(source, found.get(source.name, Memo())))]
+    return render_subscriptions(feeds, settings.site), len(on_web) - len(feeds)
 
 
 def report(done: Imported, settings: Config) -> Iterator[str]:
@@ -111,6 +119,12 @@ def report(done: Imported, settings: Config) -> Iterator[str]:
     if done.path and not done.is_included:
         wanted = _toml([f"{DIRECTORY}/*.toml"])
         yield f"  {settings.path} does not read it yet: write include = {wanted} at its top"
+
+
+def _feed(source: Source, found: Memo) -> Source | None:
+    """Return *source* where its feed is; None if it is none."""
+    kind = found.kind if source.kind is SourceKind.AUTO else source.kind
+    return replace(source, url=found.url or source.url) if kind in {SourceKind.AUTO, SourceKind.FEED} else None
 
 
 # ---------------------------------------------------------------- reading

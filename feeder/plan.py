@@ -199,7 +199,7 @@ def entry(
         origin=origin,
         enclosures=tuple(_enclosures(article.enclosures, body, source.image)),
         own_page=own_page,
-        is_republished=source.url is not None,
+        is_republished=source.is_of_another,
     )
 
 
@@ -380,7 +380,7 @@ def _own_page(summary: str, text: str | None, body: Body, source: Source, origin
     """Return what the page of an article holds: all of it, unless a source on the web lets feeds have only a summary."""
     if text is not None:
         return text
-    if source.url is None and body.content:
+    if not source.is_of_another and body.content:
         return body.content + _attribution(source.attribution, original)
     return f"<p>{escape(summary, quote=False)}</p>" if summary else ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -54,6 +55,10 @@ KINDS: Final = {
     SourceKind.DOCUMENT: "a document with front matter",
     SourceKind.ARCHIVE: "an archive of a tree",
 }
+# A host before the first slash; what ends like a file is one.
+_HOST: Final = re.compile(
+    r"[\w-]+(?:\.[\w-]+)*\.(?!(?:md|markdown|html?|txt|xml|json|toml|ya?ml)(?:/|$))[\w-]+(?::\d+)?(?:/|$)"
+)
 DEFAULT_SITE: Final = Site(title="Preview", url="http://localhost/", id="localhost,2000", author="Preview")
 
 
@@ -133,7 +138,8 @@ def subject(word: str, settings: Config | None) -> Subject:
         return _remote(word, sources, site)
     path = Path(word).absolute()
     if not os.path.exists(path):  # noqa: PTH110 - a name may be too long for pathlib
-        near = values.suggestion(word, [source.name for source in sources])
+        names = [source.name for source in sources]
+        near = f"; did you mean https://{word} ?" if _HOST.match(word) else values.suggestion(word, names)
         raise UnknownName(f"{word}: there is neither a source nor a file of this name{near}")
     for source in sources:
         if source.path and not path.is_dir() and path.resolve().is_relative_to(source.path.resolve()):

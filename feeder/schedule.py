@@ -309,7 +309,7 @@ class _Daemon:
         published = await self._do("publish", lambda: self._app.publish(self._clock()))
         if published:
             self._has_published |= self._has_looked
-            if published.written or published.removed:
+            if published.nodes:  # even if it failed: some files may have changed before
                 self._wake_tellers()
 
     def _wake_tellers(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from base64 import b32encode
+from base64 import b32hexencode
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from hashlib import sha256
@@ -33,7 +33,7 @@ OWN_FILES = frozenset({"", PAGE, "feeds.json", "feeds.opml", *FILE_NAMES.values(
 _ALLOWED = "%/:?#@!$&'()*+,;=~-._"
 _AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)")
 _ENCODED = re.compile(rf"(?:[A-Za-z0-9_{re.escape(_ALLOWED.replace('%', ''))}]++|%[0-9A-Fa-f]{{2}})*+")
-_MINTED = re.compile(r"[a-z2-7]{26}")
+_MINTED = re.compile(r"[0-9a-v]{26}")
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -77,7 +77,7 @@ def article_path(id_: str, site: Site) -> str:
     """Return the path of the page of the article *id_* below the output root: named after an id of *site*, else a hash."""
     name = id_.removeprefix(f"tag:{site.id}:article/")
     if name == id_ or not _MINTED.fullmatch(name):
-        name = b32encode(sha256(id_.encode()).digest()).decode().lower()[:26]
+        name = b32hexencode(sha256(id_.encode()).digest()).decode().lower()[:26]
     return f"{ARTICLES}/{name}.html"
 
 

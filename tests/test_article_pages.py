@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from worlds import START, SiteUnderTest, site
+from worlds import START, Crash, SiteUnderTest, site
 
 from feeder.errors import OutputError
 from feeder.model import FeedFile
@@ -155,6 +157,20 @@ def test_a_page_that_cannot_be_removed_is_removed_later(tree: Path) -> None:
     assert not page.exists()
 
 
+def test_a_page_that_goes_does_not_wait_for_the_list_of_all_feeds(tree: Path) -> None:
+    put(tree, "a", "A")
+    put(tree, "b", "B")
+    under_test = newsroom(tree)
+    under_test.run(START)
+    (under_test.public / "feeds.opml").unlink()
+    (under_test.public / "feeds.opml").mkdir()
+    (tree / "a.md").unlink()
+    under_test.run(START + HOUR)
+    ran = under_test.run(START + 2 * HOUR)
+    assert ("feeds.json",) in ran.published.failed
+    assert titles(under_test) == ["b"]
+
+
 def test_what_a_killed_run_has_left_goes_with_the_next(tree: Path) -> None:
     put(tree, "a", "A")
     under_test = newsroom(tree)
@@ -167,6 +183,31 @@ def test_what_a_killed_run_has_left_goes_with_the_next(tree: Path) -> None:
     under_test.run(START + HOUR, names=())
     with under_test.opened() as app:
         assert app.store.left_article_pages() == ()
+    assert titles(under_test) == ["a"]
+
+
+def test_a_page_that_was_written_before_its_feed_goes_if_nobody_wants_it_any_more(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tree, "a", "A")
+    under_test = newsroom(tree)
+    under_test.run(START)
+    put(tree, "b", "A")
+    publish = FileOutput.publish
+
+    def killed(output: FileOutput, files: Iterable[FeedFile]) -> tuple[str, ...]:
+        made = tuple(files)
+        if any(file.path.endswith("atom.xml") for file in made):
+            raise Crash
+        return publish(output, made)
+
+    with monkeypatch.context() as patch, suppress(Crash):
+        patch.setattr(FileOutput, "publish", killed)
+        under_test.run(START + HOUR)
+    assert titles(under_test) == ["a", "b"]
+    (tree / "b.md").unlink()
+    under_test.run(START + 2 * HOUR)
+    under_test.run(START + 3 * HOUR)
     assert titles(under_test) == ["a"]
 
 

@@ -384,6 +384,17 @@ def test_a_source_with_other_settings_is_due(desk: Desk, flags: list[str]) -> No
     assert desk.run("once", *flags).out.startswith("1 source polled: 1 updated")
 
 
+def test_a_source_that_fails_is_due_once_it_is_set_right(desk: Desk) -> None:
+    desk.settle("newsroom")
+    desk.write("newsroom/a.md")
+    right = desk.config.read_text("utf-8")
+    desk.config.write_text(right.replace('path = "newsroom"', 'path = "newsrom"'), "utf-8")
+    assert desk.run("once").code == 3
+    assert desk.run("once").out.startswith("0 sources polled")
+    desk.config.write_text(right, "utf-8")
+    assert desk.run("once").out.startswith("1 source polled: 1 new")
+
+
 def test_a_source_polled_by_a_clock_that_was_ahead_is_due(desk: Desk) -> None:
     desk.run("once")
     with closing(sqlite3.connect(desk.folder / "var/state.db")) as connection, connection:

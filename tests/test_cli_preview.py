@@ -164,3 +164,20 @@ def test_without_a_config_the_defaults_are_used(tmp_path: Path, monkeypatch: pyt
 def test_a_file_that_is_reached_by_a_link_is_read_as_its_source_has_it(desk: Desk) -> None:
     (desk.folder / "link").symlink_to(desk.folder / "newsroom")
     assert desk.run("preview", desk.folder / "link/bridge.md").out.startswith("newsroom: bridge.md")
+
+
+@pytest.mark.parametrize(
+    ("word", "is_address"),
+    [
+        ("example.org", True),
+        ("example.org/feed.xml", True),
+        ("127.0.0.1:8080/atom.xml", True),
+        ("nothing", False),
+        ("nothing.md", False),
+        ("posts/nothing.md", False),
+    ],
+)
+def test_an_address_without_its_scheme_is_told_from_a_file(desk: Desk, word: str, is_address: bool) -> None:  # noqa: FBT001 - a table
+    told = desk.run("preview", word)
+    assert told.code == 2
+    assert (f"did you mean https://{word} ?" in told.err) is is_address

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,31 @@ def settle(desk: Desk, **sources: str) -> None:
 def due(desk: Desk, *names: str) -> Result:
     desk.run("poll", *names)
     return desk.run("once")
+
+
+def test_a_source_that_was_not_let_out_is_due_once_it_is(desk: Desk, server: Server) -> None:
+    server.put("/feed.xml", rss(item(1)))
+    settle(desk, harbour=f"{server.url}/feed.xml")
+    right = desk.config.read_text("utf-8")
+    desk.config.write_text(right.replace("127.0.0.0/8", "10.0.0.0/8"), "utf-8")
+    assert desk.run("once").code == 3
+    desk.config.write_text(right, "utf-8")
+    assert desk.run("once").out.startswith("1 source polled: 1 new")
+
+
+def test_an_export_leaves_out_what_turned_out_to_be_no_feed(desk: Desk, server: Server) -> None:
+    page = '<html><head><link rel="alternate" type="application/rss+xml" href="/plays.xml"></head></html>'
+    server.put("/feed.xml", rss(item(1)))
+    server.put("/", page.encode())
+    server.put("/plays.xml", rss(item(2)))
+    server.put("/minutes.md", DOCUMENT.format(title="Meeting").encode())
+    server.put("/main.tar.gz", tree(a=DOCUMENT.format(title="Readers")))
+    paths = {"feed": "/feed.xml", "theatre": "/", "minutes": "/minutes.md", "library": "/main.tar.gz"}
+    settle(desk, **{name: server.url + path for name, path in paths.items()})
+    assert desk.run("once").code == 0
+    told = desk.program("opml", "export")
+    assert re.findall('xmlUrl="([^"]*)"', told.out) == [f"{server.url}/feed.xml", f"{server.url}/plays.xml"]
+    assert told.err == "note: left out, as they are no feeds: 2 of the URLs\n"
 
 
 # ---------------------------------------------------------------- preview

@@ -786,6 +786,12 @@ def test_categories_that_can_stand_together_are_taken(tables: str) -> None:
             id="state-in-output",
         ),
         pytest.param(
+            'output = "."\nstate = "sqlite:////var/lib/feeder-elsewhere/feeder.db"',
+            "/srv/articles-elsewhere",
+            'storage: output: "{here}" holds the configuration, which everybody could fetch',
+            id="config-in-output",
+        ),
+        pytest.param(
             'state = "sqlite:///articles"',
             "articles",
             'storage: state: "{here}/articles" is a directory',

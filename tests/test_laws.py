@@ -47,6 +47,7 @@ from feeder.app import App
 from feeder.model import Shown, Verdict
 from feeder.normalize import title_key
 from feeder.pipeline import polling, publishing
+from feeder.redirects.forwarding import WRITERS
 from feeder.render import ASSETS
 
 settings.register_profile(
@@ -65,7 +66,7 @@ PUBLISHED_NAMES = {
     *("atom.xml", "rss.xml", "feed.json", "index.html", "feeds.json", "feeds.opml"),
     *(path.rpartition("/")[2] for path in ASSETS),
 }
-PAGE_OF_AN_ARTICLE = re.compile(r"[a-z2-7]{26}\.html")
+PAGE_OF_AN_ARTICLE = re.compile(r"[0-9a-v]{26}\.html")
 
 
 def histories(piece: st.SearchStrategy[Piece] | None = None) -> st.SearchStrategy[list[list[Step]]]:
@@ -450,7 +451,8 @@ def test_categories_of_any_name_stay_inside_the_output_directory(paths: list[lis
         assert not under_test.run(START).published.failed
         added = below(folder) - before
         outside = {path for path in added if under_test.public not in (path, *path.parents)}
-        assert {path.name for path in outside} <= {"state.db", "state.db.lock"}
+        beside = {"state.db.lock", *(f"state.redirects.{ending}" for ending in WRITERS)}
+        assert {path.name for path in outside} <= {"state.db", *beside}
         names = {path.name for path in added - outside if path.is_file()}
         assert {name for name in names if not PAGE_OF_AN_ARTICLE.fullmatch(name)} <= PUBLISHED_NAMES
         assert len(folders(under_test)) == len({path.parent for path in under_test.public.rglob("atom.xml")})

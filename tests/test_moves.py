@@ -12,9 +12,10 @@ from test_publishing import HOUR, newsroom, obstruct, put, tree
 from visitors import Answer, ask, served
 from worlds import START, SiteUnderTest
 
-from feeder import forwarding
+from feeder import config
+from feeder.app import rehearsed
 from feeder.pipeline import moves
-from feeder.redirects import Moved
+from feeder.redirects import Moved, forwarding
 from feeder.serve import site
 
 __all__ = ["tree"]  # a fixture
@@ -148,6 +149,22 @@ def test_redirects_that_cannot_be_written_are_told_once_and_feeds_go_on(tree: Pa
         app.publish(START + 3 * HOUR, settle=timedelta())
     assert [log["event"] for log in logs if "redirects" in log["event"]] == ["redirects_failed", "redirects_mended"]
     assert place.exists()
+
+
+def test_what_a_killed_run_left_of_them_is_swept(tree: Path) -> None:
+    put(tree, "a", "A")
+    under_test = newsroom(tree)
+    under_test.run(START)
+    left = state(under_test).with_name(f".feeder-{'0' * 16}.tmp")
+    elsewhere = state(under_test).parent / "archives" / left.name
+    elsewhere.parent.mkdir()
+    for path in (left, elsewhere):
+        path.touch()
+    with rehearsed(config.load(under_test.config_path)) as app:
+        app.prepare(START)
+    assert left.exists()
+    under_test.run(START + HOUR)
+    assert (left.exists(), elsewhere.exists()) == (False, True)
 
 
 # ---------------------------------------------------------------- over HTTP

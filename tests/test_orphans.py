@@ -149,6 +149,8 @@ def test_what_others_keep_there_stays(desk: Desk) -> None:
     desk.put("public/articles/mine.html", '<head><link rel="canonical" href="/articles/mine.html"></head>')
     desk.put("public/articles/other.html", '<head><meta name="generator" content="Feeder"></head>')
     desk.put("public/country/atom.xml", f"<feed><id>{FEED_ID}country</id></feed>")
+    for name in ("odd\n.html", "back\\slash.html", "odd\udcff.html"):
+        desk.put(f"public/articles/{name}", '<head><meta name="generator" content="Feeder"></head>')
     (desk.folder / "public/categories/link").symlink_to(desk.folder / "public/categories/theirs")
     (desk.folder / "public/categories/country/odd\udcff").mkdir()
     desk.put("public/categories/country/odd\n/atom.xml", f"<feed><id>{FEED_ID}odd</id></feed>")

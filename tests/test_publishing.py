@@ -18,8 +18,9 @@ from desk import Desk
 from structlog.testing import capture_logs
 from worlds import START, SiteUnderTest, run, site
 
+from feeder.app import App
 from feeder.log import LOGGED
-from feeder.model import CategorySettings
+from feeder.model import CategorySettings, Shown
 from feeder.pipeline.faults import Faults
 from feeder.pipeline.publishing import Published
 
@@ -225,6 +226,10 @@ def test_below_two_refused_categories_nobody_gets_the_directory(tree: Path) -> N
     assert titles(under_test, "a/local") == ["Story A"]
 
 
+def shown(app: App) -> Mapping[str, Shown]:
+    return app.store.shown([listed.id for listed in app.store.newest(())])
+
+
 def test_a_refused_category_is_published_once_it_has_a_slug_of_its_own(tree: Path) -> None:
     put(tree, "theirs", "News")
     put(tree, "ours", "新闻", "Local")
@@ -253,6 +258,22 @@ def test_a_category_that_is_refused_a_new_directory_keeps_its_old_one(tree: Path
     under_test = newsroom(tree, categories=CLASH)
     assert set(under_test.run(START + HOUR).published.failed) == {("新闻",)}
     assert titles(under_test, "news") == ["Story theirs"]
+    assert titles(under_test, "新闻") == ["Story ours"]
+
+
+def test_a_category_that_is_refused_shows_nothing_that_was_taken_down(tree: Path) -> None:
+    for name, category in (("theirs", "News"), ("ours", "新闻"), ("bad", "新闻")):
+        put(tree, name, category)
+    newsroom(tree).run(START)
+    under_test = newsroom(tree, categories=CLASH)
+    under_test.run(START + HOUR)
+    with under_test.opened() as app:
+        [bad] = [id_ for id_, seen in shown(app).items() if seen.article.title == "Story bad"]
+        app.remove(bad, "", START + HOUR)
+        assert set(app.publish(START + HOUR, settle=timedelta()).failed) == {("新闻",)}
+    assert not [path for path, body in under_test.files().items() if b"Story bad" in body]
+    under_test = newsroom(tree)
+    under_test.run(START + 2 * HOUR)
     assert titles(under_test, "新闻") == ["Story ours"]
 
 

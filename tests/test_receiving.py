@@ -586,6 +586,18 @@ def test_an_archive_is_read_like_a_directory(room: Newsroom, server: Server) -> 
     assert room.titles() == ["A"]
 
 
+def test_articles_of_an_archive_from_the_web_are_republished_like_those_of_a_feed(
+    room: Newsroom, server: Server
+) -> None:
+    room.settle(lake(server, 'content = "summary"'))
+    body = f"{'It begins so. ' * 40}And ends so."
+    server.put("/f", tar_gz({"a.md": document("A", body=body)}))
+    room.poll("lake")
+    [page] = [text for path, text in room.files().items() if path.startswith("articles/")]
+    assert b'<meta name="robots" content="noindex">' in page
+    assert b"And ends so." not in page
+
+
 def test_an_archive_that_lost_all_is_in_doubt_until_somebody_accepts_it(room: Newsroom, server: Server) -> None:
     room.settle(lake(server, 'withdraw_after = "0s"'))
     server.put("/f", archive("A"), etag='"1"')

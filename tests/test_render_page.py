@@ -130,11 +130,15 @@ def test_the_page_of_the_site_shows_all_categories() -> None:
 
 
 def test_the_days_of_the_site_are_a_chart_in_which_each_article_is_seen() -> None:
-    found = page(of_site(branch(MONEY, days=(0, 1)), tally=tally(days=(0, 1, 400))))
+    found = page(of_site(branch(MONEY, days=(0, 2)), tally=tally(days=(0, 1, 400))))
     first, second = found.css("svg")
     assert first.css("path")[0].attributes["d"] == "M3 20v-1h2v1zM6 20v-20h2v20z"
     assert second.css("path")[0].attributes["d"] == "M3 20v-20h2v20z"
     assert attribute(found, "figure", "aria-label") == ["截至2026年3月1日的 30 天内每天的文章数"]
+
+
+def test_one_article_makes_no_chart() -> None:
+    assert page(of_site(branch(MONEY, days=(0, 1)), tally=tally(days=(0, 1)))).css("svg, figure") == []
 
 
 def test_two_thousand_categories_are_a_page_of_300_kb_and_no_more() -> None:

@@ -239,7 +239,15 @@ def test_a_root_that_is_not_there_yet_is_served_once_it_is(tmp_path: Path) -> No
         before = ask(address, "/atom.xml")
         write(tmp_path, "public/atom.xml")
         after = ask(address, "/atom.xml")
-    assert ((before.status, before.body), after.body) == (NOTHING, b"body")
+    assert (before.status, after.body) == (404, b"body")
+
+
+@pytest.mark.parametrize("target", ["/", "/index.html", "/atom.xml", "/rss.xml", "/feed.json"])
+def test_a_site_without_articles_says_so(tmp_path: Path, target: str) -> None:
+    with served(tmp_path / "public") as address:
+        answer, other = ask(address, target), ask(address, "/elsewhere")
+    assert (answer.status, answer.body) == (404, b"No article is published here now; `feeder status` tells why.\n")
+    assert (other.status, other.body) == NOTHING
 
 
 def test_a_root_that_is_a_link_is_served(tmp_path: Path) -> None:
@@ -521,7 +529,10 @@ def _try_to_listen(host: str, port: int) -> str:
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     with served(tmp_path) as address, pytest.raises(FeederError) as caught:
         _try_to_listen("127.0.0.1", urlsplit(address).port or 0)
-    assert str(caught.value) == f"cannot listen on {urlsplit(address).netloc}: Address already in use"
+    assert (
+        str(caught.value)
+        == f"cannot listen on {urlsplit(address).netloc}: Address already in use; [server] may name another"
+    )
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 300, "192.0.2.1"])

@@ -238,7 +238,7 @@ def test_a_socket_that_somebody_listens_at_is_left_to_them(tmp_path: Path) -> No
         with pytest.raises(FeederError) as caught:
             listen(path)
         assert ask_unix(path, "/missing").status == 404
-    assert str(caught.value) == f"cannot listen on unix:{path}: Address already in use"
+    assert str(caught.value) == f"cannot listen on unix:{path}: Address already in use; [server] may name another"
 
 
 def test_a_file_in_the_place_of_a_socket_is_left_alone(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from test_redirects import LEFT, RULES, end, names, rules, written_rules
 
-from feeder import redirects, snippets
+from feeder import redirects
 from feeder.model import Redirect
-from feeder.redirects import Redirects
+from feeder.redirects import Redirects, snippets
 
 HOST = "https://feeds.example.org"
 NGINX = re.compile(r'^    "~(.*)" "(.*)";$', re.MULTILINE)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_schedule import now, until
 from visitors import ask
+from worlds import Crash, Fuse, fuse, run
 
 from feeder import config, schedule, telling, websub
 from feeder.app import App, opened
@@ -211,6 +213,36 @@ def test_a_dry_run_tells_nobody(desk: Desk) -> None:
     desk.write("newsroom/a.md")
     assert desk.run("once", "--dry-run").code == 0
     assert told(desk) == []
+
+
+def test_a_run_that_dies_anywhere_leaves_nothing_untold(desk: Desk) -> None:
+    settle(desk, command=["true"])
+    few = desk.config.read_text("utf-8").replace('settle = "0s"', 'settle = "0s"\nentries = 2\nwindow = "0s"')
+    desk.config.write_text(few, "utf-8")
+    for number in range(6):
+        desk.write(f"newsroom/{number}.md", title=f"Ferry {number}", more=f"categories: [Sea {number}]")
+    for calls in count(1, 3):
+        desk.write("newsroom/a.md", title=f"Bridge {calls}", date=f"2026-04-01T{calls % 24:02}:00:00Z")
+        (desk.folder / f"newsroom/{calls % 6}.md").unlink(missing_ok=True)
+        desk.write(f"newsroom/{(calls + 3) % 6}.md", title="Ferry", more=f"categories: [Sea {calls}]")
+        before = desk.tree("public")
+        is_dead = False
+        with opened(config.load(desk.config), workers=1) as app:
+            fuse(app, Fuse(calls))
+            try:
+                run(app, now())
+            except Crash:
+                is_dead = True
+        with opened(config.load(desk.config), workers=1) as app:
+            run(app, now())
+            heard = app.news(Listener.COMMAND, 10_000)
+            app.note_telling(Listener.COMMAND, heard, None, now())
+        after = desk.tree("public")
+        changed = {path for path in before | after if before.get(path) != after.get(path)}
+        assert {path.removeprefix("public/") for path in changed} <= heard.keys(), calls
+        if not is_dead:
+            break
+    assert calls > 100
 
 
 def test_a_takedown_is_told_at_once(desk: Desk) -> None:

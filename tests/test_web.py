@@ -943,6 +943,13 @@ def test_no_proxy_leads_around_the_guard(server: Server, host: str) -> None:
     assert server.log == []
 
 
+def test_a_server_that_is_not_there_is_said_to_refuse() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        error = failure(f"http://127.0.0.1:{nobody.getsockname()[1]}/feed.xml")
+    assert error.reason == "cannot be fetched: Connection refused"
+
+
 def test_a_proxy_that_is_not_there_is_told() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))

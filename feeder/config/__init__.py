@@ -4,9 +4,18 @@
 alone cannot show, `fingerprints` tells when a change asks for work to be done again.
 """
 
-from feeder.config.fingerprints import fingerprint, render_fingerprint
+from feeder.config.fingerprints import fingerprint, render_fingerprint, whole_fingerprint
 from feeder.config.loading import Config, load
 from feeder.config.schema import keys
 from feeder.config.values import Address, address_text
 
-__all__ = ["Address", "Config", "address_text", "fingerprint", "keys", "load", "render_fingerprint"]
+__all__ = [
+    "Address",
+    "Config",
+    "address_text",
+    "fingerprint",
+    "keys",
+    "load",
+    "render_fingerprint",
+    "whole_fingerprint",
+]

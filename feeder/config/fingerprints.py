@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from datetime import timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -100,6 +101,11 @@ def fingerprint(source: Source, site: Site) -> str:
     return _hash(READ_VERSION, _picked(source, READ_OF_SOURCE), _picked(site, READ_OF_SITE), sorted(aliases), *further)
 
 
+def whole_fingerprint(source: Source) -> str:
+    """Return the hash of all settings of *source*, but for its place among the others: with each it may fail or not."""
+    return _hash(_picked(source, (each.name for each in fields(source) if each.name != "order")))
+
+
 def render_fingerprint(config: Config, *, look: str = "") -> str:
     """Return the hash of all that shapes how feeds are rendered from articles; *look* stands for what pages look like."""
     sources = [(source.name, _picked(source, RENDER_OF_SOURCE)) for source in config.sources]
@@ -115,8 +121,10 @@ def _hash(*values: object) -> str:
     return sha256(json.dumps(values, default=_plain, sort_keys=True).encode()).hexdigest()
 
 
-def _plain(value: timedelta | ZoneInfo | CategorySettings | Patterns | Select) -> object:
+def _plain(value: timedelta | ZoneInfo | Path | CategorySettings | Patterns | Select) -> object:
     """Return what JSON has no word for, the same in every version of Python."""
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, ZoneInfo):

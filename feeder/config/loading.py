@@ -117,30 +117,14 @@ def load(path: Path, *, to_write: bool = True) -> Config:
         site=site,
         feeds=feeds,
         pages=PageSettings(**pages.given()) if pages else PageSettings(),
-        state=storage.state,
-        output=storage.output,
         sources=tuple(each.source for each in placed),
         redirects=redirects,
+        **_stored(storage),
+        **_served(server),
+        pinged_at_once=websub.batch,
         alerts=alerts,
-        **_of_server(server),
-        **_also(storage.table, websub),
         warnings=tuple(_warnings(main, placed)),
     )
-
-
-def _of_server(table: ServerTable) -> dict[str, Any]:
-    listen, admin = (values.address(where) if where else None for where in (table.listen, table.admin))
-    return {"listen": listen, "admin": admin, "cache": table.cache}
-
-
-def _also(table: StorageTable, websub: WebsubTable) -> dict[str, Any]:
-    """Return what needs no second look."""
-    return {
-        "after_publish": tuple(table.after_publish),
-        "after_publish_timeout": table.after_publish_timeout,
-        "status_every": table.status_every,
-        "pinged_at_once": websub.batch,
-    }
 
 
 class _Faults:
@@ -300,11 +284,29 @@ def _storage(main: File, placed: Iterable[_Placed], faults: _Faults, *, to_write
             faults.add(each.file, each.label, fault)
     if table is None or state is None or output is None:
         return None
-    for fault in places.faults_of_storage(state, output):
+    for fault in (*places.faults_of_storage(state, output), *places.faults_of_config(main.directory, output)):
         faults.add(main, "storage", fault)
     for fault in places.faults_of_writing(state, output) if to_write else ():
         faults.add(main, "storage", fault)
     return _Storage(table=table, state=state, output=output)
+
+
+def _stored(storage: _Storage) -> dict[str, Any]:
+    return {
+        "state": storage.state,
+        "output": storage.output,
+        "after_publish": tuple(storage.table.after_publish),
+        "after_publish_timeout": storage.table.after_publish_timeout,
+        "status_every": storage.table.status_every,
+    }
+
+
+def _served(server: ServerTable) -> dict[str, Any]:
+    return {
+        "listen": values.address(server.listen) if server.listen else None,
+        "admin": values.address(server.admin) if server.admin else None,
+        "cache": server.cache,
+    }
 
 
 def _path(main: File, key: str, text: str | None, read_path: _ReadPath, faults: _Faults) -> Path | None:

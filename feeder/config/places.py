@@ -54,6 +54,12 @@ def faults_of_storage(state: Path, output: Path) -> Iterator[str]:
             yield f"{key}: {shown_path(nearest)} is not a directory"
 
 
+def faults_of_config(directory: Path, output: Path) -> Iterator[str]:
+    """Yield why the config in *directory*, with the takedowns beside it, cannot go with feeds in *output*."""
+    if _is_within(directory, output):
+        yield f"output: {shown_path(output)} holds the configuration, which everybody could fetch"
+
+
 def faults_of_writing(state: Path, output: Path) -> Iterator[str]:
     """Yield why this process cannot write *state* or *output*."""
     for key, directory in (("state", state.parent), ("output", output)):

@@ -8,6 +8,7 @@ are a thousand file descriptors, and nothing that a server sends behind its answ
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -151,7 +152,10 @@ def _told(error: Exception) -> tuple[type[httpx.TransportError], str]:
 
 
 def _connector_reason(error: Any) -> str:
-    return _line(error.os_error.strerror or str(error.os_error) or type(error.os_error).__name__)
+    failure: OSError = error.os_error
+    if failure.errno and failure.errno > 0:  # those of names are below; asyncio has words of its own for the others
+        return os.strerror(failure.errno)
+    return _line(failure.strerror or str(failure) or type(failure).__name__)
 
 
 def _certificate_reason(error: Any) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from feeder.model import FeedFile
+
+Announce: TypeAlias = Callable[[Collection[str]], None]
+"""Told which files are about to be replaced. What it raises keeps them from it."""
 
 
 class Output(Protocol):
     """A tree of published files that readers may read at any moment."""
 
-    def publish(self, files: Iterable[FeedFile]) -> tuple[str, ...]:
+    def publish(self, files: Iterable[FeedFile], *, announce: Announce | None = None) -> tuple[str, ...]:
         """Write those of *files* whose bytes differ from what is there, durably; return their paths.
 
         Each file is replaced in one step: a reader sees the old one or the new one.

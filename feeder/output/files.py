@@ -20,6 +20,7 @@ from xml.parsers import expat
 from feeder.durable import flush
 from feeder.errors import OutputError
 from feeder.model import FeedFile
+from feeder.output import Announce
 
 # A batch is written, flushed and renamed together. Its files and directories are held open until then.
 BATCH_FILES: Final = 128
@@ -53,7 +54,7 @@ class FileOutput:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def publish(self, files: Iterable[FeedFile]) -> tuple[str, ...]:
+    def publish(self, files: Iterable[FeedFile], *, announce: Announce | None = None) -> tuple[str, ...]:
         """Write those of *files* whose bytes differ from what is there, durably; return their paths.
 
         XML and JSON are read back first; what is not well-formed replaces nothing. Of *files* one at a time is kept
@@ -69,7 +70,7 @@ class FileOutput:
                 batch.add(first)
                 while not batch.is_full and (file := next(queue, None)):
                     batch.add(file)
-                written += batch.commit()
+                written += batch.commit(announce)
         return tuple(written)
 
     def remove(self, paths: Iterable[str]) -> tuple[str, ...]:
@@ -107,17 +108,18 @@ class FileOutput:
         root = os.path.realpath(self._root)
         with _told(below), suppress(*_ABSENT):
             for directory, folders, files in os.walk(f"{root}/{below}"):
-                folders[:] = sorted(
-                    name for name in folders if not _BAD_SIGN.search(name)
-                )  # no name of ours is like that
+                # No name of ours is like that, and what is called so can be neither read nor removed here.
+                folders[:] = sorted(name for name in folders if not _BAD_SIGN.search(name))
                 place = os.path.relpath(directory, root)
-                yield from (f"{place}/{name}" for name in sorted(files) if names is None or name in names)
+                known = (name for name in sorted(files) if names is None or name in names)
+                yield from (f"{place}/{name}" for name in known if not _BAD_SIGN.search(name))
 
-    def sweep(self) -> int:
-        """Remove what an interrupted run left behind; return how many files that were."""
+    def sweep(self, *, below: bool = True) -> int:
+        """Remove what an interrupted run left in the directory and *below* it; return how many files that were."""
         swept = 0
         with _told(str(self._root)), suppress(*_ABSENT):
-            for _, _, names, directory in os.fwalk(os.path.realpath(self._root)):
+            for _, folders, names, directory in os.fwalk(os.path.realpath(self._root)):
+                folders[:] = folders if below else []
                 for name in filter(_STRAY.fullmatch, names):
                     os.unlink(name, dir_fd=directory)
                     swept += 1
@@ -319,10 +321,12 @@ class _Batch:
         while left:
             left = left[os.write(opened, left) :]
 
-    def commit(self) -> list[str]:
+    def commit(self, announce: Announce | None = None) -> list[str]:
         """Put every file in its place; return their paths."""
         with _told(self._root):
             flush([file.opened for file in self._waiting])
+        if announce:
+            announce([file.path for file in self._waiting])
         for file in self._waiting:
             with _told(file.path):
                 os.replace(file.temp, file.name, src_dir_fd=file.directory, dst_dir_fd=file.directory)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 
 from feeder.model import FeedFile
-from feeder.output import Output
+from feeder.output import Announce, Output
 
 
 class Rehearsal:
@@ -15,7 +15,7 @@ class Rehearsal:
     def __init__(self, output: Output) -> None:
         self._output = output
 
-    def publish(self, files: Iterable[FeedFile]) -> tuple[str, ...]:
+    def publish(self, files: Iterable[FeedFile], *, announce: Announce | None = None) -> tuple[str, ...]:  # noqa: ARG002
         """Return the paths of those files that would be written."""
         return tuple(file.path for file in files if self._output.read(file.path) != file.body)
 

@@ -57,10 +57,9 @@ def check(parts: Parts, altered: Collection[str] = ()) -> bool:
 def file_away(ids: Sequence[str], parts: Parts) -> None:
     """Put on pages what the site's feed, which will hold the articles *ids*, newest first, leaves out from now on."""
     store, most = parts.store, _most(parts)
+    if not most:
+        return
     with store.transaction():
-        if not most:
-            store.clear_archive((number for number, _ in store.page_sizes()), waiting=True)
-            return
         store.enter_archive(ids[::-1])
         pages = plan.archive_cut(store.waiting(), ids)
         for page in pages:
@@ -76,6 +75,8 @@ def write(parts: Parts, cook: Cook) -> tuple[list[str], list[str]]:
     """
     written: list[str] = []
     removed: list[str] = []
+    if not _most(parts):
+        _clear(parts)
     for page in _stale(parts):
         if not page.ids:
             removed += _drop(page, parts)
@@ -94,6 +95,12 @@ def _most(parts: Parts) -> int:
     return parts.feeds.archive if plan.archive_formats(parts.feeds) else 0
 
 
+def _clear(parts: Parts) -> None:
+    """Leave no page, and none to come."""
+    with parts.store.transaction():
+        parts.store.clear_archive([number for number, _ in parts.store.page_sizes()], waiting=True)
+
+
 def _stale(parts: Parts) -> Iterable[ArchivePage]:
     return map(parts.store.page, parts.store.stale_pages())
 
@@ -102,7 +109,6 @@ def _drop(page: ArchivePage, parts: Parts) -> tuple[str, ...]:
     removed = parts.output.remove(page.paths)
     with parts.store.transaction():
         parts.store.drop_page(page)
-        parts.store.tell(parts.listeners, removed)
     return removed
 
 
@@ -127,7 +133,6 @@ def _put(
     stamps = parts.output.stamps(file.path for file in files)
     noted = [(f.path, sha256(f.body).hexdigest(), stamps.get(f.path, "")) for f in files]
     with parts.store.transaction():
-        parts.store.tell(parts.listeners, [*written, *removed])
         cook.articles.note()
         if not set(page.ids).intersection(cook.late):  # else it stays stale
             parts.store.save_page(page, parts.fingerprint, noted)

@@ -40,6 +40,7 @@ class ArticlePages:
             for path, entry in wanted.items()
             if known.get(entry.id) != _as_written(entry, stamps.get(path, ""))
         ]
+        self._announce(entry for entry in wanted.values() if entry.id not in known)
         written = self._parts.output.publish(files)
         stamps = self._parts.output.stamps(file.path for file in files)
         for file in files:
@@ -68,6 +69,13 @@ class ArticlePages:
         with store.transaction():
             store.drop_article_pages(left)
         return removed
+
+    def _announce(self, entries: Iterable[RenderedEntry]) -> None:
+        """Have the state know new pages before they are there: a crash leaves none that nobody would ever remove."""
+        new = [ArticlePage(id=entry.id) for entry in entries]
+        if new:
+            with self._parts.store.transaction():
+                self._parts.store.save_article_pages(new)
 
     def _path(self, id_: str) -> str:
         return urls.article_path(id_, self._parts.site)

@@ -39,8 +39,6 @@ def clear(parts: Parts) -> tuple[str, ...]:
     orphans = [path for group in _strange(parts, shelf) if _is_orphan(group, parts, read) for path in group]
     removed = parts.output.remove([*orphans, *_orphan_articles(parts, read)])
     if removed:
-        with parts.store.transaction():
-            parts.store.tell(parts.listeners, removed)
         log.info("orphans_removed", files=len(removed))
     return removed
 

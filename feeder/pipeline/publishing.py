@@ -357,8 +357,22 @@ def _plate(order: _Order, kitchen: _Kitchen, now: datetime) -> _Plate | None:
         document = _document(order.node, entries, kitchen)
         return _Plate(order=order, document=document, files=render.render(document, kitchen.parts.site))
     except (FeederError, ValueError) as error:
+        with suppress(FeederError):  # it is tried again with the feed
+            _take_back(order, kitchen)
         _fail(order.node, str(error), kitchen, now)
         return None
+
+
+def _take_back(order: _Order, kitchen: _Kitchen) -> None:
+    """Remove the last good files of a feed that has no directory, if they show what was taken down."""
+    parts, node = kitchen.parts, order.node
+    if node not in kitchen.tree.refused or not parts.store.shows_removed(node):
+        return
+    kitchen.published.removed += parts.output.remove(kitchen.shelf.left_by({node}))
+    with parts.store.transaction():
+        parts.store.depart(moves.dropped(kitchen.shelf, [node]))
+        parts.store.drop_feed(order.mark)
+    kitchen.shelf.drop(node)
 
 
 def _archive(kitchen: _Kitchen) -> None:
@@ -405,7 +419,6 @@ def _serve(plates: Sequence[_Plate], kitchen: _Kitchen, now: datetime) -> None:
     with parts.store.transaction():
         parts.store.save_bodies(kitchen.take_bodies())
         parts.store.depart(moves.left(kitchen.shelf, feeds))
-        parts.store.tell(parts.listeners, [*written, *removed])
         for feed, plate in zip(feeds, plates, strict=True):
             parts.store.save_feed(feed, mark=plate.order.mark, now=now)
             kitchen.faults.feed_mended(feed.node)
@@ -451,7 +464,6 @@ def _drop(orders: Sequence[_Order], kitchen: _Kitchen, _now: datetime) -> None:
     removed = parts.output.remove(kitchen.shelf.left_by(nodes))
     with parts.store.transaction():
         parts.store.depart(moves.dropped(kitchen.shelf, sorted(nodes)))
-        parts.store.tell(parts.listeners, removed)
         for order in orders:
             parts.store.drop_feed(order.mark)
             kitchen.faults.feed_mended(order.node)
@@ -480,10 +492,7 @@ def _publish_assets(kitchen: _Kitchen) -> None:
     """Write what pages look like before the first of them; that it failed is told with the indexes, where it is tried again."""
     parts = kitchen.parts
     with suppress(FeederError):
-        written = parts.output.publish(render.render_assets(parts.site))
-        kitchen.published.written += written
-        with parts.store.transaction():
-            parts.store.tell(parts.listeners, written)
+        kitchen.published.written += parts.output.publish(render.render_assets(parts.site))
 
 
 def _publish_indexes(kitchen: _Kitchen, now: datetime) -> None:
@@ -491,13 +500,10 @@ def _publish_indexes(kitchen: _Kitchen, now: datetime) -> None:
     files = _indexes(parts, kitchen.shelf, kitchen.tree)
     done = set(published.written)
     try:
-        written = parts.output.publish(file for file in files if file.path not in done)
-        removed = (*parts.output.remove(() if files else _INDEXES), *kitchen.articles.clear())
+        published.removed += kitchen.articles.clear()  # first: a takedown needs no room on the disk
+        published.written += parts.output.publish(file for file in files if file.path not in done)
+        published.removed += parts.output.remove(() if files else _INDEXES)
         kitchen.faults.indexes_mended()
-        with parts.store.transaction():
-            parts.store.tell(parts.listeners, [*written, *removed])
-        published.written += written
-        published.removed += removed
     except FeederError as error:
         published.failed[("feeds.json",)] = str(error)
         kitchen.faults.indexes_failed(str(error))

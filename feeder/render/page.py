@@ -147,10 +147,10 @@ def _count(branches: Iterable[Branch]) -> int:
 
 
 def _chart(tally: Tally | None, *, is_large: bool = False) -> Markup:
-    """Return the days of *tally* as bars; a day with any article has one that can be seen."""
-    most = max(tally.days, default=0) if tally else 0
-    if tally is None or not most:
+    """Return the days of *tally* as bars; a day with any article has one that can be seen. One article makes no chart."""
+    if tally is None or sum(tally.days) <= 1:
         return Markup()
+    most = max(tally.days)
     width = len(tally.days) * _BAR
     heights = [-(-count * _HEIGHT // most) for count in tally.days]
     bars = "".join(f"M{day * _BAR} {_HEIGHT}v-{height}h2v{height}z" for day, height in enumerate(heights) if height)

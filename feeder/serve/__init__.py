@@ -17,8 +17,8 @@ from typing import Final
 import uvicorn
 
 from feeder.config import Address, Config
-from feeder.forwarding import Forwarding, path_of
 from feeder.model import Source, Watch
+from feeder.redirects.forwarding import Forwarding, path_of
 from feeder.serve import connection
 from feeder.serve.connection import Connection
 from feeder.serve.listening import BACKLOG, FOR_ALL, Listener, listen

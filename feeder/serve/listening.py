@@ -92,5 +92,6 @@ def _check_free(path: Path) -> None:
 
 def _reason(error: OSError | UnicodeError) -> str:
     if isinstance(error, OSError) and error.errno and error.errno > 0:
-        return os.strerror(error.errno)  # `socket.create_server` adds the address to its own text
+        reason = os.strerror(error.errno)  # `socket.create_server` adds the address to its own text
+        return f"{reason}; [server] may name another" if error.errno == errno.EADDRINUSE else reason
     return getattr(error, "strerror", None) or str(error)

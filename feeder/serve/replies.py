@@ -308,9 +308,9 @@ def _is_same(version: Version, validator: bytes | None) -> bool:
     }
 
 
-def sentence(status: HTTPStatus, headers: Mapping[str, str] = MappingProxyType({})) -> Reply:
-    """Return an answer in plain words."""
-    body = f"{_SENTENCES.get(status, status.phrase)}\n".encode()
+def sentence(status: HTTPStatus, headers: Mapping[str, str] = MappingProxyType({}), *, said: str = "") -> Reply:
+    """Return an answer in plain words, which *said* can replace."""
+    body = f"{said or _SENTENCES.get(status, status.phrase)}\n".encode()
     length = {"content-type": "text/plain; charset=utf-8", "content-length": str(len(body))}
     return Reply(
         status=status,

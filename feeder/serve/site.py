@@ -18,7 +18,7 @@ from feeder.redirects import Moved
 from feeder.serve import paths
 from feeder.serve.cache import Cache
 from feeder.serve.paths import Found, Names
-from feeder.serve.replies import CHUNK, Fields, Reply, Terms, Version, fields_of, read, reply, sentence
+from feeder.serve.replies import CHUNK, TYPES_BY_NAME, Fields, Reply, Terms, Version, fields_of, read, reply, sentence
 from feeder.urls import PAGE
 
 log = structlog.get_logger(__name__)
@@ -27,6 +27,8 @@ MOST_IN_MEMORY: Final = 8 * 1024 * 1024  # bytes of one file; larger ones are re
 SHARE: Final = 4  # of the memory, a part that one file may take
 RETRY_SECONDS: Final = 60
 MOVED_CACHING: Final = "max-age=3600"  # browsers would keep a redirect for good, even from a feed that is back
+_OWN: Final = frozenset({"", PAGE, *TYPES_BY_NAME})  # the site's page and feeds
+_NOTHING_YET: Final = "No article is published here now; `feeder status` tells why."
 USUAL_PATH: Final = 500  # bytes; longer ones are read each time, so that nobody fills the memory with them
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -115,6 +117,9 @@ class Site:
         names = paths.names(target)
         moved = await asyncio.to_thread(self._moved, f"/{'/'.join(names)}") if names else None
         if moved is None:
+            is_own = names is not None and len(names) == 1 and names[0] in _OWN
+            if is_own and not await asyncio.to_thread(paths.is_file, self._root, (PAGE,)):
+                return sentence(HTTPStatus.NOT_FOUND, said=_NOTHING_YET)
             return sentence(HTTPStatus.NOT_FOUND)
         if moved.location is None:
             return sentence(HTTPStatus.GONE, {"cache-control": "no-cache"})

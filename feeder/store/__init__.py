@@ -48,6 +48,7 @@ class SourceState:
     last_poll: datetime | None = None
     last_success: datetime | None = None
     error: str | None = None
+    failed_with: str | None = None  # the fingerprint of the settings it failed with
     why: str | None = None  # it is polled no earlier than `next_poll`
     memo: str | None = None  # what a URL's last answers told (see `feeder.memo`)
 
@@ -244,8 +245,10 @@ class Store(Protocol):
     def claim_due(self, now: datetime, *, limit: int, lease: timedelta) -> tuple[str, ...]:
         """Lease and return the names of sources whose poll is due and that nobody else holds."""
 
-    def finish_poll(self, name: str, *, now: datetime, due: Due, error: str | None) -> None:
-        """Give a lease back with the poll's outcome."""
+    def finish_poll(
+        self, name: str, *, now: datetime, due: Due, error: str | None, failed_with: str | None = None
+    ) -> None:
+        """Give a lease back with the poll's outcome; *failed_with* is the fingerprint of settings that failed."""
 
     def set_memo(self, name: str, memo: str) -> None:
         """Keep what a source's answer told."""
@@ -380,6 +383,9 @@ class Store(Protocol):
 
     def drop_feed(self, mark: Mark) -> None:
         """Note a feed as gone, and remove its mark."""
+
+    def shows_removed(self, node: Node) -> bool:
+        """Tell whether the feed of a node, as it was written, holds an article that was taken down since."""
 
     def feeds(self) -> tuple[PublishedFeed, ...]:
         """Return every published feed, without the ids of its entries."""

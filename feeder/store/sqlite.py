@@ -163,10 +163,12 @@ class SqliteStore:
         self._write("lease", [(rows.seconds(now + lease), source) for source, _ in due])
         return tuple(name for _, name in due)
 
-    def finish_poll(self, name: str, *, now: datetime, due: Due, error: str | None) -> None:
-        """Give a lease back with the poll's outcome."""
+    def finish_poll(
+        self, name: str, *, now: datetime, due: Due, error: str | None, failed_with: str | None = None
+    ) -> None:
+        """Give a lease back with the poll's outcome; *failed_with* is the fingerprint of settings that failed."""
         times = {"now": rows.seconds(now), "next": rows.seconds(due.at)}
-        values = times | {"name": name, "why": due.why, "error": error}
+        values = times | {"name": name, "why": due.why, "error": error, "failed_with": failed_with}
         self._db.execute(self._sql["poll_failed" if error else "poll_succeeded"], values)
 
     def set_memo(self, name: str, memo: str) -> None:
@@ -549,6 +551,10 @@ class SqliteStore:
         self._run("drop_deletions", node)
         self._set_feed_ids(node, set())
         self._run("delete_mark", node, mark.seq)
+
+    def shows_removed(self, node: Node) -> bool:
+        """Tell whether the feed of a node, as it was written, holds an article that was taken down since."""
+        return bool(self._one("shows_removed", self._node(node))[0])
 
     def feeds(self) -> tuple[PublishedFeed, ...]:
         """Return every published feed, without the ids of its entries."""
@@ -1171,7 +1177,8 @@ def _stamp_rows(source: int, change: Change | None) -> list[tuple[object, ...]]:
 
 
 def _source_state(row: Sequence[Any]) -> SourceState:
-    name, rank, next_poll, paused, accepted, failures, fingerprint, last_poll, last_success, error, why, memo = row
+    name, rank, next_poll, paused, accepted, failures, fingerprint, last_poll, last_success, error, *rest = row
+    failed_with, why, memo = rest
     return SourceState(
         name=name,
         rank=rank,
@@ -1183,6 +1190,7 @@ def _source_state(row: Sequence[Any]) -> SourceState:
         last_poll=rows.moment_or_none(last_poll),
         last_success=rows.moment_or_none(last_success),
         error=error,
+        failed_with=failed_with,
         why=why,
         memo=memo,
     )

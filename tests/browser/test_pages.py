@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -75,7 +76,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(folder: Path) -> Iterator[str]:
     """Run the daemon over a newsroom of many categories and of titles that mean harm; return its address."""
     write_articles(folder / "articles")
-    (folder / "config.toml").write_text(CONFIG.format(public=PUBLIC, language="en"), "utf-8")
+    with running(folder, language="en") as address:
+        yield address
+
+
+@contextmanager
+def running(folder: Path, *, language: str) -> Iterator[str]:
+    """Run the daemon over the articles in a folder, and yield its address once it has published them."""
+    (folder / "config.toml").write_text(CONFIG.format(public=PUBLIC, language=language), "utf-8")
     log = folder / "log"
     with log.open("wb") as said:
         daemon = subprocess.Popen([sys.executable, "-m", "feeder", "run"], cwd=folder, stdout=said, stderr=said)
@@ -271,6 +279,27 @@ def test_a_screen_reader_finds_its_way(visit: Open) -> None:
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
     assert page.locator("button:not([aria-label]), input:not([aria-label]), img:not([alt])").count() == 0
+
+
+def test_a_language_that_runs_from_right_to_left_is_laid_out_so(browser: Browser, tmp_path: Path, shots: Path) -> None:
+    (tmp_path / "articles").mkdir()
+    write(tmp_path / "articles", "a", HOSTILE["arabic"], ["الميناء", "الأرصفة"], "2026-03-29", more="author: محرر\n")
+    write(tmp_path / "articles", "b", "English news", ["الميناء"], "2026-03-30", more="author: Li Lei\n")
+    with running(tmp_path, language="ar") as address, closing(browser.new_context(viewport=DESKTOP)) as context:
+        page = context.new_page()
+        page.goto(address)
+        page.screenshot(path=shots / "right-to-left.png")
+        main, tree = page.locator("main").bounding_box(), page.locator(".tree").bounding_box()
+        assert main
+        assert tree
+        assert main["x"] > tree["x"]
+        assert overflow(page) <= 0
+        time_, author = page.locator(".by time").first.bounding_box(), page.locator(".by bdi").first.bounding_box()
+        assert time_
+        assert author
+        assert time_["x"] > author["x"] + author["width"]
+        for selector in ("h1", ".tree small"):
+            assert page.locator(selector).first.evaluate("(each) => getComputedStyle(each).textAlign") == "right"
 
 
 # ---------------------------------------------------------------- what must not happen

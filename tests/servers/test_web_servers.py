@@ -20,7 +20,7 @@ import pytest
 from visitors import Answer, ask, served
 from worlds import START, SiteUnderTest, site
 
-from feeder import forwarding
+from feeder.redirects import forwarding
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 URL = "https://feeds.example.org"

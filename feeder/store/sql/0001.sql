@@ -21,6 +21,7 @@ CREATE TABLE sources (
     last_poll    INTEGER,
     last_success INTEGER,
     error        TEXT,
+    failed_with  TEXT,                        -- fingerprint of the settings of the poll that failed
     why          TEXT,                        -- why it is polled no earlier than next_poll
     memo         TEXT                         -- JSON: what a URL's last answers told
 );

@@ -7,11 +7,11 @@ INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET va
 SELECT value FROM meta WHERE name = ?;
 
 -- name: sources
-SELECT name, rank, next_poll, paused, accepted, failures, fingerprint, last_poll, last_success, error, why, memo
+SELECT name, rank, next_poll, paused, accepted, failures, fingerprint, last_poll, last_success, error, failed_with, why, memo
 FROM sources ORDER BY rank IS NULL, rank, name;
 
 -- name: source
-SELECT name, rank, next_poll, paused, accepted, failures, fingerprint, last_poll, last_success, error, why, memo
+SELECT name, rank, next_poll, paused, accepted, failures, fingerprint, last_poll, last_success, error, failed_with, why, memo
 FROM sources WHERE name = ?;
 
 -- name: source_ids
@@ -40,12 +40,12 @@ UPDATE sources SET leased_until = ? WHERE source = ?;
 
 -- name: poll_succeeded
 UPDATE sources SET leased_until = NULL, next_poll = :next, why = :why, last_poll = :now, last_success = :now,
-    failures = 0, error = NULL, accepted = 0
+    failures = 0, error = NULL, failed_with = NULL, accepted = 0
 WHERE name = :name;
 
 -- name: poll_failed
 UPDATE sources SET leased_until = NULL, next_poll = :next, why = :why, last_poll = :now, failures = failures + 1,
-    error = :error
+    error = :error, failed_with = :failed_with
 WHERE name = :name;
 
 -- name: set_memo
@@ -356,6 +356,9 @@ DELETE FROM deletions WHERE node = ?;
 
 -- name: deletions
 SELECT id, at FROM deletions WHERE node = ? ORDER BY at DESC, id LIMIT ?;
+
+-- name: shows_removed
+SELECT EXISTS (SELECT 1 FROM feed_entries JOIN articles USING (id) WHERE node = ? AND removed);
 
 -- name: put_feed
 INSERT INTO feeds (node, fingerprint, updated, published_at, files) VALUES (?, ?, ?, ?, ?)

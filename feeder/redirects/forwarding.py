@@ -9,10 +9,10 @@ from typing import Final
 
 import structlog
 
-from feeder import redirects, snippets
+from feeder import redirects
 from feeder.model import FeedFile
 from feeder.output.files import FileOutput
-from feeder.redirects import Moved, Redirects
+from feeder.redirects import Moved, Redirects, snippets
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +40,11 @@ def write(found: Redirects, state: Path, *, site_url: str) -> tuple[str, ...]:
     """
     made = {path_of(state, ending).name: make(found, site_url) for ending, make in WRITERS.items()}
     return FileOutput(state.parent).publish(FeedFile(path=name, body=body) for name, body in made.items())
+
+
+def sweep(state: Path) -> int:
+    """Remove what an interrupted `write` left; return how many files that were."""
+    return FileOutput(state.parent).sweep(below=False)
 
 
 class Forwarding:
