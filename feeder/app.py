@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import structlog
@@ -35,7 +36,7 @@ from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
 from feeder.pipeline.receiving import Heard, Question
 from feeder.redirects import Redirects, base_of, forwarding
-from feeder.store import Listener, SourceState, Store
+from feeder.store import Alert, AlertKind, Listener, SourceState, Store
 from feeder.store.file import look
 from feeder.store.sqlite import copy_state, open_existing, open_store, prefix
 from feeder.takedowns import Takedown
@@ -54,6 +55,16 @@ Progress = Callable[[str, int, int], None]
 """Told what is counted ("articles", "feeds"), how many are done, and how many there are to do."""
 
 
+class Observer(Protocol):
+    """Told what polls and publishing came to, and how many seconds they took."""
+
+    def polled(self, polled: Polled, seconds: float) -> None:
+        """Take note of a poll."""
+
+    def published(self, published: Published, seconds: float) -> None:
+        """Take note of a publishing that wrote feeds, or tried to."""
+
+
 @dataclass(slots=True, kw_only=True)
 class App:
     """The whole, opened. `now` is an argument of everything that needs it."""
@@ -62,6 +73,7 @@ class App:
     parts: Parts
     archives: Path  # where the trees in archives are unpacked
     progress: Progress | None = None
+    observer: Observer | None = None
     is_rehearsal: bool = False
     _unkept: str | None = None  # why takedowns are not all on the list
     _forwarded: Redirects | None = None  # what is written down, as far as we know
@@ -137,7 +149,7 @@ class App:
         """Poll one source; whatever goes wrong with it is in the result and in the state, and changes nothing else."""
         polled, seconds = self._spared(name, lambda: self._poll(name, now, jitter), now, jitter)
         self._keep_takedowns()
-        _log_poll(polled, seconds)
+        self._report(polled, seconds)
         return polled
 
     def is_remote(self, name: str) -> bool:
@@ -164,7 +176,7 @@ class App:
             timed = [self._taken(name, each, now, jitter()) for name, each in heard.items()]
         self._keep_takedowns()
         for polled, seconds in timed:
-            _log_poll(polled, seconds)
+            self._report(polled, seconds)
         return [polled for polled, _ in timed]
 
     def look_at(self, name: str, locators: Collection[str], now: datetime) -> Polled | None:
@@ -185,7 +197,7 @@ class App:
             if polled.missing:
                 self.store.request_poll(name, _confirmation(self.parts.sources[name], now))
         self._keep_takedowns()
-        _log_poll(polled, time.monotonic() - started)
+        self._report(polled, time.monotonic() - started)
         return polled
 
     def prune(self, now: datetime) -> None:
@@ -207,8 +219,11 @@ class App:
         started = time.monotonic()
         settle = self.parts.feeds.settle if settle is None else settle
         published = publishing.publish(self.parts, now=now, settle=settle, progress=self._counting("feeds"))
+        seconds = time.monotonic() - started
         if published.nodes:
             self._forward(published.left)
+            if self.observer:
+                self.observer.published(published, seconds)
             tell = log.info if published.written or published.removed else log.debug
             tell(
                 "published",
@@ -216,7 +231,7 @@ class App:
                 written=len(published.written),
                 removed=len(published.removed),
                 failed=len(published.failed),
-                seconds=round(time.monotonic() - started, 3),
+                seconds=round(seconds, 3),
             )
         return published
 
@@ -237,6 +252,28 @@ class App:
             faults.save()
         return True
 
+    def note_alerts(self, alerts: Iterable[Alert], gone: Iterable[tuple[AlertKind, str]]) -> bool:
+        """Note which of what is watched is silent, and what is not watched any more; return True."""
+        with self.store.transaction():
+            self.store.save_alerts(alerts, gone)
+        return True
+
+    def note_alarm(self, alert: Alert | None, failure: Unheard | None, now: datetime) -> bool:
+        """Note that the operator's command was told how *alert* is, or why not, or that nothing is to be told.
+
+        Return True.
+        """
+        faults = Faults(self.store, now)
+        with self.store.transaction():
+            if failure:
+                faults.alert_failed(str(failure))
+            else:
+                faults.alert_mended()
+                if alert:
+                    self.store.save_alerts([replace(alert, is_told=alert.cause is not None)])
+            faults.save()
+        return True
+
     def clear(self) -> tuple[str, ...]:
         """Remove feeds that nobody knows of; return their files."""
         return orphans.clear(self.parts)
@@ -252,6 +289,11 @@ class App:
         """Release everything."""
         self.parts.workers.stop()
         self.store.close()
+
+    def _report(self, polled: Polled, seconds: float) -> None:
+        _log_poll(polled, seconds)
+        if self.observer:
+            self.observer.polled(polled, seconds)
 
     def _poll(self, name: str, now: datetime, jitter: float) -> Polled:
         source, state = self.parts.sources[name], self.store.source(name)
@@ -277,7 +319,8 @@ class App:
         return polled, time.monotonic() - started
 
     def _taken(self, name: str, heard: Heard, now: datetime, jitter: float) -> tuple[Polled, float]:
-        return self._spared(name, lambda: self._take(name, heard, now, jitter), now, jitter)
+        polled, seconds = self._spared(name, lambda: self._take(name, heard, now, jitter), now, jitter)
+        return polled, seconds + heard.seconds
 
     def _take(self, name: str, heard: Heard, now: datetime, jitter: float) -> Polled:
         source, state = self._sources[name], self.store.source(name)
@@ -634,6 +677,8 @@ def _log_news(name: str, before: Memo, memo: Memo) -> None:
 
 def _log_poll(polled: Polled, seconds: float) -> None:
     """Log what became of articles; of a fault that it has begun, that it is another one, or that it is over."""
+    for event, count in polled.flood.rest().items():
+        log.warning("events_left_out", source=polled.source, left_out=event, count=count)
     facts = {verdict.value: count for verdict, count in polled.verdicts.items() if count}
     facts.pop("unchanged", None)
     if polled.error and polled.error != polled.before:

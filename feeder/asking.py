@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Future
@@ -85,6 +86,11 @@ class Asker:
 
     async def ask(self, question: Question) -> Heard:
         """Return what came of *question*, errors included."""
+        started = time.monotonic()
+        heard = await self._heard_or_failed(question)
+        return replace(heard, seconds=time.monotonic() - started)
+
+    async def _heard_or_failed(self, question: Question) -> Heard:
         try:
             return await self._heard(question)
         except FetchError as error:
@@ -100,12 +106,13 @@ class Asker:
         answer = await self._web.get(source, url=question.url, etag=question.etag, last_modified=question.last_modified)
         digest = sha256(answer.body).hexdigest() if answer.body else None
         if digest in {None, question.digest}:
-            return Heard(answer=_spent(answer), digest=digest)
+            return Heard(answer=_spent(answer), digest=digest, size=len(answer.body))
         received = await self._received(replace(source, kind=kind), answer, question.known)
         if received.elsewhere:
             return await self._heard_elsewhere(source, received.elsewhere, question.known)
         # What cannot be read is looked at once more by those who say what could be done about it.
-        return Heard(answer=answer if received.problem else _spent(answer), digest=digest, received=received)
+        spent = answer if received.problem else _spent(answer)
+        return Heard(answer=spent, digest=digest, received=received, size=len(answer.body))
 
     async def _heard_elsewhere(self, source: Source, url: str, known: frozenset[bytes]) -> Heard:
         """Read the feed that a page announced."""
@@ -115,7 +122,7 @@ class Asker:
             raise FetchError(error.where, error.reason) from error
         received = await self._received(replace(source, kind=SourceKind.FEED), answer, known)
         digest = sha256(answer.body).hexdigest()
-        return Heard(answer=_spent(answer), digest=digest, received=received, elsewhere=url)
+        return Heard(answer=_spent(answer), digest=digest, received=received, elsewhere=url, size=len(answer.body))
 
     async def _received(self, source: Source, answer: Answer, known: frozenset[bytes]) -> Received:
         job = AnswerJob(source=source, site=self._app.config.site, answer=answer, known=known)

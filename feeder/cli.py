@@ -400,7 +400,9 @@ def _run_once(app: App, *, everything: bool) -> Summary:
     app.prepare(now)
     polls = _polls(app, _wanted(app, now, everything=everything), now)
     published = _published(app)
+    _alerted(app)
     app.prune(now)
+    _told(app)
     counts, problems = app.store.counts(), app.store.problems()
     return report.Summary(polls=polls, published=published, counts=counts, problems=problems)
 
@@ -427,6 +429,24 @@ def _tell(app: App) -> None:
         from feeder.telling import tell_all
 
         asyncio.run(tell_all(app, _now))
+
+
+def _alerted(app: App) -> None:
+    """Tell of what has fallen silent, if anybody wants to know."""
+    if app.config.alerts.categories or any(source.alert_after for source in app.config.sources) or app.store.alerts():
+        import asyncio
+
+        from feeder.alerts import attend
+        from feeder.telling import at_once
+
+        asyncio.run(attend(app, at_once, _now))
+
+
+def _told(app: App) -> None:
+    from feeder.bulletin import Bulletin
+
+    if app.config.status_every:
+        Bulletin().write(app.config, _now())
 
 
 def _wanted(app: App, now: datetime, *, everything: bool) -> tuple[str, ...]:

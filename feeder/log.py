@@ -7,7 +7,8 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 if TYPE_CHECKING:
@@ -23,6 +24,25 @@ CHATTY: Final = {
     "uvicorn": logging.CRITICAL,
     "watchfiles": logging.WARNING,
 }
+
+
+LOGGED: Final = 20  # times that one event is logged in one piece of work; of the rest, the number
+
+
+class Flood:
+    """Lets the first few of each event of a piece of work into the log, and counts the rest."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[str] = Counter()
+
+    def lets(self, event: str) -> bool:
+        """Count *event*, and tell whether it is one of the first."""
+        self._seen[event] += 1
+        return self._seen[event] <= LOGGED
+
+    def rest(self) -> Mapping[str, int]:
+        """Return the events that were not let in, each with how often."""
+        return {event: count - LOGGED for event, count in self._seen.items() if count > LOGGED}
 
 
 def configure(level: str, *, stream: TextIO | None = None, json: bool | None = None) -> None:

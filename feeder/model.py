@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from feeder.travel import travels
@@ -22,6 +22,9 @@ RawTree: TypeAlias = "str | tuple[RawTree, ...]"
 
 UTC_ZONE = ZoneInfo("UTC")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+AlertAfter: TypeAlias = timedelta | Literal["auto"]
+"""How long a source or a category may be silent before that is told; "auto": longer than its rhythm suggests."""
+
 PATH_MARK = " › "  # between the labels of a path, where people read it
 DEFAULT_INCLUDE = ("*.md", "*.markdown", "*.html", "*.txt")
 
@@ -253,6 +256,7 @@ class Source:
     content: ContentPolicy | None = None  # None: the feeds'
     rights: str | None = None
     attribution: str | None = None
+    alert_after: AlertAfter | None = None  # None: its silence is nobody's concern
     # Of a URL:
     kind: SourceKind = SourceKind.AUTO
     select: Select | None = None

@@ -30,7 +30,7 @@ from feeder.model import (
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
 from feeder.screen import Block, Table
-from feeder.store import Fault, FaultKind, SourceState, Store
+from feeder.store import Alert, AlertKind, Fault, FaultKind, SourceState, Store
 
 FEW = 5  # of a kind that a summary names
 MANY = 20  # of a kind that `status` names; JSON has all
@@ -372,6 +372,7 @@ class Standing:
     counts: Mapping[str, int]
     problems: tuple[Problem, ...]
     faults: tuple[Fault, ...] = ()
+    alerts: tuple[Alert, ...] = ()  # of what is silent now
     merges: tuple[tuple[str, tuple[Sighting, ...]], ...] | None = None  # None: not asked for
 
 
@@ -388,8 +389,13 @@ def standing(settings: Config, store: Store | None, *, merges: bool) -> Standing
         counts=store.counts(),
         problems=store.problems(),
         faults=store.faults(),
+        alerts=_silent(store),
         merges=store.merges() if merges else None,
     )
+
+
+def _silent(store: Store) -> tuple[Alert, ...]:
+    return tuple(alert for alert in store.alerts() if alert.cause)
 
 
 def _new(source: Source) -> SourceStatus:
@@ -444,6 +450,10 @@ def status(stands: Standing, now: datetime) -> Iterator[Block]:
     yield Table(title="Cannot be published", columns=("what", "since", "reason"), rows=faults[:MANY])
     if len(faults) > MANY:
         yield f"… and {len(faults) - MANY} more; --json lists all"
+    silent = tuple((_alerted(alert), str(alert.cause), apart(alert.since, now)) for alert in stands.alerts)
+    yield Table(title="Silent", columns=("what", "why", "since"), rows=silent[:MANY])
+    if len(silent) > MANY:
+        yield f"… and {len(silent) - MANY} more; --json lists all"
     if stands.merges is not None:
         yield from _merged(stands.merges)
 
@@ -472,7 +482,12 @@ def _faulty(fault: Fault) -> str:
         FaultKind.ENTRY: fault.subject,
         FaultKind.COMMAND: "news to after_publish",
         FaultKind.HUB: "news to the hub",
+        FaultKind.ALERT: "alerts to their command",
     }[fault.kind]
+
+
+def _alerted(alert: Alert) -> str:
+    return alert.subject if alert.kind is AlertKind.SOURCE else named(parse_path(alert.subject))
 
 
 def _merged(merges: Sequence[tuple[str, tuple[Sighting, ...]]]) -> Iterator[Block]:
@@ -493,10 +508,8 @@ def status_values(stands: Standing) -> dict[str, object]:
         "sources": [_source_values(each) for each in stands.sources],
         "counts": dict(stands.counts),
         "rejected": [{"document": problem.where, "reason": problem.reason} for problem in stands.problems],
-        "unpublished": [
-            {"kind": fault.kind.value, "what": fault.subject, "since": stamp(fault.since), "reason": fault.reason}
-            for fault in stands.faults
-        ],
+        "unpublished": [_fault_values(fault) for fault in stands.faults],
+        "silent": [_alert_values(alert) for alert in stands.alerts],
     }
     if stands.merges is not None:
         values["merges"] = [
@@ -504,6 +517,42 @@ def status_values(stands: Standing) -> dict[str, object]:
             for id_, sightings in stands.merges
         ]
     return values
+
+
+def brief(settings: Config, store: Store, now: datetime) -> dict[str, object]:
+    """Return how everything stands at a moment as JSON has it, in short: what takes long to count is left out."""
+    known = {source.name: source for source in settings.sources}
+    return {
+        "now": stamp(now),
+        "sources": [_brief(state, known.get(state.name)) for state in store.sources()],
+        "counts": dict(store.counts()),
+        "unpublished": [_fault_values(fault) for fault in store.faults()],
+        "silent": [_alert_values(alert) for alert in _silent(store)],
+    }
+
+
+def _brief(state: SourceState, source: Source | None) -> dict[str, object]:
+    return {
+        "name": state.name,
+        "state": _state(state, source, memory.load(state.memo)),
+        "last_success": stamp(state.last_success),
+        "next_poll": stamp(state.next_poll),
+        "failures": state.failures,
+        "error": state.error,
+    }
+
+
+def _fault_values(fault: Fault) -> dict[str, object]:
+    return {"kind": fault.kind.value, "what": fault.subject, "since": stamp(fault.since), "reason": fault.reason}
+
+
+def _alert_values(alert: Alert) -> dict[str, object]:
+    return {
+        "kind": alert.kind.value,
+        "what": alert.subject,
+        "cause": alert.cause,
+        "since": stamp(alert.since),
+    }
 
 
 def _source_values(each: SourceStatus) -> dict[str, object]:

@@ -21,8 +21,10 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
+from feeder import alerts, metrics
 from feeder.app import App
 from feeder.asking import GATHERING, TOGETHER, asker, paced
+from feeder.bulletin import Bulletin
 from feeder.errors import FeederError, OutputError, StoreError
 from feeder.model import EPOCH, Verdict
 from feeder.pipeline import publishing
@@ -118,9 +120,18 @@ class _Daemon:
             output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{output}: {error.strerror}") from error
-        probes = Probes(waits_for=self._waits_for, figures=lambda: figures(self._app.config, self._clock()))
+        self._app.observer = counts = metrics.Counts()
+        state, queues = metrics.State(lambda: self._app.config, self._clock), metrics.Queues(self._queues)
+        probes = Probes(
+            waits_for=self._waits_for,
+            figures=lambda: figures(self._app.config, self._clock()),
+            metrics=metrics.exposition(state, counts, queues),
+        )
         async with serving(self._app.config, probes) as urls:
             yield urls[0] if urls else ""
+
+    def _queues(self) -> dict[str, int]:
+        return {"due": len(self._owed), "asked": len(self._asked), "answered": len(self._heard)}
 
     def _waits_for(self) -> str | None:
         """Return what has not been done yet; the state is asked, so that it is seen when it cannot be."""
@@ -140,6 +151,8 @@ class _Daemon:
             asyncio.create_task(go_on(teller, self._app, self._do, self._clock, news))
             for teller, news in zip(tellers(self._app), self._news, strict=True)
         ]
+        telling.append(asyncio.create_task(alerts.go_on(self._app, self._do, self._clock)))
+        telling.append(asyncio.create_task(Bulletin().go_on(lambda: self._app.config, self._clock)))
         try:
             await self._stopping.wait()
         finally:

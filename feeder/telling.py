@@ -35,7 +35,7 @@ T = TypeVar("T")
 class Do(Protocol):
     """Does a piece of work with the state."""
 
-    async def __call__(self, what: str, work: Callable[[], T]) -> T | None:
+    async def __call__(self, what: str, work: Callable[[], T], /) -> T | None:
         """Return what comes of *work*; None if it could not be done."""
 
 
@@ -147,6 +147,11 @@ async def go_on(teller: Teller, app: App, do: Do, clock: Clock, news: asyncio.Ev
         if failures:
             wait = pause(failures, jitter=_jitter(), asked=failure.wait if failure else None)
             await asyncio.sleep(wait.total_seconds())
+
+
+async def at_once(_what: str, work: Callable[[], T], /) -> T:
+    """Do a piece of work with the state, as `Do`, in a run that nobody else shares."""
+    return work()
 
 
 async def tell_all(app: App, clock: Clock) -> None:

@@ -25,6 +25,8 @@ from feeder.asking import MANY, Asker, Backlog
 from feeder.errors import StoreError
 from feeder.fetch.web import Web
 from feeder.model import Answer, Source
+from feeder.pipeline.polling import Polled
+from feeder.pipeline.publishing import Published
 from feeder.pipeline.receiving import Heard, Question
 
 ADDRESSES = 101
@@ -72,6 +74,41 @@ async def hang(_: Asked, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.05)
         writer.write(b"")
         await writer.drain()
+
+
+# ---------------------------------------------------------------- what is counted
+
+
+class Noted:
+    """Notes how much was read of each source, and in how many seconds."""
+
+    def __init__(self) -> None:
+        self.sizes: dict[str, int] = {}
+        self.seconds: dict[str, float] = {}
+
+    def polled(self, polled: Polled, seconds: float) -> None:
+        self.sizes[polled.source] = polled.size
+        self.seconds[polled.source] = seconds
+
+    def published(self, published: Published, seconds: float) -> None:
+        raise AssertionError((published, seconds))
+
+
+def test_what_an_answer_weighs_and_how_long_it_was_waited_for_is_counted(room: Newsroom, server: Server) -> None:
+    feed, tree = rss(item("A")), tar_gz({"a/one.md": document("One")})
+    page = f'<link rel="alternate" type="application/rss+xml" href="{server.url}/w/feed">'.encode()
+    for path, body in (("feed", feed), ("page", page), ("tree", tree), ("gone", b"")):
+        server.put(f"/w/{path}", body, status=404 if path == "gone" else 200)
+    names = ("feed", "page", "tree", "gone")
+    room.settle(*(source(f"{server.url}/w/{name}", name=name) for name in names))
+    heard = dict(zip(names, asked(room, *names), strict=True))
+    noted = Noted()
+    with room.opened() as app:
+        app.prepare(NOON)
+        app.observer = noted
+        app.take(heard, NOON)
+    assert noted.sizes == {"feed": len(feed), "page": len(feed), "tree": len(tree), "gone": 0}
+    assert all(noted.seconds[name] > heard[name].seconds > 0 for name in names)
 
 
 # ---------------------------------------------------------------- robots.txt

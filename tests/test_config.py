@@ -131,6 +131,8 @@ def test_a_config_may_begin_with_a_byte_order_mark() -> None:
             id="permalink",
         ),
         pytest.param("limit = 3", {"limit": 3}, id="limit"),
+        pytest.param('alert_after = "2d"', {"alert_after": timedelta(days=2)}, id="alert-after"),
+        pytest.param('alert_after = "auto"', {"alert_after": "auto"}, id="alert-learned"),
     ],
 )
 def test_a_source_key_becomes_a_value(key: str, expected: Mapping[str, object]) -> None:
@@ -141,6 +143,21 @@ def test_a_source_key_becomes_a_value(key: str, expected: Mapping[str, object]) 
 def test_a_source_keeps_dates_in_the_zone_of_the_site() -> None:
     config = loaded(SITE.replace("}", ', timezone = "Asia/Tokyo" }') + SOURCE)
     assert config.sources[0].timezone == ZoneInfo("Asia/Tokyo")
+
+
+def test_what_is_watched_and_who_is_told_is_read() -> None:
+    config = loaded(
+        f"""
+        alerts = {{ command = ["page", "me"], timeout = "5s" }}
+        storage.status_every = "0s"
+        categories."A/B".alert_after = "auto"
+        categories.C = {{ title = "See", alert_after = "2d" }}
+        {SITE}{SOURCE}"""
+    )
+    assert (config.alerts.command, config.alerts.timeout) == (("page", "me"), timedelta(seconds=5))
+    assert config.status_every == timedelta()
+    assert config.alerts.categories == ((("A", "B"), "auto"), (("C",), timedelta(days=2)))
+    assert config.site.categories == (CategorySettings(path=("C",), title="See"),)
 
 
 def test_every_table_is_read() -> None:
@@ -500,7 +517,7 @@ def test_fault_92_the_config_is_refused_in_plain_words(text: str, problem: str) 
             'base_url: "https://example.org:x/" is not an absolute URL such as "https://example.org/"',
             id="port",
         ),
-        pytest.param('alert_after = "1d"', "alert_after: this version sends no alerts", id="not-yet"),
+        pytest.param('alert_after = "0s"', 'alert_after: "0s" is not longer than "0s"', id="no-patience"),
         pytest.param('url = "https://example.org/feed.xml"', "path and url exclude each other", id="url"),
         pytest.param(
             'interval = "auto"', 'interval: "auto" is for URLs; this source is a directory', id="learned-interval"
@@ -711,6 +728,11 @@ def test_two_sources_cannot_have_been_the_same_one() -> None:
             ['categories."A": same_as stands alone: the other category\'s settings count'],
             id="settings-that-nobody-sees",
         ),
+        pytest.param(
+            'categories.A = { same_as = "B", alert_after = "2d" }',
+            ['categories."A": same_as stands alone: the other category\'s settings count'],
+            id="silence-of-nothing",
+        ),
     ],
 )
 def test_fault_92_categories_that_cannot_stand_together_are_refused(tables: str, expected: list[str]) -> None:
@@ -726,7 +748,7 @@ def test_fault_92_categories_that_cannot_stand_together_are_refused(tables: str,
         pytest.param(
             'categories.X.slug = "b"\ncategories.A.same_as = "B"\ncategories.B.same_as = "C"', id="a-slug-nobody-needs"
         ),
-        pytest.param('categories."C++" = {}\ncategories."C#" = {}', id="names-that-look-alike"),
+        pytest.param('categories."C++".entries = 1\ncategories."C#".entries = 1', id="names-that-look-alike"),
     ],
 )
 def test_categories_that_can_stand_together_are_taken(tables: str) -> None:
@@ -1292,6 +1314,9 @@ def test_a_setting_that_renders_otherwise_moves_the_render_fingerprint(key: str,
         pytest.param("", 'server.admin = "127.0.0.1:9080"', id="admin"),
         pytest.param("", 'server.cache = "1MiB"', id="cache"),
         pytest.param("", 'storage.output = "elsewhere"', id="output"),
+        pytest.param("", 'alerts.command = ["true"]', id="alert-command"),
+        pytest.param("", 'categories.A.alert_after = "2d"', id="category-alert"),
+        pytest.param('alert_after = "2d"', "", id="alert"),
     ],
 )
 def test_other_settings_do_not_move_the_render_fingerprint(key: str, top: str) -> None:

@@ -18,6 +18,7 @@ import pytest
 from feeder import config
 from feeder.cli import feeder
 from feeder.config.scopes import strangers
+from feeder.metrics import MEASURES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -240,6 +241,32 @@ def test_every_event_is_documented_with_its_level_and_no_other() -> None:
     tables_of_events = [rows for head, rows in tables(section("Logs")) if head[0] == "event"]
     told = {code(row[0]): levels(row[1]) for rows in tables_of_events for row in rows}
     assert told == dict(logged())
+
+
+# ---------------------------------------------------------------- metrics
+
+
+def test_every_metric_is_documented_and_no_other() -> None:
+    told = [
+        (code(name), kind, code(label))
+        for head, rows in tables(README)
+        if head[0] == "metric"
+        for name, kind, label, _ in rows
+    ]
+    assert told == [(name, each.kind.value, each.label or "") for name, each in MEASURES.items()]
+
+
+def test_the_rules_for_prometheus_ask_for_metrics_that_there_are() -> None:
+    rules = (ROOT / "docs" / "alerts.yml").read_text("utf-8")
+    asked = set(re.findall(r"\bfeeder_[a-z_]+", rules))
+    assert asked
+    assert {re.sub("_(count|sum|bucket)$", "", name) for name in asked} <= MEASURES.keys()
+
+
+def test_the_example_of_alerts_is_good(tmp_path: Path) -> None:
+    path = first_configuration(tmp_path)
+    path.write_text(path.read_text("utf-8") + marked("alerts: example"), "utf-8")
+    assert config.load(path).alerts.categories == ((("金融", "新浪财经"), "auto"),)
 
 
 # ---------------------------------------------------------------- the rest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 from desk import Desk
 from structlog.testing import capture_logs
+
+from feeder.log import LOGGED
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 
@@ -39,6 +42,32 @@ def said(desk: Desk, **broken: Any) -> list[tuple[str, str]]:
     """Poll, and return the events and what each is about."""
     with polled(desk, **broken) as logs:
         return [(e["event"], e.get("error") or e.get("locator") or e["source"]) for e in logs if e["event"] != "polled"]
+
+
+def test_of_a_flood_the_beginning_is_told_and_how_much_more_there_was(desk: Desk) -> None:
+    said(desk)
+    for number in range(LOGGED + 30):
+        desk.put(f"newsroom/{number:03}.md", "---\ntitle: [\n")
+        desk.put(f"newsroom/odd{number:03}.md", f"---\ntitle: Odd {number}\ntitle: Twice {number}\n---\nText.\n")
+    with polled(desk) as logs:
+        told = Counter(line["event"] for line in logs)
+        rest = {line["left_out"]: line["count"] for line in logs if line["event"] == "events_left_out"}
+        assert {line["source"] for line in logs} == {"newsroom"}
+    assert (told["item_rejected"], told["item_read_leniently"]) == (LOGGED, LOGGED)
+    assert rest == {"item_rejected": 30, "item_read_leniently": 30}
+    for number in range(LOGGED + 30):
+        desk.write(f"newsroom/{number:03}.md", title=f"Mended {number}")
+    with polled(desk) as logs:
+        told = Counter(line["event"] for line in logs)
+        rest = {line["left_out"]: line["count"] for line in logs if line["event"] == "events_left_out"}
+    assert (told["item_mended"], rest) == (LOGGED, {"item_mended": 30})
+
+
+def test_a_poll_that_is_no_flood_is_told_in_full(desk: Desk) -> None:
+    for number in range(LOGGED):
+        desk.put(f"newsroom/{number:03}.md", "---\ntitle: [\n")
+    with polled(desk) as logs:
+        assert Counter(line["event"] for line in logs) == {"item_rejected": LOGGED, "polled": 1}
 
 
 def test_a_source_that_fails_is_told_when_that_begins_changes_and_ends(desk: Desk) -> None:

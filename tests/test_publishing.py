@@ -19,7 +19,9 @@ from structlog.testing import capture_logs
 from worlds import START, SiteUnderTest, run, site
 
 from feeder.app import App
+from feeder.log import LOGGED
 from feeder.model import CategorySettings, Shown
+from feeder.pipeline.faults import Faults
 from feeder.pipeline.publishing import Published
 
 HOUR = timedelta(hours=1)
@@ -53,6 +55,32 @@ def titles(under_test: SiteUnderTest, directory: str) -> list[str]:
 def listed(under_test: SiteUnderTest) -> list[str]:
     """Return the categories that the index lists."""
     return ["/".join(each["node"]) for each in json.loads((under_test.public / "feeds.json").read_bytes())["feeds"]]
+
+
+# ---------------------------------------------------------------- floods
+
+
+def test_of_a_flood_of_faults_the_beginning_is_told_and_how_much_more_there_was(tree: Path) -> None:
+    put(tree, "a", "News")
+    many = range(LOGGED + 7)
+    with newsroom(tree).opened() as app, capture_logs() as logs:
+        for _ in range(2):
+            faults = Faults(app.store, START)
+            for number in many:
+                faults.feed_failed((f"c{number}",), "the disk is full")
+                faults.entry_left_out(f"urn:{number}", "its date is missing")
+            with app.store.transaction():
+                faults.save()
+            faults.report_rest()
+        faults = Faults(app.store, START)
+        for number in many:
+            faults.feed_mended((f"c{number}",))
+            faults.entry_mended(f"urn:{number}")
+        faults.report_rest()
+    told = Counter(line["event"] for line in logs)
+    events = ("feed_failed", "entry_left_out", "feed_mended", "entry_mended")
+    assert told == {**dict.fromkeys(events, LOGGED), "events_left_out": 4}
+    assert {line["left_out"]: line["count"] for line in logs if "left_out" in line} == dict.fromkeys(events, 7)
 
 
 # ---------------------------------------------------------------- feeds that go

@@ -187,6 +187,7 @@ def test_it_tells_the_operator_how_things_stand(tmp_path: Path) -> None:
     admin = tmp_path / "admin.sock"
     place = Place(tmp_path)
     place.config.write_text(place.config.read_text().replace("[server]", f'[server]\nadmin = "unix:{admin}"'))
+    place.config.write_text(place.config.read_text().replace("[storage]", '[storage]\nstatus_every = "1s"'))
     place.write("First")
 
     def during(address: str) -> None:
@@ -195,6 +196,13 @@ def test_it_tells_the_operator_how_things_stand(tmp_path: Path) -> None:
         assert ask(address, "/status").status == 404
         until(lambda: json.loads(ask_unix(admin, "/status.json").body)["sources"][0]["state"] == "ok")
         assert ask_unix(admin, "/healthz").status == 200
+        assert ask(address, "/metrics").status == 404
+        until(lambda: b'feeder_polls_total{result="ok"} 0.0' not in ask_unix(admin, "/metrics").body)
+        metrics = ask_unix(admin, "/metrics")
+        assert metrics.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+        assert b'feeder_queue_length{queue="asked"} 0.0\n' in metrics.body
+        assert b"feeder_articles 1.0\n" in metrics.body
+        until((place.root / "var/feeder.status.json").exists)
 
     with place.opened() as app:
         run(app, during)

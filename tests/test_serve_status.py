@@ -286,6 +286,10 @@ def test_what_is_published_is_served_without_polling(desk: Desk, number: signal.
         assert ask_unix(public, "/readyz").status == 200
         assert ask_unix(public, "/status").status == 404
         assert ask_unix(admin, "/status").status == 200
+        assert ask_unix(public, "/metrics").status == 404
+        metrics = ask_unix(admin, "/metrics").body.decode()
+        assert "feeder_articles 3.0\n" in metrics
+        assert "feeder_polls_total" not in metrics  # nothing is polled here
         shutil.rmtree(desk.folder / "public")
         assert ask_unix(public, "/atom.xml").status == 404
         process.send_signal(number)

@@ -32,7 +32,10 @@ from feeder.model import (
     Verdict,
 )
 from feeder.model import Change as Decided
+from feeder.silence import Cause
 from feeder.store import (
+    Alert,
+    AlertKind,
     ArticlePage,
     Fault,
     FaultKind,
@@ -881,6 +884,32 @@ def test_faults_come_back_as_they_went_until_they_end(polled: Store) -> None:
     with polled.transaction():
         polled.save_faults([other], [(FaultKind.ENTRY, "金融/a")])
     assert polled.faults() == (other,)
+
+
+# ---------------------------------------------------------------- alerts
+
+
+def test_alerts_come_back_as_they_went_until_nobody_watches(polled: Store) -> None:
+    source_, category = (Alert(kind=kind, subject="金融/a", watched=SEEN) for kind in AlertKind)
+    with polled.transaction():
+        polled.save_alerts([source_, category])
+    assert polled.alerts() == (category, source_)
+    silent = replace(source_, cause=Cause.SILENT, since=SEEN - DAY, is_told=True)
+    with polled.transaction():
+        polled.save_alerts([replace(silent, watched=SEEN + DAY)], [(AlertKind.CATEGORY, "金融/a")])
+    assert polled.alerts() == (silent,)  # it is watched since then
+
+
+def test_a_rhythm_has_the_last_article_of_each_hour_newest_first_and_none_of_the_future(store: Store) -> None:
+    store.sync_sources([source()])
+    minutes = (0, 20, 59, 61, 300, 60 * 24 * 400)
+    poll(store, *((f"{m}.md", article(f"A{m}", published=NOON - timedelta(minutes=m))) for m in minutes))
+    poll(store, ("b.md", article("B", published=NOON + DAY, categories=(("Sea",),))), now=SEEN + 2 * DAY)
+    expected = tuple(NOON - timedelta(minutes=m) for m in (0, 20, 61, 300, 60 * 24 * 400))
+    assert store.rhythm_of_source("newsroom", NOON) == expected
+    assert store.rhythm_of_node((), NOON) == expected
+    assert store.rhythm_of_node(("sea",), NOON + DAY) == (NOON + DAY,)
+    assert store.rhythm_of_node(("nowhere",), NOON) == store.rhythm_of_source("nobody", NOON) == ()
 
 
 # ---------------------------------------------------------------- what nobody needs any more

@@ -539,8 +539,9 @@ def test_no_statement_reads_a_source_whole_but_to_see_what_is_missing_from_it(st
     whole = "SEARCH sightings USING PRIMARY KEY (source=?)"
     with contextlib.closing(opened(state)) as store:
         readers = {name for name, sql in store._sql.items() if whole in _plan(store, sql)}
-    # Once in a scan, to judge how much is missing, when settings have changed, and when the source has left the config.
-    assert readers == {"scan_missing", "count", "namesakes", "locators"}
+    # Once in a scan, to judge how much is missing, when settings have changed, when the source has left the config, and
+    # every few minutes, beside the writer, if its silence is told.
+    assert readers == {"scan_missing", "count", "namesakes", "locators", "rhythm_of_source"}
 
 
 def _plan(store: SqliteStore, sql: str) -> list[str]:

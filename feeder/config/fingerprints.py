@@ -83,6 +83,7 @@ NEITHER_OF_SOURCE: Final = (
     "proxy",
     "tls_ca",
     "first",
+    "alert_after",
 )
 READ_OF_SITE: Final = ("timezone", "zones", "never_merge")  # and of the categories what is the same as what
 RENDER_OF_SITE: Final = ("title", "url", "id", "author", "language", "timezone", "categories")

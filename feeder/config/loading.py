@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
@@ -17,6 +18,7 @@ from feeder.config.files import File, included, read_file
 from feeder.config.schema import (
     INCLUDED_KEYS,
     TOP_KEYS,
+    AlertsTable,
     AnyTable,
     CategoryTable,
     DatesTable,
@@ -35,6 +37,8 @@ from feeder.config.schema import (
 from feeder.errors import ConfigError
 from feeder.model import (
     UTC_ZONE,
+    AlertAfter,
+    CategoryPath,
     CategorySettings,
     FeedSettings,
     PageSettings,
@@ -49,6 +53,15 @@ from feeder.redirects import faults as faults_of_redirects
 from feeder.urls import is_own
 
 _ReadPath: TypeAlias = Callable[[Path, str], Path]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alerts:
+    """Who is told of silence, and the categories whose silence is told."""
+
+    command: tuple[str, ...] = ()  # with its words
+    timeout: timedelta = timedelta(minutes=1)
+    categories: tuple[tuple[CategoryPath, AlertAfter], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +83,8 @@ class Config:
     after_publish: tuple[str, ...] = ()  # the command and its words
     after_publish_timeout: timedelta = timedelta(minutes=10)
     pinged_at_once: int = 1  # feeds that one ping to the hub names
+    status_every: timedelta = timedelta(minutes=1)  # the file of the status is looked after; 0: there is none
+    alerts: Alerts = Alerts()
     warnings: tuple[str, ...] = ()
 
 
@@ -90,12 +105,13 @@ def load(path: Path, *, to_write: bool = True) -> Config:
     websub = _table(main, "websub", WebsubTable, faults)
     feeds = _feeds(main, site, websub, faults)
     pages = _table(main, "pages", PagesTable, faults)
+    alerts = _alerts(main, faults)
     redirects = tuple(_redirects(main, site, faults))
     server = _table(main, "server", ServerTable, faults)
     placed = tuple(_sources(main, site, faults))
     storage = _storage(main, placed, faults, to_write=to_write)
     _compare(placed, faults)
-    if faults.lines or site is None or server is None or storage is None or websub is None:
+    if faults.lines or not (site and server and storage and websub and alerts):
         raise ConfigError(*faults.lines)
     return Config(
         path=path,
@@ -107,6 +123,7 @@ def load(path: Path, *, to_write: bool = True) -> Config:
         **_stored(storage),
         **_served(server),
         pinged_at_once=websub.batch,
+        alerts=alerts,
         warnings=tuple(_warnings(main, placed)),
     )
 
@@ -177,7 +194,7 @@ def _categories(main: File, faults: _Faults) -> Iterator[CategorySettings]:
             found[key] = settings
     for key, fault in naming.faults_of_categories(found):
         faults.add(main, _category_label(key), fault)
-    yield from found.values()
+    yield from (each for each in found.values() if each != CategorySettings(path=each.path))
 
 
 def _category(main: File, key: str, raw: object, faults: _Faults) -> CategorySettings | None:
@@ -189,7 +206,28 @@ def _category(main: File, key: str, raw: object, faults: _Faults) -> CategorySet
     except ValueError as error:
         faults.add(main, "categories", str(error))
         return None
-    return CategorySettings(path=path, **table.given()) if table else None
+    if table is None:
+        return None
+    if table.same_as and table.alert_after:
+        faults.add(main, _category_label(key), "same_as stands alone: the other category's settings count")
+    return CategorySettings(
+        path=path, **{name: value for name, value in table.given().items() if name != "alert_after"}
+    )
+
+
+def _alerts(main: File, faults: _Faults) -> Alerts | None:
+    table = _table(main, "alerts", AlertsTable, faults)
+    return Alerts(**table.given(), categories=tuple(_watched(main))) if table else None
+
+
+def _watched(main: File) -> Iterator[tuple[CategoryPath, AlertAfter]]:
+    """Yield what `_categories` found to be good. How long a category may be silent is nothing that its feed shows."""
+    tables = main.tables.get("categories", {})
+    for key, raw in tables.items() if isinstance(tables, dict) else ():
+        table, _ = read(CategoryTable, raw)
+        with suppress(ValueError):
+            if table and table.alert_after:
+                yield values.category(key), table.alert_after
 
 
 def _category_label(key: str) -> str:
@@ -261,6 +299,7 @@ def _stored(storage: _Storage) -> dict[str, Any]:
         "state": storage.state,
         "output": storage.output,
         "keep": table.keep,
+        "status_every": table.status_every,
         "after_publish": tuple(table.after_publish),
         "after_publish_timeout": table.after_publish_timeout,
     }

@@ -48,13 +48,6 @@ FIELD_WORDS: Final = (
 )
 """The words of ours that ``fields`` may map to the keys of other people's front matter."""
 
-NOT_YET: Final = MappingProxyType(
-    {
-        "alert_after": "this version sends no alerts",
-    }
-)
-"""Keys that are planned for a source. A key that did nothing would be a lie."""
-
 
 def _one_of(words: type[StrEnum]) -> PlainValidator:
     choose = values.choice([word.value for word in words])
@@ -89,6 +82,7 @@ SignedDuration = Annotated[timedelta, PlainValidator(values.signed_duration)]
 Zone = Annotated[ZoneInfo, PlainValidator(values.zone)]
 Language = Annotated[str, PlainValidator(values.language)]
 Url = Annotated[str, PlainValidator(values.url)]
+LearnedOrDuration = Annotated[timedelta | Literal["auto"], PlainValidator(values.interval)]
 PathOfNames = Annotated[CategoryPath, PlainValidator(values.category)]
 Count = Annotated[int, Field(gt=0, le=MOST)]
 Selector = Annotated[str, PlainValidator(values.page_selector)]
@@ -153,6 +147,14 @@ class StorageTable(Table):
     keep: PositiveDuration | None = None
     after_publish: list[Annotated[str, PlainValidator(values.argument)]] = []
     after_publish_timeout: PositiveDuration = timedelta(minutes=10)
+    status_every: Duration = timedelta(minutes=1)
+
+
+class AlertsTable(Table):
+    """``[alerts]``."""
+
+    command: list[Annotated[str, PlainValidator(values.argument)]] = []
+    timeout: PositiveDuration = timedelta(minutes=1)
 
 
 class WebsubTable(Table):
@@ -193,6 +195,7 @@ class CategoryTable(Table):
     language: Language | None = None
     entries: Count | None = None
     same_as: PathOfNames | None = None
+    alert_after: LearnedOrDuration | None = None
 
 
 class PatternsTable(Table):
@@ -208,7 +211,7 @@ class DefaultsTable(Table):
     """``[defaults]``, for the sources of its file."""
 
     enabled: bool | None = None
-    interval: Annotated[timedelta | Literal["auto"], PlainValidator(values.interval)] | None = None
+    interval: LearnedOrDuration | None = None
     cron: Annotated[str, PlainValidator(values.cron)] | None = None
     watch: Annotated[Watch, PlainValidator(_watch)] | None = None
     dialect: Annotated[Dialect, _one_of(Dialect)] | None = None
@@ -239,6 +242,7 @@ class DefaultsTable(Table):
     content: Annotated[ContentPolicy, _one_of(ContentPolicy)] | None = None
     rights: Line | None = None
     attribution: Line | None = None
+    alert_after: LearnedOrDuration | None = None
     # Of a URL:
     kind: Annotated[SourceKind, _one_of(SourceKind)] | None = None
     keep_ids: bool | None = None
@@ -296,6 +300,7 @@ TABLES: Final[Mapping[str, type[Table]]] = MappingProxyType(
         "storage": StorageTable,
         "server": ServerTable,
         "websub": WebsubTable,
+        "alerts": AlertsTable,
         "dates": DatesTable,
         "dedup": DedupTable,
         "defaults": DefaultsTable,
@@ -377,4 +382,4 @@ def _unknown(kind: type[Table], *way: str) -> str:
         return f"{above[0]}: {unknown_key(key, SelectTable.model_fields)}"  # the one table inside a table
     if kind is DefaultsTable and key in SourceTable.model_fields:
         return f"{key}: is for one source alone; it may stand in [[source]] only"
-    return f"{key}: {NOT_YET[key]}" if key in NOT_YET else unknown_key(key, kind.model_fields)
+    return unknown_key(key, kind.model_fields)

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from feeder import categories
+from feeder.log import Flood
 from feeder.model import Node
 from feeder.store import Fault, FaultKind, Listener, Store
 
@@ -30,15 +31,16 @@ class Faults:
         self._now = now
         self._known = {(fault.kind, fault.subject): fault for fault in store.faults()}
         self._unsaved: set[tuple[FaultKind, str]] = set()
+        self._flood = Flood()
 
     def feed_failed(self, node: Node, reason: str) -> None:
         """Note that the feed of *node* cannot be written."""
-        if self._begins(FaultKind.FEED, categories.join_path(node), reason):
+        if self._begins(FaultKind.FEED, categories.join_path(node), reason) and self._flood.lets("feed_failed"):
             log.error("feed_failed", category=categories.join_path(node), reason=reason)
 
     def feed_mended(self, node: Node) -> None:
         """Note that the feed of *node* is as it should be."""
-        if self._ends(FaultKind.FEED, categories.join_path(node)):
+        if self._ends(FaultKind.FEED, categories.join_path(node)) and self._flood.lets("feed_mended"):
             log.info("feed_mended", category=categories.join_path(node))
 
     def indexes_failed(self, reason: str) -> None:
@@ -53,12 +55,12 @@ class Faults:
 
     def entry_left_out(self, id_: str, reason: str) -> None:
         """Note that an article cannot be written into feeds."""
-        if self._begins(FaultKind.ENTRY, id_, reason):
+        if self._begins(FaultKind.ENTRY, id_, reason) and self._flood.lets("entry_left_out"):
             log.warning("entry_left_out", id=id_, reason=reason)
 
     def entry_mended(self, id_: str) -> None:
         """Note that an article can be written, or need not be."""
-        if self._ends(FaultKind.ENTRY, id_):
+        if self._ends(FaultKind.ENTRY, id_) and self._flood.lets("entry_mended"):
             log.info("entry_mended", id=id_)
 
     def telling_failed(self, listener: Listener, reason: str) -> None:
@@ -71,9 +73,24 @@ class Faults:
         if self._ends(_TELLINGS[listener], ""):
             log.info("telling_mended", listener=listener.value)
 
+    def alert_failed(self, reason: str) -> None:
+        """Note that the operator's command cannot be told of silence."""
+        if self._begins(FaultKind.ALERT, "", reason):
+            log.error("alert_failed", reason=reason)
+
+    def alert_mended(self) -> None:
+        """Note that it was told, or need not be."""
+        if self._ends(FaultKind.ALERT, ""):
+            log.info("alert_mended")
+
     def entries(self) -> tuple[str, ...]:
         """Return the ids of the articles that are left out."""
         return tuple(subject for kind, subject in self._known if kind is FaultKind.ENTRY)
+
+    def report_rest(self) -> None:
+        """Log how much else there was, of floods of which only the beginning was logged."""
+        for event, count in self._flood.rest().items():
+            log.warning("events_left_out", left_out=event, count=count)
 
     def save(self) -> None:
         """Write what is new; inside a transaction."""

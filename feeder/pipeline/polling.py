@@ -15,6 +15,7 @@ from feeder import dedup
 from feeder.dedup import Candidate, Decision
 from feeder.errors import FetchError
 from feeder.fetch import fetcher_of
+from feeder.log import Flood
 from feeder.model import Article, Change, Place, Reading, Source, Status, Unlisted, Verdict
 from feeder.pipeline import Parts, work
 from feeder.store import Outcome, Seen, SourceState, Standing, StoredBody
@@ -44,6 +45,8 @@ class Polled:
     before: str | None = None  # the error of the poll before
     missing: int = 0  # documents that may come back
     unsettled: frozenset[str] = frozenset()  # locators of documents that are still being written
+    size: int = 0  # bytes that were read
+    flood: Flood = field(default_factory=Flood)
 
 
 def poll(
@@ -67,7 +70,7 @@ def poll(
     everything = state.fingerprint != parts.fingerprints[source.name]
     unlisted = parts.store.unlisted(source.name)
     polled.places = parts.store.scan(source.name, found, now, at=at)
-    _report_unlisted(source, unlisted, parts.store.unlisted(source.name))
+    _report_unlisted(polled, unlisted, parts.store.unlisted(source.name))
     unsettled = _read_changed(source, parts, polled, now=now, everything=everything, progress=progress)
     if at is None:
         take(_wait_for(unsettled, source, parts, now=now, everything=everything), source, parts, polled, now=now)
@@ -128,13 +131,14 @@ def _look(source: Source, polled: Polled, at: Collection[str] | None) -> Iterato
     return places if first is None else chain([first], places)
 
 
-def _report_unlisted(source: Source, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+def _report_unlisted(polled: Polled, before: Mapping[str, str], after: Mapping[str, str]) -> None:
     """Log once when a directory cannot be listed any more, and once when that is over."""
     for locator, reason in after.items():
-        if before.get(locator) != reason:
-            log.warning("directory_unreadable", source=source.name, locator=locator, reason=reason)
-    for locator in before.keys() - after.keys():
-        log.info("directory_mended", source=source.name, locator=locator)
+        if before.get(locator) != reason and polled.flood.lets("directory_unreadable"):
+            log.warning("directory_unreadable", source=polled.source, locator=locator, reason=reason)
+    for locator in sorted(before.keys() - after.keys()):
+        if polled.flood.lets("directory_mended"):
+            log.info("directory_mended", source=polled.source, locator=locator)
 
 
 # ---------------------------------------------------------------- reading
@@ -152,6 +156,7 @@ def _read_changed(
     seen = parts.store.changed(source.name, everything=everything)
     unsettled: list[Seen] = []
     for batch in _batches(_readings(source, parts, seen, now=now, everything=everything), BATCH):
+        polled.size += sum(reading.place.size for _, reading in batch)
         settled = [(s, r) for s, r in batch if r.status is not Status.UNSETTLED]
         unsettled += [s for s, r in batch if r.status is Status.UNSETTLED]
         take(settled, source, parts, polled, now=now)
@@ -207,7 +212,7 @@ def take(
     present: frozenset[str] | None = None,
 ) -> None:
     """Decide on a batch of readings and write the outcome; *present* are the locators in a feed or on a page."""
-    _report(readings, source)
+    _report(readings, polled)
     polled.statuses.update(reading.status for _, reading in readings)
     decision = _decide(readings, source, parts, now, present)
     changes = {change.locator: change for change in decision.changes}
@@ -284,15 +289,19 @@ def _kept(seen: Seen, reading: Reading) -> Reading:
     return replace(reading, status=seen.status or Status.BROKEN, reason=seen.reason)
 
 
-def _report(readings: list[tuple[Seen, Reading]], source: Source) -> None:
-    """Log once when a document begins to fail, and once when it is well again."""
+def _report(readings: list[tuple[Seen, Reading]], polled: Polled) -> None:
+    """Log once when a document begins to fail, and once when it is well again, but not all of a flood."""
+    name, lets = polled.source, polled.flood.lets
     for seen, reading in readings:
+        locator = reading.place.locator
         if reading.status in _FAILED and reading.reason != seen.reason:
-            log.warning("item_rejected", source=source.name, locator=reading.place.locator, reason=reading.reason)
-        elif reading.status is Status.GOOD and seen.status in _FAILED:
-            log.info("item_mended", source=source.name, locator=reading.place.locator)
+            if lets("item_rejected"):
+                log.warning("item_rejected", source=name, locator=locator, reason=reading.reason)
+        elif reading.status is Status.GOOD and seen.status in _FAILED and lets("item_mended"):
+            log.info("item_mended", source=name, locator=locator)
         for warning in reading.warnings:
-            log.info("item_read_leniently", source=source.name, locator=reading.place.locator, warning=warning)
+            if lets("item_read_leniently"):
+                log.info("item_read_leniently", source=name, locator=locator, warning=warning)
 
 
 # ---------------------------------------------------------------- withdrawing

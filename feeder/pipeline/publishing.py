@@ -483,6 +483,7 @@ def _finish(kitchen: _Kitchen, now: datetime) -> None:
         for name in sorted(kitchen.published.outdated):
             store.request_poll(name, now)
         faults.save()
+    faults.report_rest()
 
 
 # ---------------------------------------------------------------- indexes

@@ -49,6 +49,8 @@ class Heard:
     received: Received | None = None
     elsewhere: str | None = None  # where the feed is that a page announced
     error: FetchError | None = None
+    size: int = 0  # bytes of the answer, unpacked
+    seconds: float = 0.0  # from the question to what came of it, waiting in turn included
 
 
 def question(source: Source, state: SourceState, parts: Parts) -> Question:
@@ -88,8 +90,10 @@ def take(
         received = heard.received
         memo = memory.understood(memo, received.kind, received.feed, warnings=received.warnings, url=heard.elsewhere)
     if memo.kind is SourceKind.ARCHIVE:  # no news is news as well: what was missing once is missing twice
-        return polling.poll(parts.sources[source.name], state, parts, now=now, progress=progress), memo
-    polled = Polled(source=source.name)
+        polled = polling.poll(parts.sources[source.name], state, parts, now=now, progress=progress)
+        polled.size = heard.size
+        return polled, memo
+    polled = Polled(source=source.name, size=heard.size)
     if heard.received:
         _receive(source, state, heard.received, parts, polled, now=now)
     return polled, memo

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import structlog
 
+from feeder import metrics
 from feeder.config import Config
 from feeder.errors import FeederError
 from feeder.serve import serving
@@ -36,6 +37,7 @@ async def _serve(settings: Config, clock: Callable[[], datetime]) -> None:
     probes = Probes(
         waits_for=lambda: None if settings.output.is_dir() else "nothing has been published yet",
         figures=lambda: figures(settings, clock()),
+        metrics=metrics.exposition(metrics.State(lambda: settings, clock)),
     )
     async with serving(settings, probes) as urls:
         log.info("serving", addresses=urls)

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final, Generic, TypeAlias, TypeVar
@@ -24,6 +25,7 @@ FRESH_SECONDS: Final = 2.0  # for which one look at the state serves all who ask
 Answering: TypeAlias = Callable[[], Awaitable[Reply]]
 
 _PLAIN: Final = "text/plain; charset=utf-8"
+_METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 T = TypeVar("T")
@@ -52,21 +54,25 @@ class _Shared(Generic[T]):
 
 @dataclass(slots=True, kw_only=True)
 class Probes:
-    """Answers to /healthz, /readyz, /status and /status.json, from two functions that may take their time.
+    """Answers to /healthz, /readyz, /status, /status.json and /metrics, from functions that may take their time.
 
     Args:
         waits_for: What has to happen before all is ready, in a few words, or None. It reads the state.
         figures: How everything stands.
+        metrics: The same as numbers, in Prometheus' text format.
     """
 
     waits_for: Callable[[], str | None]
     figures: Callable[[], Figures]
+    metrics: Callable[[], bytes] | None = None
     _ready: _Shared[str | None] = field(init=False)
     _stands: _Shared[Figures] = field(init=False)
+    _measured: _Shared[bytes] | None = field(init=False)
 
     def __post_init__(self) -> None:
         self._ready = _Shared(self.waits_for)
         self._stands = _Shared(self.figures)
+        self._measured = _Shared(self.metrics) if self.metrics else None
 
     @property
     def for_all(self) -> Mapping[bytes, Answering]:
@@ -76,7 +82,8 @@ class Probes:
     @property
     def for_us(self) -> Mapping[bytes, Answering]:
         """What the operator may know: sources have addresses, and errors tell of the insides."""
-        return {**self.for_all, b"/status": self._page, b"/status.json": self._values}
+        measures = {b"/metrics": partial(self._metrics, self._measured)} if self._measured else {}
+        return {**self.for_all, b"/status": self._page, b"/status.json": self._values, **measures}
 
     async def _healthy(self) -> Reply:
         return _reply(HTTPStatus.OK, "alive\n", _PLAIN)
@@ -96,6 +103,9 @@ class Probes:
         return await self._told(
             lambda stands: json.dumps(values(stands), ensure_ascii=False, indent=2) + "\n", "application/json"
         )
+
+    async def _metrics(self, measured: _Shared[bytes]) -> Reply:
+        return _reply(HTTPStatus.OK, (await measured.get()).decode(), _METRICS)
 
     async def _told(self, tell: Callable[[Figures], str], media_type: str) -> Reply:
         try:

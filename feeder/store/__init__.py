@@ -30,6 +30,7 @@ from feeder.model import (
     Tally,
     Unlisted,
 )
+from feeder.silence import Cause
 from feeder.travel import travels
 
 
@@ -162,6 +163,7 @@ class FaultKind(StrEnum):
     ENTRY = "entry"
     COMMAND = "command"  # that is run after publishing
     HUB = "hub"
+    ALERT = "alert"  # the command that is told of silence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +174,25 @@ class Fault:
     subject: str  # the path of a feed's node (see `categories.join_path`), "", or an entry's id
     since: datetime
     reason: str
+
+
+class AlertKind(StrEnum):
+    """Whose silence is told."""
+
+    SOURCE = "source"
+    CATEGORY = "category"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """What is known of a source or a category that is watched. Without a cause, it is as it should be."""
+
+    kind: AlertKind
+    subject: str  # a source's name, or a category's path as it is configured
+    watched: datetime  # since when
+    cause: Cause | None = None
+    since: datetime | None = None  # it is as the cause says
+    is_told: bool = False  # that there is a cause, to the operator's command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -489,6 +510,18 @@ class Store(Protocol):
 
     def save_faults(self, begun: Iterable[Fault], ended: Iterable[tuple[FaultKind, str]]) -> None:
         """Note what cannot be published, or for another reason than before, and of what kind and subject that is over."""
+
+    def alerts(self) -> tuple[Alert, ...]:
+        """Return what is known of all that is watched."""
+
+    def save_alerts(self, alerts: Iterable[Alert], gone: Iterable[tuple[AlertKind, str]] = ()) -> None:
+        """Note how something that is watched is, and what is not watched any more."""
+
+    def rhythm_of_source(self, name: str, now: datetime) -> tuple[datetime, ...]:
+        """Return when a source's articles were published, up to *now*: the last of each hour, newest first."""
+
+    def rhythm_of_node(self, node: Node, now: datetime) -> tuple[datetime, ...]:
+        """Return when a node's articles were published, likewise."""
 
     def prune(self) -> None:
         """Remove the spellings of categories that no article has, and the nodes that nothing is known of any more."""

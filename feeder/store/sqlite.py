@@ -37,7 +37,10 @@ from feeder.model import (
     Unlisted,
     Verdict,
 )
+from feeder.silence import HOURS, Cause
 from feeder.store import (
+    Alert,
+    AlertKind,
     ArchivePage,
     ArticlePage,
     Breach,
@@ -751,6 +754,48 @@ class SqliteStore:
         """Note what cannot be published, or for another reason than before, and of what kind and subject that is over."""
         self._write("delete_fault", [(kind.value, subject) for kind, subject in ended])
         self._write("put_fault", [(f.kind.value, f.subject, rows.seconds(f.since), f.reason) for f in begun])
+
+    def alerts(self) -> tuple[Alert, ...]:
+        """Return what is known of all that is watched."""
+        return tuple(
+            Alert(
+                kind=AlertKind(kind),
+                subject=subject,
+                watched=rows.moment(watched),
+                cause=Cause(cause) if cause else None,
+                since=rows.moment_or_none(since),
+                is_told=bool(told),
+            )
+            for kind, subject, watched, cause, since, told in self._all("alerts")
+        )
+
+    def save_alerts(self, alerts: Iterable[Alert], gone: Iterable[tuple[AlertKind, str]] = ()) -> None:
+        """Note how something that is watched is, and what is not watched any more."""
+        self._write("delete_alert", [(kind.value, subject) for kind, subject in gone])
+        self._write(
+            "put_alert",
+            [
+                (
+                    each.kind.value,
+                    each.subject,
+                    rows.seconds(each.watched),
+                    each.cause.value if each.cause else None,
+                    rows.seconds_or_none(each.since),
+                    each.is_told,
+                )
+                for each in alerts
+            ],
+        )
+
+    def rhythm_of_source(self, name: str, now: datetime) -> tuple[datetime, ...]:
+        """Return when a source's articles were published, up to *now*: the last of each hour, newest first."""
+        found = self._all("rhythm_of_source", name, rows.seconds(now), HOURS)
+        return tuple(rows.moment(published) for (published,) in found)
+
+    def rhythm_of_node(self, node: Node, now: datetime) -> tuple[datetime, ...]:
+        """Return when a node's articles were published, likewise."""
+        found = self._all("rhythm_of_node", rows.texts(node), rows.seconds(now), HOURS)
+        return tuple(rows.moment(published) for (published,) in found)
 
     def _set_feed_ids(self, node: int, ids: set[str]) -> None:
         old = {id_ for (id_,) in self._all("feed_ids", node)}

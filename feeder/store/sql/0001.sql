@@ -229,10 +229,21 @@ CREATE TABLE article_pages (
 
 -- What could not be published when it was last tried.
 CREATE TABLE faults (
-    kind    TEXT NOT NULL,                    -- feed, indexes or entry
+    kind    TEXT NOT NULL,                    -- as in store.FaultKind
     subject TEXT NOT NULL,                    -- the path of a feed's node, nothing, or an article's id
     since   INTEGER NOT NULL,
     reason  TEXT NOT NULL,
+    PRIMARY KEY (kind, subject)
+) WITHOUT ROWID;
+
+-- The sources and categories that are watched, and whether they are silent.
+CREATE TABLE alerts (
+    kind    TEXT NOT NULL,                    -- source or category
+    subject TEXT NOT NULL,                    -- a source's name, or a category's path as configured
+    watched INTEGER NOT NULL,                 -- since when
+    cause   TEXT,                             -- NULL: it is as it should be
+    since   INTEGER,
+    told    INTEGER NOT NULL DEFAULT 0,       -- the operator's command knows of it
     PRIMARY KEY (kind, subject)
 ) WITHOUT ROWID;
 

@@ -498,6 +498,25 @@ ON CONFLICT (kind, subject) DO UPDATE SET since = excluded.since, reason = exclu
 -- name: delete_fault
 DELETE FROM faults WHERE kind = ? AND subject = ?;
 
+-- name: alerts
+SELECT kind, subject, watched, cause, since, told FROM alerts ORDER BY kind, subject;
+
+-- name: put_alert
+INSERT INTO alerts (kind, subject, watched, cause, since, told) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (kind, subject) DO UPDATE SET cause = excluded.cause, since = excluded.since, told = excluded.told;
+
+-- name: delete_alert
+DELETE FROM alerts WHERE kind = ? AND subject = ?;
+
+-- name: rhythm_of_source
+SELECT max(published) FROM sightings
+WHERE source = (SELECT source FROM sources WHERE name = ?) AND id IS NOT NULL AND published <= ?
+GROUP BY published / 3600 ORDER BY 1 DESC LIMIT ?;
+
+-- name: rhythm_of_node
+SELECT max(published) FROM memberships WHERE node = (SELECT node FROM nodes WHERE identity = ?) AND published <= ?
+GROUP BY published / 3600 ORDER BY 1 DESC LIMIT ?;
+
 -- name: paths
 SELECT path, labels FROM paths;
 
