@@ -472,6 +472,7 @@ def _faulty(fault: Fault) -> str:
         FaultKind.ENTRY: fault.subject,
         FaultKind.COMMAND: "news to after_publish",
         FaultKind.HUB: "news to the hub",
+        FaultKind.CONFIG: "the configuration as it is written now; the one of before holds",
     }[fault.kind]
 
 

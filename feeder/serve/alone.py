@@ -37,7 +37,7 @@ async def _serve(settings: Config, clock: Callable[[], datetime]) -> None:
         waits_for=lambda: None if settings.output.is_dir() else "nothing has been published yet",
         figures=lambda: figures(settings, clock()),
     )
-    async with serving(settings, probes) as urls:
-        log.info("serving", addresses=urls)
+    async with serving(settings, probes) as served:
+        log.info("serving", addresses=served.urls)
         await stopping.wait()
     log.info("stopped")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import sqlite3
 from collections import Counter
@@ -68,6 +69,7 @@ from feeder.store.file import (
 )
 
 HISTORY = 100  # events kept of one article: a file that changes at every poll would fill the disk
+PRIVATE = 0o640  # mode of a new state: addresses may be secret, and articles not published yet
 SLICE = 500  # values in one IN (...)
 WIDTH = len(rows.SIGHTING_COLUMNS)
 QUIET = frozenset({Verdict.UNCHANGED, Verdict.NEW})  # what leaves no line in the history
@@ -790,6 +792,11 @@ class SqliteStore:
         self._run("set_meta", name, value)
         return row is not None and row[0] != value
 
+    def noted(self, name: str) -> str | None:
+        """Return what a note of the whole site says."""
+        row = self._one("get_meta", name)
+        return None if row is None else str(row[0])
+
     def adopt(self, entries: Iterable[tuple[Memory, tuple[bytes, ...]]]) -> int:
         """Remember articles that subscribers already have; return how many are new."""
         count = 0
@@ -978,6 +985,7 @@ def open_store(path: Path, *, site_id: str, called: Path | None = None) -> Sqlit
     is_new = not look(path, site_id=site_id)
     with told(called or path, OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE))
         connection = connect(path)
         with _closed_if_it_fails(connection):
             connection.execute("PRAGMA journal_mode = WAL")

@@ -228,7 +228,7 @@ CREATE TABLE article_pages (
 
 -- What could not be published when it was last tried.
 CREATE TABLE faults (
-    kind    TEXT NOT NULL,                    -- feed, indexes or entry
+    kind    TEXT NOT NULL,                    -- feed, indexes, entry, command, hub or config
     subject TEXT NOT NULL,                    -- the path of a feed's node, nothing, or an article's id
     since   INTEGER NOT NULL,
     reason  TEXT NOT NULL,
