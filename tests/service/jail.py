@@ -54,7 +54,7 @@ def main() -> None:
     if unit["Nice"]:
         os.nice(int(unit["Nice"][-1]))
     filter_calls(unit)
-    os.execv(sys.argv[2], sys.argv[2:])
+    os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - this is what it is for
 
 
 def settings(files: Iterable[Path]) -> defaultdict[str, list[str]]:
@@ -138,7 +138,7 @@ def share_no_users(user: int) -> None:
 class Condition(ctypes.Structure):
     """scmp_arg_cmp of libseccomp."""
 
-    _fields_ = [  # noqa: RUF012 - as ctypes has it
+    _fields_ = [
         ("argument", ctypes.c_uint),
         ("operator", ctypes.c_int),
         ("first", ctypes.c_uint64),
