@@ -17,11 +17,13 @@ from urllib.request import urlopen
 
 import pytest
 from servers import Asked, Speak, answer, talking
+from structlog.testing import capture_logs
 from test_daemon_faults import assert_calm, daemon, events, told
-from test_schedule import TIMEOUT, Place, until, watched
+from test_schedule import TIMEOUT, Place, run, until, watched
 
 from feeder import config
-from feeder.errors import FeederError
+from feeder.app import App
+from feeder.errors import ConfigError, FeederError
 from feeder.reload import reload
 from feeder.store import FaultKind
 from feeder.store.sqlite import open_to_read
@@ -336,7 +338,43 @@ def test_a_state_that_cannot_be_brought_in_line_at_once_is_later(tmp_path: Path)
         until(lambda: "Second" in titles(place))
 
 
+class Clumsy(App):
+    """One whose config cannot even be looked at."""
+
+    def reconfigured(self) -> config.Config:
+        raise RuntimeError("a fault of its own")
+
+
+def test_a_fault_of_our_own_leaves_the_config_of_before(tmp_path: Path) -> None:
+    place = watched(tmp_path)
+    place.write("First")
+
+    def during(_address: str) -> None:
+        with pytest.raises(ConfigError, match=r"cannot be read: RuntimeError: a fault of its own[^$]*goes on"):
+            reload(config.load(place.config))
+        until(lambda: "First" in titles(place))
+
+    with place.opened() as app, capture_logs() as logs:
+        run(Clumsy(config=app.config, parts=app.parts, archives=app.archives), during)
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["reload_crashed", "reload_failed"]
+
+
 # ---------------------------------------------------------------- who is asked
+
+
+def test_who_asks_waits_until_it_is_done(tmp_path: Path) -> None:
+    place = watched(tmp_path)
+    place.write("First")
+
+    def during(_address: str) -> None:
+        add_source(place, "added")
+        put(place, "added", "Second")
+        assert reload(config.load(place.config)) == os.getpid()
+        assert "added" in [source["name"] for source in status(place)["sources"]]
+        until(lambda: titles(place) == {"First", "Second"})
+
+    with place.opened() as app:
+        run(app, during)
 
 
 def test_without_a_daemon_there_is_nothing_to_reload(tmp_path: Path) -> None:
