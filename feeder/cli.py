@@ -457,7 +457,7 @@ def run(obj: Options) -> None:
     SIGTERM or SIGINT stops it after the piece of work in hand; the state is whole at any time. SIGHUP, or `feeder
     reload`, has it read the configuration anew.
     """
-    with suppress(OSError, ValueError):  # of a standard error that is no file
+    with suppress(OSError, ValueError, RuntimeError):  # of a standard error that is no file, or closed
         faulthandler.enable()  # a service manager that ends a daemon that hangs leaves a trace of where
     with suppress(KeyboardInterrupt, _Terminated):  # before the daemon takes signals, or after, they mean the same
         from feeder.app import opened
