@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import gc
-import os
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -12,7 +10,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -21,8 +21,9 @@ import structlog
 from feeder import cadence, config, dedup, render, takedowns
 from feeder import memo as memory
 from feeder.config import Config
-from feeder.errors import ConfigError, Declined, FetchError, OutputError, StateInUse, StoreError, Unheard
+from feeder.errors import ConfigError, Declined, FetchError, OutputError, StoreError, Unheard
 from feeder.fetch.archive import as_directory, sweep
+from feeder.lock import alone
 from feeder.memo import Memo
 from feeder.model import Due, FeedSettings, PageSettings, Site, Source, SourceKind
 from feeder.output import Output
@@ -50,7 +51,19 @@ GONE = timedelta(days=36_500)
 SHELF_LIFE = timedelta(days=30)  # of what a URL's articles said, once no feed holds them
 ARCHIVES = "archives"  # beside the state
 INDEX = "feeds.json"
+RELOADED = "reloaded"  # a note that is another one whenever the config was read anew
 _NONE = float  # draws no jitter
+FIXED: Mapping[str, Callable[[Config], object]] = MappingProxyType(
+    {
+        "site.id": lambda settings: settings.site.id,
+        "storage.state": lambda settings: settings.state,
+        "storage.output": lambda settings: settings.output,
+        "server.listen": lambda settings: settings.listen,
+        "server.admin": lambda settings: settings.admin,
+        "server.cache": lambda settings: settings.cache,
+    }
+)
+"""What cannot change while the state is open."""
 Progress = Callable[[str, int, int], None]
 """Told what is counted ("articles", "feeds"), how many are done, and how many there are to do."""
 
@@ -107,6 +120,49 @@ class App:
         publishing.check(self.parts)
         self._silence(now)
         self._forward(moves.settled(self.parts, self.store.feeds()))
+
+    def reconfigured(self) -> Config:
+        """Return the config as it is written now, for `take_over`.
+
+        Raises:
+            ConfigError: It is wrong, or changes what cannot change; all goes on as before.
+        """
+        settings = config.load(self.config.path)
+        takedowns.load(self._takedown_file)
+        fixed = [key for key, value in FIXED.items() if value(settings) != value(self.config)]
+        if fixed:
+            raise ConfigError(
+                *(f"{settings.path}: {key}: cannot change while the daemon runs: restart it" for key in fixed)
+            )
+        return settings
+
+    def take_over(self, settings: Config) -> frozenset[str]:
+        """Go on by *settings*, to which `prepare` brings the state; return what sources are gone, or other ones now.
+
+        Nothing else may use this meanwhile.
+        """
+        before, fingerprints = self._sources, self.parts.fingerprints
+        self.config = settings
+        output = _announcing(settings, self.store, FileOutput(settings.output))
+        self.parts = _parts(settings, self.store, output, self.parts.workers)
+        self._sources = {source.name: source for source in settings.sources}
+        return frozenset(
+            name
+            for name, source in before.items()
+            if fingerprints[name] != self.parts.fingerprints.get(name)
+            or source != replace(self._sources[name], order=source.order)
+        )
+
+    def note_reload(self, error: ConfigError | None, now: datetime) -> None:
+        """Note that the config was read anew, and what is wrong with it."""
+        faults = Faults(self.store, now)
+        with self.store.transaction():
+            if error:
+                faults.config_failed("; ".join(error.problems))
+            else:
+                faults.config_mended()
+            faults.save()
+            self.store.note(RELOADED, token_hex(8))
 
     def find_archives(self) -> None:
         """Have the trees read that archives were last unpacked into."""
@@ -411,8 +467,9 @@ class App:
                 log.info("redirects_mended")
 
     def _silence(self, now: datetime) -> None:
-        """Keep no news, and no fault, for those whom the config does not name any more."""
+        """Keep no news, and no fault, for those whom the config does not name any more; nor that of a config of before."""
         faults = Faults(self.store, now)
+        faults.config_mended()
         with self.store.transaction():
             for listener in sorted(set(Listener).difference(self.parts.listeners)):
                 self.store.silence(listener)
@@ -492,7 +549,7 @@ def rehearsed(
         store = open_store(state, site_id=settings.site.id, called=settings.state)
         app = App(
             config=settings,
-            parts=_parts(settings, store, Rehearsal(output), workers),
+            parts=_parts(settings, store, Rehearsal(output), Workers(workers)),
             archives=Path(folder) / ARCHIVES,
             progress=progress,
             is_rehearsal=True,
@@ -519,7 +576,7 @@ def blank(site: Site, sources: tuple[Source, ...]) -> Iterator[App]:
             sources=sources,
         )
         store = open_store(settings.state, site_id=site.id)
-        parts = _parts(settings, store, FileOutput(settings.output), None)
+        parts = _parts(settings, store, FileOutput(settings.output), Workers())
         app = App(config=settings, parts=parts, archives=place / ARCHIVES, is_rehearsal=True)
         try:
             with store.transaction():
@@ -539,7 +596,9 @@ def beside(settings: Config) -> Iterator[App]:
     output = FileOutput(settings.output)
     _check_not_lost(settings, output)
     store = open_existing(settings.state, site_id=settings.site.id)
-    app = App(config=settings, parts=_parts(settings, store, output, 1), archives=settings.state.parent / ARCHIVES)
+    app = App(
+        config=settings, parts=_parts(settings, store, output, Workers(1)), archives=settings.state.parent / ARCHIVES
+    )
     try:
         app.find_archives()
         yield app
@@ -563,7 +622,7 @@ def opened(
         store = open_store(settings.state, site_id=settings.site.id)
         app = App(
             config=settings,
-            parts=_parts(settings, store, _announcing(settings, store, output), workers),
+            parts=_parts(settings, store, _announcing(settings, store, output), Workers(workers)),
             archives=settings.state.parent / ARCHIVES,
             progress=progress,
         )
@@ -575,7 +634,7 @@ def opened(
             app.close()
 
 
-def _parts(settings: Config, store: Store, output: Output, workers: int | None) -> Parts:
+def _parts(settings: Config, store: Store, output: Output, workers: Workers) -> Parts:
     return Parts(
         site=settings.site,
         feeds=settings.feeds,
@@ -586,7 +645,7 @@ def _parts(settings: Config, store: Store, output: Output, workers: int | None) 
         rules=_rules(settings),
         store=store,
         output=output,
-        workers=Workers(workers),
+        workers=workers,
         larder=Larder(),
         wait=time.sleep,
         listeners=tuple(_listeners(settings)),
@@ -625,38 +684,6 @@ def _check_not_lost(settings: Config, output: Output) -> None:
         f"Restore the state from a backup; or take over their ids: `feeder adopt {settings.output / INDEX}`; "
         "or begin anew, with new ids where the old ones cannot be derived: add `--fresh`"
     )
-
-
-@contextmanager
-def alone(state: Path) -> Iterator[None]:
-    """Hold the lock beside the state: one process writes it.
-
-    Raises:
-        StateInUse: Another process does.
-        StoreError: The lock cannot be opened.
-    """
-    path = state.with_name(state.name + ".lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be opened: {error.strerror}") from error
-    try:
-        _lock(file, path)
-        yield
-    finally:
-        os.close(file)
-
-
-def _lock(file: int, path: Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = os.pread(file, 32, 0).decode(errors="replace").strip() or "unknown"
-        raise StateInUse(f"{path}: the state is in use by process {holder}") from error
-    with suppress(OSError):  # a disk may be full; the lock holds without the number, which is for people
-        os.ftruncate(file, 0)
-        os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
 
 
 def _confirmation(source: Source, now: datetime) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -39,7 +40,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "Set up": ("init", "check", "preview", "opml", "adopt"),
     "Work": ("run", "once", "serve"),
     "Look": ("status", "explain", "doctor"),
-    "Steer": ("poll", "pause", "resume", "accept", "remove"),
+    "Steer": ("poll", "pause", "resume", "accept", "remove", "reload"),
     "Keep": ("backup", "restore"),
 }
 EPILOG: Final = """\b
@@ -480,8 +481,11 @@ def _rehearse(app: App, *, everything: bool) -> Summary:
 def run(obj: Options) -> None:
     """Run the daemon: poll, publish and serve until it is told to stop.
 
-    SIGTERM or SIGINT stops it after the piece of work in hand; the state is whole at any time.
+    SIGTERM or SIGINT stops it after the piece of work in hand; the state is whole at any time. SIGHUP, or `feeder
+    reload`, has it read the configuration anew.
     """
+    with suppress(OSError, ValueError, RuntimeError):  # of a standard error that is no file, or closed
+        faulthandler.enable()  # a service manager that ends a daemon that hangs leaves a trace of where
     with suppress(KeyboardInterrupt, _Terminated):  # before the daemon takes signals, or after, they mean the same
         from feeder.app import opened
         from feeder.schedule import run as run_daemon
@@ -708,6 +712,22 @@ def accept(obj: Options, names: tuple[str, ...]) -> None:
         return f"{name}: {missing} of {store.count(name)} articles are missing; the next poll withdraws them"
 
     _steer(obj, names, act)
+
+
+@feeder.command()
+@_common_options()
+@click.pass_obj
+def reload(obj: Options) -> None:
+    """Have the daemon read the configuration anew, and wait until it goes by it.
+
+    Sources and settings change without a restart; storage, server and site.id need one. With a configuration that is
+    wrong, the daemon goes on by the one of before, and this ends with 2.
+    """
+    from feeder.reload import reload as ask
+
+    settings = _load(obj, level="warning", to_write=False)
+    process = ask(settings)
+    click.echo(f"process {process} goes by {settings.path} now, with {len(settings.sources)} sources")
 
 
 @feeder.command()

@@ -483,6 +483,7 @@ def _faulty(fault: Fault) -> str:
         FaultKind.COMMAND: "news to after_publish",
         FaultKind.HUB: "news to the hub",
         FaultKind.ALERT: "alerts to their command",
+        FaultKind.CONFIG: "the configuration as it is written now; the one of before holds",
     }[fault.kind]
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -25,15 +26,17 @@ from feeder import alerts, metrics
 from feeder.app import App
 from feeder.asking import GATHERING, TOGETHER, asker, paced
 from feeder.bulletin import Bulletin
-from feeder.errors import FeederError, OutputError, StoreError
-from feeder.model import EPOCH, Verdict
+from feeder.config import Config
+from feeder.errors import ConfigError, FeederError, OutputError, StoreError
+from feeder.model import EPOCH, Source, Verdict
 from feeder.pipeline import publishing
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.receiving import Heard, Question
-from feeder.serve import serving
+from feeder.serve import Served, serving
 from feeder.serve.probes import Probes
 from feeder.serve.status import figures
 from feeder.store.sqlite import open_to_read
+from feeder.systemd import Pulse, supervisor
 from feeder.telling import go_on, tellers
 from feeder.watching import EVERYTHING, Watcher
 
@@ -85,7 +88,13 @@ class _Daemon:
         self._heard: dict[str, Heard] = {}  # answers that the state is to take in
         self._taker: asyncio.Task[None] | None = None
         self._owed: dict[str, None] = {}  # sources that are leased, but whose poll the state could not take in
-        self._news = [asyncio.Event() for _ in app.parts.listeners]
+        self._watching: asyncio.Task[None] | None = None
+        self._telling: list[asyncio.Task[None]] = []
+        self._news: list[asyncio.Event] = []
+        self._reload_asked = False
+        self._is_prepared = True  # the state is in line with the config
+        self._supervisor = supervisor()
+        self._pulse = Pulse()
         self._lost: StoreError | None = None
         self._has_looked = False  # at all that was due at the start
         self._has_published = False  # since then
@@ -98,11 +107,11 @@ class _Daemon:
         self._take_signals()
         self._let_give_up()
         try:
-            async with self._served() as address:
-                await self._in_thread(lambda: self._app.prepare(self._clock()))
-                log.info("started", address=address or None, sources=len(self._app.config.sources))
+            async with self._serving() as self._served:
+                await self._in_thread(self._prepare)
+                log.info("started", address=self._address or None, sources=len(self._app.config.sources))
                 if ready:
-                    ready(address)
+                    ready(self._address)
                 async with asker(self._app) as self._asker:
                     await self._work()
         finally:
@@ -114,7 +123,7 @@ class _Daemon:
     # ------------------------------------------------------------ beginning and end
 
     @asynccontextmanager
-    async def _served(self) -> AsyncIterator[str]:
+    async def _serving(self) -> AsyncIterator[Served]:
         output = self._app.config.output
         try:
             output.mkdir(parents=True, exist_ok=True)
@@ -127,8 +136,16 @@ class _Daemon:
             figures=lambda: figures(self._app.config, self._clock()),
             metrics=metrics.exposition(state, counts, queues),
         )
-        async with serving(self._app.config, probes) as urls:
-            yield urls[0] if urls else ""
+        async with serving(self._app.config, probes) as served:
+            yield served
+
+    @property
+    def _address(self) -> str:
+        return next(iter(self._served.urls), "")
+
+    def _prepare(self) -> bool:
+        self._app.prepare(self._clock())
+        return True
 
     def _queues(self) -> dict[str, int]:
         return {"due": len(self._owed), "asked": len(self._asked), "answered": len(self._heard)}
@@ -146,27 +163,26 @@ class _Daemon:
         self._every(HOUSEKEEPING, self._keep_house, at_once=False)
         self._scheduler.start()
         clock = asyncio.create_task(self._watch_clock())
-        files = asyncio.create_task(Watcher(self._app.config.sources).run(self._look_at))
-        telling = [
-            asyncio.create_task(go_on(teller, self._app, self._do, self._clock, news))
-            for teller, news in zip(tellers(self._app), self._news, strict=True)
+        life = asyncio.create_task(self._supervisor.reassure(self._pulse))
+        looking = [
+            asyncio.create_task(alerts.go_on(self._app, self._do, self._clock)),
+            asyncio.create_task(Bulletin().go_on(lambda: self._app.config, self._clock)),
         ]
-        telling.append(asyncio.create_task(alerts.go_on(self._app, self._do, self._clock)))
-        telling.append(asyncio.create_task(Bulletin().go_on(lambda: self._app.config, self._clock)))
+        self._watch()
+        self._begin_to_tell()
+        self._supervisor.ready(self._summary())
         try:
             await self._stopping.wait()
         finally:
+            self._supervisor.stopping()
             clock.cancel()
+            life.cancel()
             self._scheduler.pause()
             await self._drained()
-            for asked in self._asked.values():  # a server may be slow for as long as it likes
-                asked.cancel()
-            await asyncio.gather(*self._asked.values(), return_exceptions=True)
+            await _ended(self._asked.values())  # a server may be slow for as long as it likes
             await asyncio.gather(*filter(None, [self._taker]))
             async with self._in_hand:  # no piece of work is cut off
-                for task in (files, *telling):
-                    task.cancel()
-            await asyncio.gather(*telling, return_exceptions=True)
+                await _ended(filter(None, [self._watching, *self._telling, *looking]))
             self._scheduler.shutdown(wait=False)
 
     async def _drained(self) -> None:
@@ -180,7 +196,7 @@ class _Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop, number)
-        loop.add_signal_handler(signal.SIGHUP, _decline_reload)
+        loop.add_signal_handler(signal.SIGHUP, self._ask_to_reload)
 
     def _stop(self, number: signal.Signals) -> None:
         log.info("stopping", signal=number.name)
@@ -199,12 +215,76 @@ class _Daemon:
         told = self._app.progress
 
         def progress(what: str, done: int, total: int) -> None:
+            self._pulse.step()
             if self._given_up.is_set():
                 raise _GivenUp
             if told:
                 told(what, done, total)
 
         self._app.progress = progress
+
+    def _watch(self) -> None:
+        self._watching = asyncio.create_task(Watcher(self._app.config.sources).run(self._look_at))
+
+    def _begin_to_tell(self) -> None:
+        self._news = [asyncio.Event() for _ in self._app.parts.listeners]
+        self._telling = [
+            asyncio.create_task(go_on(teller, self._app, self._do, self._clock, news))
+            for teller, news in zip(tellers(self._app), self._news, strict=True)
+        ]
+
+    def _summary(self, fault: ConfigError | None = None) -> str:
+        summary = f"{len(self._app.config.sources)} sources; {self._address or 'serves nothing'}"
+        return f"the configuration of before goes on: {'; '.join(fault.problems)}" if fault else summary
+
+    # ------------------------------------------------------------ another config
+
+    def _ask_to_reload(self) -> None:
+        self._reload_asked = True  # the next tick does it
+
+    async def _reload(self) -> None:
+        """Go on by the config as it is written now; if that cannot be, by the one of before."""
+        self._reload_asked, fault = False, None
+        self._supervisor.reloading()
+        try:
+            settings = await asyncio.to_thread(self._app.reconfigured)
+        except ConfigError as error:
+            fault = error
+        except Exception as error:
+            log.exception("reload_crashed")
+            fault = ConfigError(f"{self._app.config.path}: cannot be read: {type(error).__name__}: {error}")
+        else:
+            async with self._in_hand:
+                await self._take_over(settings)
+        if fault:
+            log.error("reload_failed", problems=fault.problems)
+        await self._do("note of the reload", lambda: self._app.note_reload(fault, self._clock()))
+        self._supervisor.ready(self._summary(fault))
+
+    async def _take_over(self, settings: Config) -> None:
+        """Swap what depends on the config, while no work is in hand; what does not goes on, requests included."""
+        before = self._app.config
+        others = self._app.take_over(settings)
+        await self._ask_no_more(others)
+        self._served.reconfigure(settings)
+        if _watched(settings) != _watched(before):
+            await _ended(filter(None, [self._watching]))
+            self._watch()
+        if _told(settings) != _told(before):
+            await _ended(self._telling)
+            self._begin_to_tell()
+        self._is_prepared = bool(await self._attempt("prepare", self._prepare))
+        log.info("reloaded", sources=len(settings.sources), changed=len(others), warnings=settings.warnings)
+
+    async def _ask_no_more(self, names: Collection[str]) -> None:
+        """Let go of what the web is asked, or has answered, for sources that are others now; those are asked anew."""
+        asked = {name: self._asked[name] for name in names if name in self._asked}
+        await _ended(asked.values())
+        dropped = [
+            name for name in names if self._heard.pop(name, None) or self._asked.pop(name, None) or name in asked
+        ]
+        known = {source.name for source in self._app.config.sources if source.enabled}
+        self._owed = {name: None for name in (*self._owed, *dropped) if name in known}
 
     # ------------------------------------------------------------ jobs
 
@@ -231,10 +311,17 @@ class _Daemon:
         except StoreError as error:
             self._lost = error
             self._stopping.set()
+        if self._reload_asked:
+            await self._reload()
+        if not self._is_prepared:
+            self._is_prepared = bool(await self._do("prepare", self._prepare))
+            return
         names = await self._do("claim", lambda: self._app.claim_due(self._clock()))
         self._owed |= dict.fromkeys(names or ())
         await self._begin_to_ask([name for name in self._owed if self._app.is_remote(name)])
         for name in [name for name in self._owed if not self._app.is_remote(name)]:
+            if self._reload_asked:
+                return  # what is left may be another source by then
             polled = await self._do(f"poll {name}", partial(self._poll, name))
             if polled:
                 del self._owed[name]
@@ -327,22 +414,26 @@ class _Daemon:
     async def _do(self, what: str, work: Callable[[], T]) -> T | None:
         """Do one piece of work; None if it failed, or if there is no time left for it."""
         async with self._in_hand:
-            if self._stopping.is_set():
-                return None
-            try:
-                result = await self._in_thread(work)
-            except _GivenUp:
-                log.warning("given_up", work=what)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the next piece may go well
-                self._report(what, error)
-            else:
-                if self._failing.pop(what, None):
-                    log.info("work_mended", work=what)
-                return result
+            return await self._attempt(what, work)
+
+    async def _attempt(self, what: str, work: Callable[[], T]) -> T | None:
+        if self._stopping.is_set():
             return None
+        try:
+            result = await self._in_thread(work)
+        except _GivenUp:
+            log.warning("given_up", work=what)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the next piece may go well
+            self._report(what, error)
+        else:
+            if self._failing.pop(what, None):
+                log.info("work_mended", work=what)
+            return result
+        return None
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        with self._pulse.around():
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _report(self, what: str, error: BaseException) -> None:
         """Log once when work begins to fail, and when it fails for another reason."""
@@ -386,8 +477,22 @@ class _GivenUp(BaseException):
     """The work in hand is not worth waiting for any longer; its transaction is undone. It is nobody's to catch."""
 
 
-def _decline_reload() -> None:
-    log.warning("reload_declined", reason="the config is read at the start only; restart to take over a change")
+async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel *tasks*, and wait for their end."""
+    ending = tuple(tasks)
+    for task in ending:
+        task.cancel()
+    await asyncio.gather(*ending, return_exceptions=True)
+
+
+def _watched(settings: Config) -> tuple[Source, ...]:
+    return tuple(replace(source, order=0) for source in settings.sources if source.path)
+
+
+def _told(settings: Config) -> tuple[object, ...]:
+    """Return what those go by who tell others of files."""
+    command = (settings.after_publish, settings.after_publish_timeout)
+    return (*command, settings.feeds.hub, settings.pinged_at_once, settings.site.url)
 
 
 def _end() -> None:

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
 from typing import TypeVar
@@ -97,7 +97,8 @@ def _follow_parent() -> None:
     """End this process with its parent, even if that is killed: the pool's own pipes would keep it waiting for ever."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     allocator.keep_small()
-    os.nice(NICENESS)
+    with suppress(OSError):  # a service's filter may forbid it; then they compete with whoever serves
+        os.nice(NICENESS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

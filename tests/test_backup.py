@@ -341,6 +341,7 @@ def test_what_is_no_good_backup_is_refused_and_the_state_stays(desk: Desk, spoil
     assert {path.name for path in (desk.folder / "var").iterdir()} <= {
         "state.db",
         "state.db.lock",
+        "state.status.json",
         "state.redirects.json",
         "state.redirects.nginx.conf",
         "state.redirects.caddy",

@@ -6,7 +6,6 @@ import json
 import os
 import resource
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -353,18 +352,6 @@ def test_fault_86_a_second_daemon_says_who_is_first_and_harms_nothing(tmp_path: 
         place.write("Second")
         until(lambda: "Second" in titles(place))
     assert_calm(place)
-
-
-def test_fault_91_a_broken_config_is_not_taken_over_by_sighup(tmp_path: Path) -> None:
-    place = watched(tmp_path)
-    with daemon(place) as process:
-        place.write("First")
-        until(lambda: "First" in titles(place))
-        place.config.write_text("[site\n")
-        process.send_signal(signal.SIGHUP)
-        until(lambda: told(place, "reload_declined"))
-        place.write("Second")
-        until(lambda: "Second" in titles(place))
 
 
 # ---------------------------------------------------------------- directories that come and go, and too many of them

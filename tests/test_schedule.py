@@ -647,19 +647,6 @@ def test_work_that_hangs_does_not_keep_the_process(tmp_path: Path, signals: int)
     assert logged(place)[-1] == "stopped_at_once"
 
 
-def test_fault_91_sighup_changes_nothing_and_is_logged(tmp_path: Path) -> None:
-    place = Place(tmp_path)
-
-    def during(_address: str) -> None:
-        os.kill(os.getpid(), signal.SIGHUP)
-        place.write("After")
-        until(lambda: "After" in place.feed())
-
-    with place.opened() as app, capture_logs() as logs:
-        run(app, during)
-    assert [line["event"] for line in logs].count("reload_declined") == 1
-
-
 # ---------------------------------------------------------------- work that fails, or takes long
 
 

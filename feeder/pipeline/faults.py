@@ -83,6 +83,14 @@ class Faults:
         if self._ends(FaultKind.ALERT, ""):
             log.info("alert_mended")
 
+    def config_failed(self, reason: str) -> None:
+        """Note that the config cannot be taken over as it is written now."""
+        self._begins(FaultKind.CONFIG, "", reason)
+
+    def config_mended(self) -> None:
+        """Note that the config is the one that is written."""
+        self._ends(FaultKind.CONFIG, "")
+
     def entries(self) -> tuple[str, ...]:
         """Return the ids of the articles that are left out."""
         return tuple(subject for kind, subject in self._known if kind is FaultKind.ENTRY)

@@ -11,6 +11,7 @@ import contextlib
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -87,9 +88,21 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A site, and the URLs of what is for all and of what is for the operator."""
+
+    site: Site
+    urls: tuple[str, ...]
+
+    def reconfigure(self, settings: Config) -> None:
+        """Say what *settings* have to say."""
+        self.site.change(terms(settings))
+
+
 @asynccontextmanager
-async def serving(settings: Config, probes: Probes) -> AsyncIterator[tuple[str, ...]]:
-    """Serve until the end of the block, and yield the URLs: of what is for all, and of what is for the operator.
+async def serving(settings: Config, probes: Probes) -> AsyncIterator[Served]:
+    """Serve until the end of the block, and yield what is served, and where.
 
     Raises:
         FeederError: An address cannot be had.
@@ -108,7 +121,7 @@ async def serving(settings: Config, probes: Probes) -> AsyncIterator[tuple[str, 
                 server = Server(desk, address=address, mode=mode)
                 stack.push_async_callback(server.stop)
                 urls.append(await server.start())
-        yield tuple(urls)
+        yield Served(site=site, urls=tuple(urls))
 
 
 @contextlib.contextmanager

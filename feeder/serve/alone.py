@@ -39,7 +39,7 @@ async def _serve(settings: Config, clock: Callable[[], datetime]) -> None:
         figures=lambda: figures(settings, clock()),
         metrics=metrics.exposition(metrics.State(lambda: settings, clock)),
     )
-    async with serving(settings, probes) as urls:
-        log.info("serving", addresses=urls)
+    async with serving(settings, probes) as served:
+        log.info("serving", addresses=served.urls)
         await stopping.wait()
     log.info("stopped")

@@ -50,6 +50,11 @@ class Cache:
         while self.weight > self._most:
             self.forget(next(iter(self._versions)))
 
+    def clear(self) -> None:
+        """Let go of everything."""
+        self._versions.clear()
+        self.weight = 0
+
     def forget(self, names: Names) -> None:
         """Let go of a file."""
         version = self._versions.pop(names, None)

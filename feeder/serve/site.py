@@ -68,6 +68,12 @@ class Site:
         self._cache = Cache(root, most=memory)
         self._reading: dict[Names, asyncio.Task[Version | None]] = {}
 
+    def change(self, terms: Terms) -> None:
+        """Say this in all headers from now on; what is in memory says what was true before."""
+        if terms != self._terms:
+            self._terms = terms
+            self._cache.clear()
+
     def at_once(self, target: bytes, headers: Headers) -> Reply | None:
         """Return the answer to a GET if it is in memory and no more than a client may be sent at once."""
         names = _names(target)
@@ -144,8 +150,10 @@ class Site:
             return await self._kept(found, names)
 
     async def _kept(self, found: Found, names: Names) -> Version:
-        version = await asyncio.to_thread(read, found, names, self._terms, most=self._most)
-        self._cache.keep(names, version)
+        terms = self._terms
+        version = await asyncio.to_thread(read, found, names, terms, most=self._most)
+        if terms is self._terms:
+            self._cache.keep(names, version)
         return version
 
     async def _send_file(self, names: Names, fields: Fields, receive: Receive, send: Send) -> None:

@@ -164,6 +164,7 @@ class FaultKind(StrEnum):
     COMMAND = "command"  # that is run after publishing
     HUB = "hub"
     ALERT = "alert"  # the command that is told of silence
+    CONFIG = "config"  # as it is written now; the one of before holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -562,6 +563,9 @@ class Store(Protocol):
 
     def note(self, name: str, value: str) -> bool:
         """Keep a note of the whole site; return whether it said something else before."""
+
+    def noted(self, name: str) -> str | None:
+        """Return what a note of the whole site says."""
 
     def adopt(self, entries: Iterable[tuple[Memory, tuple[bytes, ...]]]) -> int:
         """Remember articles that subscribers already have; return how many are new."""

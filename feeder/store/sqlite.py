@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import sqlite3
 from collections import Counter
@@ -76,6 +77,7 @@ DAY_SECONDS = 86_400
 SPARE_PAGES = 2000  # that are empty and stay so: they are needed again soon
 SPARE_SHARE = 5  # and so does this part of the file
 GIVEN_BACK = 2000  # pages at a time: a few MiB are moved within the file
+PRIVATE = 0o640  # mode of a new state: addresses may be secret, and articles not published yet
 SLICE = 500  # values in one IN (...)
 WIDTH = len(rows.SIGHTING_COLUMNS)
 QUIET = frozenset({Verdict.UNCHANGED, Verdict.NEW})  # what leaves no line in the history
@@ -889,6 +891,11 @@ class SqliteStore:
         self._run("set_meta", name, value)
         return row is not None and row[0] != value
 
+    def noted(self, name: str) -> str | None:
+        """Return what a note of the whole site says."""
+        row = self._one("get_meta", name)
+        return None if row is None else str(row[0])
+
     def adopt(self, entries: Iterable[tuple[Memory, tuple[bytes, ...]]]) -> int:
         """Remember articles that subscribers already have; return how many are new."""
         count = 0
@@ -1104,6 +1111,7 @@ def open_store(path: Path, *, site_id: str, called: Path | None = None) -> Sqlit
     is_new = not look(path, site_id=site_id)
     with told(called or path, OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE))
         connection = connect(path)
         with _closed_if_it_fails(connection):
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file: see `give_back`

@@ -1,0 +1,70 @@
+"""Asks the daemon to read its config anew, and waits for what comes of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from feeder.app import RELOADED
+from feeder.config import Config
+from feeder.errors import ConfigError, FeederError
+from feeder.lock import holder
+from feeder.store import FaultKind, Store
+from feeder.store.sqlite import open_to_read
+
+PATIENCE_SECONDS: Final = 60.0  # with a daemon that finishes a piece of work first
+STEP_SECONDS: Final = 0.1
+
+
+def reload(settings: Config) -> int:
+    """Have the daemon that works with the state of *settings* read its config anew; return its number.
+
+    Raises:
+        ConfigError: It goes on by the config of before.
+        FeederError: There is no daemon, or it does not come to it.
+    """
+    process = holder(settings.state)
+    if process is None:
+        raise FeederError(f"no daemon works with {settings.state}; the next start reads the configuration anyway")
+    if not _listens(process):
+        raise FeederError(f"process {process} works with {settings.state}, but is no daemon, or only begins to be one")
+    with closing(open_to_read(settings.state, site_id=settings.site.id)) as store:
+        before = store.noted(RELOADED)
+        _signal(process)
+        _await(store, before, process)
+        reasons = [fault.reason for fault in store.faults() if fault.kind is FaultKind.CONFIG]
+    if reasons:
+        raise ConfigError(reasons[0], "the daemon goes on by the configuration of before")
+    return process
+
+
+def _listens(process: int) -> bool:
+    """Tell whether a process waits for SIGHUP; any other would end at it. One that nobody may look at is the service's."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text("ascii", errors="replace").splitlines()
+    except OSError:
+        return True
+    caught = next((line.split()[1] for line in lines if line.startswith("SigCgt:")), "0")
+    return bool(int(caught, 16) >> (signal.SIGHUP - 1) & 1)
+
+
+def _signal(process: int) -> None:
+    try:
+        os.kill(process, signal.SIGHUP)
+    except OSError as error:
+        raise FeederError(f"process {process} cannot be told: {error.strerror}") from error
+
+
+def _await(store: Store, before: str | None, process: int) -> None:
+    end = time.monotonic() + PATIENCE_SECONDS
+    while store.noted(RELOADED) == before:
+        if time.monotonic() > end:
+            raise FeederError(
+                f"process {process} was told, and has not come to it within {PATIENCE_SECONDS:.0f} s: "
+                "`feeder status` will say how it went"
+            )
+        time.sleep(STEP_SECONDS)
