@@ -23,7 +23,8 @@ from feeder.metrics import MEASURES
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 DEPLOYING = (ROOT / "docs" / "deploying.md").read_text("utf-8")
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
+SHOWN_BY = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 UNIT = (ROOT / "systemd" / "feeder.service").read_text("utf-8")
 
 CODE = re.compile(r"`([^`\n]+)`")
@@ -313,3 +314,13 @@ def test_licences_of_all_libraries_are_named() -> None:
     names = [re.split(r"[<>=~! ]", dependency)[0] for dependency in project["dependencies"]]
     told = section("Licence").lower()
     assert [name for name in names if name not in told] == []
+
+
+def test_every_wall_is_shown_by_a_test_that_there_is() -> None:
+    threats = [line for line in (ROOT / "SECURITY.md").read_text("utf-8").splitlines() if line.startswith("| ")][1:]
+    for line in threats:
+        named = SHOWN_BY.search(CELL.split(line)[-2])
+        assert named, line
+        path, name = named.groups()
+        text = (ROOT / path).read_text("utf-8")
+        assert name is None or f"def {name}(" in text, line
