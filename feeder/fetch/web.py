@@ -38,7 +38,7 @@ MAX_REDIRECTS: Final = 5
 SHORTEST_SECRET: Final = 6  # characters; shorter words stand in many addresses
 MAX_VALIDATOR: Final = 4096  # characters; a longer one is not kept
 SPACING: Final = 1.0  # seconds between two requests to one host
-LIMIT: Final = 200  # requests at once
+LIMIT: Final = 128  # requests at once
 LARGE: Final = 512 << 10  # bytes; so much of every body may be held at once,
 LARGE_AT_ONCE: Final = 4  # and more of so many
 
