@@ -434,9 +434,8 @@ class App:
 
     def _mended(self) -> tuple[str, ...]:
         """Return the sources that failed with other settings than these: somebody set them right."""
-        current = {name: config.whole_fingerprint(source) for name, source in self._sources.items()}
-        states = self.store.sources()
-        return tuple(s.name for s in states if s.failed_with and current.get(s.name, s.failed_with) != s.failed_with)
+        failed = (state for state in self.store.sources() if state.failed_with and state.name in self._sources)
+        return tuple(s.name for s in failed if config.whole_fingerprint(self._sources[s.name]) != s.failed_with)
 
     def _recall(self, now: datetime) -> None:
         for state in self.store.sources():

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Collection, Iterable
 
 from feeder.model import FeedFile
 from feeder.output import Announce, Output
+from feeder.output.wrapped import Wrapped
 from feeder.store import Store
 
 
-class Announcing:
+class Announcing(Wrapped):
     """Does as *output* does; what is about to change there is news for *listeners* from just before on.
 
     Afterwards would be too late: a process that dies in between leaves files that will never change again.
     """
 
     def __init__(self, output: Output, store: Store, listeners: tuple[str, ...]) -> None:
-        self._output = output
+        super().__init__(output)
         self._store = store
         self._listeners = listeners
 
@@ -30,22 +30,6 @@ class Announcing:
         wanted = tuple(paths)
         self._note(self._output.stamps(wanted))
         return self._output.remove(wanted)
-
-    def stamps(self, paths: Iterable[str]) -> Mapping[str, str]:
-        """Return the files' stamps."""
-        return self._output.stamps(paths)
-
-    def read(self, path: str) -> bytes | None:
-        """Return the file's bytes."""
-        return self._output.read(path)
-
-    def find(self, below: str, names: Collection[str] | None = None) -> Iterator[str]:
-        """Yield the paths of files."""
-        return self._output.find(below, names)
-
-    def written(self, path: str) -> datetime | None:
-        """Return when the file was written."""
-        return self._output.written(path)
 
     def sweep(self) -> int:
         """Remove what nobody was ever told of."""

@@ -34,6 +34,8 @@ def settled(parts: Parts, feeds: Iterable[PublishedFeed]) -> Mapping[str, str | 
     What a category is called by now is kept there: it outlives the line of the config that says so.
     """
     departures = parts.store.departures()
+    if not departures:
+        return {}
     aliases = _aliases(parts)
     now = redirects.resolve(departures, {feed.node: _directory(feed) for feed in feeds if feed.node}, aliases)
     gone = [directory for directory in departures if directory in now and now[directory] is None]

@@ -1,4 +1,4 @@
-"""Entries, feeds and articles to HTML pages. Only this module knows Jinja.
+"""Entries, feeds and articles to HTML pages.
 
 Pages need nothing but their own style and script: no word of theirs runs, and no other host is asked for anything but
 the pictures and players of articles. Ways between them are relative, so that they hold wherever the site is.
@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from feeder.excerpt import excerpt
 from feeder.model import Branch, Entry, FeedDocument, Format, RenderedEntry, Site, Tally
 from feeder.render import assets
 from feeder.render.language import language_of
+from feeder.templates import templates_of
 from feeder.urls import MEDIA_TYPES, TOP
 
 ENTRIES_OF_SITE: Final = 20  # on its page, where the categories are to be seen as well
@@ -26,15 +26,7 @@ _NAMES: Final = {Format.ATOM: "Atom", Format.RSS: "RSS", Format.JSON: "JSON Feed
 _LIST_OF_FEEDS: Final = "feeds.opml"
 _BAR, _HEIGHT = 3, 20  # of a chart: one day's width, and that of the busiest day in height
 
-_TEMPLATES = Environment(
-    loader=PackageLoader("feeder.render"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    auto_reload=False,
-    keep_trailing_newline=True,
-)
+_TEMPLATES = templates_of("feeder.render")
 # A macro: unlike a template, it needs no context made for each entry.
 _ITEM = vars(_TEMPLATES.get_template("entry.html").module)["item"]
 _PAGE = _TEMPLATES.get_template("category.html")

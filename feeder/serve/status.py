@@ -15,7 +15,6 @@ from itertools import islice, takewhile
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from feeder import report
@@ -23,6 +22,7 @@ from feeder.config import Config
 from feeder.screen import Table
 from feeder.store import PublishedFeed, Store
 from feeder.store.sqlite import open_to_read
+from feeder.templates import templates_of
 
 DAYS: Final = 30
 MOST_ARTICLES: Final = 100_000  # that are counted for the chart
@@ -33,14 +33,7 @@ _STYLE_HASH: Final = base64.b64encode(sha256(_STYLE.encode()).digest()).decode()
 POLICY: Final = (
     f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_TEMPLATE: Final = Environment(
-    loader=PackageLoader("feeder.serve"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    auto_reload=False,
-).get_template("status.html")
+_TEMPLATE: Final = templates_of("feeder.serve").get_template("status.html")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
