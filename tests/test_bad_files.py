@@ -9,8 +9,6 @@ import json
 import os
 import re
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -209,14 +207,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
 
 def first_run(desk: Desk) -> Tree:
     began = datetime.now(UTC).replace(microsecond=0)
-    command = [sys.executable, "-m", "feeder", "once", "-c", str(desk.config)]
-    with (desk.folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=desk.folder, stdout=log, stderr=log)
-        _, status, used = os.wait4(process.pid, 0)  # which alone tells of one child what it used
-        process.returncode = os.waitstatus_to_exitcode(status)
-    said = (desk.folder / "log").read_bytes().decode()
-    assert process.returncode == 0, said
-    return Tree(desk=desk, log=said, megabytes=used.ru_maxrss >> 10, began=began)
+    done, megabytes = desk.weighed("once")
+    assert done.code == 0, done.err
+    return Tree(desk=desk, log=done.err, megabytes=megabytes, began=began)
 
 
 def instant(text: str) -> datetime:
