@@ -81,13 +81,21 @@ async def reset(_: Asked, writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
+def well(name: str, *titles: str) -> bytes:
+    """Return what a source says while it is well."""
+    return rss(*(item(f"{title} of {name}", date=NOON - HOUR) for title in titles), title=name)
+
+
 async def unchanged_with_a_body(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    """Lie behind a 304; whoever reads both at once asks again, without a condition."""
     lie = feed("A lie behind a 304")
-    if "if-none-match" in asked.headers:
-        writer.write(b"HTTP/1.1 304 Not Modified\r\nContent-Length: %d\r\n\r\n" % len(lie))
-        await writer.drain()
-        await asyncio.sleep(0.1)
-        writer.write(lie)
+    if "if-none-match" not in asked.headers:
+        writer.write(answer(well(asked.target[1:], "First")))
+        return
+    writer.write(b"HTTP/1.1 304 Not Modified\r\nContent-Length: %d\r\n\r\n" % len(lie))
+    await writer.drain()
+    await asyncio.sleep(0.1)
+    writer.write(lie)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +212,7 @@ class Stage:
 
     def say_well(self, *titles: str) -> None:
         for name in (GOOD, *FAULTS):
-            items = [item(f"{title} of {name}", date=NOON - HOUR) for title in titles]
-            etag = FAULTS[name].etag if name in FAULTS else ""
-            self.server.put(f"/{name}", rss(*items, title=name), etag=etag)
+            self.server.put(f"/{name}", well(name, *titles), etag=FAULTS[name].etag if name in FAULTS else "")
 
     def say_ill(self) -> None:
         self.server.put(INSIDE, feed("Secret"))
