@@ -4,18 +4,18 @@
 # Without a booted systemd, what the units say is run as their user: ExecStart=, in StateDirectory=.
 set -euo pipefail
 exec </dev/null
+[ -n "${APART:-}" ] || APART=1 exec unshare --mount "$0" "$@"  # what is mounted here is gone with the script
 
 suite=${1:-bookworm}
 tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-root=${2:-$(mktemp -d)}
+kept=${2:-}
+root=${kept:-$(mktemp -d)}
 daemon=
 clean() {
     [ -z "$daemon" ] || kill -KILL "$daemon" 2>/dev/null || true
-    umount --recursive --lazy "$root/proc" "$root/dev" 2>/dev/null || true
-    [ -n "${kept:-}" ] || rm -rf --one-file-system "$root"
+    [ -n "$kept" ] || { umount --recursive --lazy "$root/proc" "$root/dev"; rm -rf --one-file-system "$root"; }
 }
 trap clean EXIT
-kept=${2:-}
 
 say() { printf '\n== %s\n' "$1"; }
 
@@ -29,7 +29,7 @@ commands() {
 
 # Run a script inside, in the copy of the tree, as root.
 inside() { chroot "$root" /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
-    DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1 HOME=/root bash -euo pipefail -c "cd /src && $1"; }
+    DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1 PIP_QUIET=1 HOME=/root bash -euo pipefail -c "cd /src && $1"; }
 follow() { commands "$1" | while IFS= read -r line; do echo "# $line"; inside "$line"; done; }
 as_feeder() { inside "runuser -u feeder -- /usr/local/bin/feeder -c /etc/feeder/config.toml $*"; }
 unit() { sed -n "s/^$1=//p" "$root/etc/systemd/system/$2"; }
