@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -24,7 +23,8 @@ SECTIONS = {"Exit codes": "EXIT STATUS", "Files": "FILES", "Environment": "ENVIR
 def main() -> None:
     """Write the page; one that says the same keeps its date."""
     before = PAGE.read_text("utf-8") if PAGE.exists() else ""
-    if before != (found := DATED.search(before)) and (not found or page(found[1]) != before):
+    dated = DATED.search(before)
+    if not dated or page(dated[1]) != before:
         PAGE.write_text(page(f"{datetime.now(UTC):%Y-%m-%d}"), "utf-8")
 
 
@@ -121,4 +121,4 @@ def _text(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from test_docs import CODE, COMMAND, FENCE, HEADING, LINK, OPTION, ROOT, anchor, commands, options, tables
+from test_docs import CODE, COMMAND, FENCE, OPTION, ROOT, commands, options, tables
 
 from feeder.metrics import MEASURES
 
@@ -25,20 +24,23 @@ def spans() -> Iterator[str]:
     yield from (line for _, block in FENCE.findall(CHAPTER) for line in block.splitlines())
 
 
-def test_links_lead_somewhere() -> None:
-    for link in LINK.findall(CHAPTER):
-        name, _, part = link.partition("#")
-        if not link.startswith("https://"):
-            target = DOCS / name if name else DOCS / "operating.md"
-            assert target.exists(), link
-            headings = HEADING.findall(target.read_text("utf-8")) if part else []
-            assert not part or part in {anchor(heading) for heading in headings}, link
-
-
 def test_commands_and_their_options_exist() -> None:
     known = commands()
-    named = [(found[2], span[found.end() :]) for span in spans() for found in COMMAND.finditer(span.replace(" exec feeder", ""))]
-    assert {name for name, _ in named} > {"status", "doctor", "explain", "preview", "restore", "backup", "poll", "accept"}
+    named = [
+        (found[2], span[found.end() :])
+        for span in spans()
+        for found in COMMAND.finditer(span.replace(" exec feeder", ""))
+    ]
+    assert {name for name, _ in named} > {
+        "status",
+        "doctor",
+        "explain",
+        "preview",
+        "restore",
+        "backup",
+        "poll",
+        "accept",
+    }
     for name, rest in named:
         below = [command for full, command in known.items() if full.partition(" ")[0] == name]
         assert below, name
@@ -48,7 +50,7 @@ def test_commands_and_their_options_exist() -> None:
 
 def test_units_that_are_named_exist() -> None:
     there = {path.name for path in (ROOT / "systemd").iterdir()}
-    named = {name for name in UNIT.findall(CHAPTER.replace("feeder@NAME", "feeder@"))}
+    named = set(UNIT.findall(CHAPTER.replace("feeder@NAME", "feeder@")))
     assert named >= {"feeder.service", "feeder@.service", "feeder-once.timer", "feeder-backup.timer"}
     assert named <= there
 

@@ -45,6 +45,7 @@ until_so() {
 }
 
 say "A fresh Debian: $suite"
+chmod 755 "$root"  # it is the root of all users in it
 [ -x "$root/bin/sh" ] || debootstrap --variant=minbase --include=ca-certificates,systemd "$suite" "$root" >"$root.log" || { tail -n 20 "$root.log" >&2; exit 1; }
 rm -f "$root.log"
 cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"  # what this machine trusts, a proxy of its own perhaps

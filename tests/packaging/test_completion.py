@@ -51,7 +51,13 @@ def shell(name: str) -> str:
 
 
 def environment(place: Path) -> dict[str, str]:
-    return {"PATH": f"{place / 'bin'}:/usr/bin:/bin", "TERM": "dumb", "HOME": str(place), "PS1": "> ", "LANG": "C.UTF-8"}
+    return {
+        "PATH": f"{place / 'bin'}:/usr/bin:/bin",
+        "TERM": "dumb",
+        "HOME": str(place),
+        "PS1": "> ",
+        "LANG": "C.UTF-8",
+    }
 
 
 class Terminal:

@@ -42,10 +42,6 @@ def test_both_stages_have_one_base_with_a_name_that_does_not_move_far() -> None:
 
 def test_the_build_sees_what_it_copies_and_nothing_else() -> None:
     seen = {line[1:] for line in (ROOT / ".containerignore").read_text("utf-8").splitlines() if line.startswith("!")}
-    copied = {
-        name
-        for words in re.findall(r"^COPY (?!--from)(.+) \S+$", TEXT, re.MULTILINE)
-        for name in words.split()
-    }
+    copied = {name for words in re.findall(r"^COPY (?!--from)(.+) \S+$", TEXT, re.MULTILINE) for name in words.split()}
     assert seen == copied
     assert all((ROOT / name).exists() for name in copied)

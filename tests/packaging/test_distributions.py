@@ -25,7 +25,9 @@ UNITS = "share/feeder/systemd"
 
 def run(*command: str, cwd: Path, **variables: str) -> str:
     environment = {"PATH": os.environ["PATH"], "HOME": str(cwd), "LANG": "C.UTF-8", **variables}
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=TIMEOUT, cwd=cwd, env=environment)
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=TIMEOUT, cwd=cwd, env=environment
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

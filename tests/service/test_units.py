@@ -73,7 +73,17 @@ def test_the_unit_without_a_daemon_is_as_closed_as_the_one_with_it() -> None:
     daemon, once = (
         set((UNITS / name).read_text("utf-8").splitlines()) for name in ("feeder.service", "feeder-once.service")
     )
-    apart = ("Type", "Description", "Exec", "Restart", "RuntimeDirectory", "StartLimit", "LogRate", "Watchdog", "WantedBy")
+    apart = (
+        "Type",
+        "Description",
+        "Exec",
+        "Restart",
+        "RuntimeDirectory",
+        "StartLimit",
+        "LogRate",
+        "Watchdog",
+        "WantedBy",
+    )
     lost = {line for line in daemon - once if line and not line.startswith(("#", "[", *apart))}
     assert lost == set()
 
