@@ -62,11 +62,11 @@ inside 'feeder --version; test -s /etc/bash_completion.d/feeder'
 
 say 'The first configuration, and articles'
 inside 'install -d /srv/articles && cp -R examples/articles/. /srv/articles/'
-inside "install -d --owner=feeder --group=feeder --mode=711 /var/lib/feeder"  # StateDirectory=
-inside 'install -d --owner=feeder --group=feeder /run/feeder'  # RuntimeDirectory=
 as_feeder check
+as_feeder once --dry-run
 
 say 'Enable, and start what the unit starts'
+inside 'install -d --owner=feeder --group=feeder /run/feeder'  # RuntimeDirectory=
 inside 'systemctl enable feeder feeder-backup.timer'
 test -L "$root/etc/systemd/system/multi-user.target.wants/feeder.service"
 exec_start=$(unit ExecStart feeder.service)
