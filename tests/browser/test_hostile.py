@@ -25,6 +25,7 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 import pytest
+from chromium import launched
 from lxml import etree
 from playwright.sync_api import Browser, Dialog, Page, Request
 from vectors import FAMILIES, LEAK, PICTURES, Vector, armed, vectors
@@ -245,6 +246,12 @@ class Newsroom:
         return [quote(str(path)) for path in pages if path.parts[0] != "articles"] + [
             quote(str(a)) for a in articles[::step]
         ]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with launched() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

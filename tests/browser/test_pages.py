@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 import pytest
+from chromium import launched
 from playwright.sync_api import Browser, Page, ViewportSize
 
 PUBLIC = "https://feeds.example.org/"
@@ -54,6 +55,12 @@ path = "articles"
 """
 
 Open: TypeAlias = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with launched() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
