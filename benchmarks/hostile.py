@@ -85,7 +85,7 @@ class Answers(BaseHTTPRequestHandler):
 
     bodies: dict[str, bytes]
 
-    def do_GET(self) -> None:  # noqa: N802 - as the standard library calls it
+    def do_GET(self) -> None:
         """Answer."""
         name, _, number = self.path.strip("/").partition("/")
         if name in self.bodies:
@@ -170,7 +170,7 @@ def main() -> None:
     Answers.bodies = {name: make() for name, make in SOURCES.items()}
     with (
         tempfile.TemporaryDirectory(prefix="feeder-hostile-") as scratch,
-        _Server(("0.0.0.0", 0), Answers) as server:  # noqa: S104 - see there
+        _Server(("0.0.0.0", 0), Answers) as server,  # noqa: S104 - see there
     ):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         folder = Path(scratch)
