@@ -14,7 +14,9 @@ from feeder.model import Answer, ForeignFeed, Pace, SourceKind
 LOOK_AGAIN: Final = timedelta(days=1)
 _DAY: Final = 86_400  # seconds
 SIGHTINGS: Final = 2  # of one permanent redirect, before the new address is asked at once
-MOST_NEW: Final = 10_000  # items that one source may bring in a day: each is remembered, and a server could make up more and more
+MOST_NEW: Final = (
+    10_000  # items that one source may bring in a day: each is remembered, and a server could make up more and more
+)
 MOST_NEW_BYTES: Final = 256 << 20  # to be kept of them
 PATIENCE: Final = 3  # failures, before a source is found out anew: its own address is asked, and it may be of any kind
 
@@ -115,7 +117,9 @@ def is_page_due(memo: Memo, last_poll: datetime | None) -> bool:
 
 def failed(memo: Memo, *, failures: int, is_gone: bool = False, retry_after: timedelta | None = None) -> Memo:
     """Return what is remembered after the *failures*-th failure in a row."""
-    kept = memo if failures < PATIENCE else replace(_counted(memo), settings=memo.settings, kind=memo.kind, pace=memo.pace)
+    kept = (
+        memo if failures < PATIENCE else replace(_counted(memo), settings=memo.settings, kind=memo.kind, pace=memo.pace)
+    )
     return replace(kept, is_gone=is_gone, pace=replace(kept.pace, retry_after=retry_after))
 
 

@@ -711,7 +711,9 @@ def test_what_was_put_off_comes_the_next_day_from_the_same_answer(
 ) -> None:
     monkeypatch.setattr(memory, "MOST_NEW_BYTES", 2000)
     room.settle(lake(server, "first = 100"))
-    server.put("/f", rss(*(item(f"Long {n}", body="".join(map(chr, range(500 * n, 500 * n + 900)))) for n in range(1, 5))))
+    server.put(
+        "/f", rss(*(item(f"Long {n}", body="".join(map(chr, range(500 * n, 500 * n + 900)))) for n in range(1, 5)))
+    )
     first = room.poll("lake").verdicts[Verdict.NEW]
     assert 0 < first < 4
     assert room.poll("lake", now=NOON + HOUR).verdicts[Verdict.NEW] == 0
