@@ -99,7 +99,7 @@ def take(
         return polled, memo
     polled = Polled(source=source.name, size=heard.size)
     if heard.received:
-        memo = _receive(source, state, heard.received, memo, parts, polled, now=now)
+        memo = _receive(source, state, heard.received, parts, polled, memo=memo, now=now)
     return polled, memo
 
 
@@ -134,7 +134,7 @@ def _problem(heard: Heard, source: Source) -> FetchError | None:
 
 
 def _receive(
-    source: Source, state: SourceState, received: Received, memo: Memo, parts: Parts, polled: Polled, *, now: datetime
+    source: Source, state: SourceState, received: Received, parts: Parts, polled: Polled, *, memo: Memo, now: datetime
 ) -> Memo:
     polled.places = len(received.readings)
     everything = state.fingerprint != parts.fingerprints[source.name]
