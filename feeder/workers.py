@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 from feeder import allocator
+from feeder.leaving import begin_beside
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -119,8 +120,7 @@ class Workers:
         elif not isinstance(inner.exception(), BrokenExecutor):
             _settle(done, inner.result)
         else:  # this thread is the pool's own, which has to end
-            work = (done, lambda: self._again(pool, function, job))
-            threading.Thread(target=_settle, args=work, name="again", daemon=True).start()
+            begin_beside(lambda: _settle(done, lambda: self._again(pool, function, job)))
 
     def _again(self, broken: Executor, function: Callable[[Job], Result], job: Job) -> Result:
         """Do once more what was lost with a process. One job at a time, since each may take much memory."""

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -94,16 +91,6 @@ def test_a_body_is_let_go_of_once_it_was_read(tmp_path: Path, server: Server) ->
         answer = heard(app, "s0").answer
         assert answer is not None
         assert answer.body == b""
-
-
-def test_an_answer_is_read_again_when_its_reader_is_killed(tmp_path: Path, server: Server) -> None:
-    with asked(tmp_path, server.put("/feed", feed("One")), workers=2) as app:
-        app.parts.workers.start()
-        for child in multiprocessing.active_children():
-            os.kill(child.pid or 0, signal.SIGKILL)
-        assert heard(app, "s0").received
-        assert heard(app, "s0").received
-        assert app.parts.workers.is_running
 
 
 def test_an_answer_that_kills_its_readers_fails_its_source_alone(tmp_path: Path, server: Server) -> None:

@@ -554,7 +554,7 @@ def _plan(store: SqliteStore, sql: str) -> list[str]:
 def test_a_new_state_is_closed_to_others(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        with closing(opened(tmp_path / "state.db")):
+        with contextlib.closing(opened(tmp_path / "state.db")):
             modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
     finally:
         os.umask(before)
