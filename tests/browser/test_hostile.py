@@ -32,8 +32,8 @@ from vectors import FAMILIES, LEAK, PICTURES, Vector, armed, vectors
 
 COUNT: Final = int(os.environ.get("FEEDER_VECTORS", "3000"))
 SEED: Final = int(os.environ.get("FEEDER_SEED", "1"))
-PAGES: Final = 80  # of articles that are opened as they are; all contents are judged by themselves
-CONTROLS: Final = 16  # of each family
+PAGES: Final = 40  # of articles that are opened as they are; all contents are judged by themselves
+CONTROLS: Final = 12  # of each family
 TOGETHER: Final = 1500  # contents in one document
 PATIENCE: Final = 600  # seconds for one run of the program, whatever else the machine does
 SETTLING_MS: Final = 400  # for what begins by itself
