@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
-from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -437,8 +437,6 @@ class _Daemon:
 
     def _report(self, what: str, error: BaseException) -> None:
         """Log once when work begins to fail, and when it fails for another reason."""
-        if isinstance(error, BrokenExecutor):
-            self._app.parts.workers.stop()  # a process was killed, perhaps for its memory; new ones start when needed
         reason = str(error) or type(error).__name__
         if self._failing.get(what) != reason:
             log.error("work_failed", work=what, error=reason, exc_info=not isinstance(error, FeederError))
