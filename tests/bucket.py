@@ -130,14 +130,14 @@ class World:
     def output(self, *, endpoint: str | None = None, **given: Any) -> BucketOutput:
         return BucketOutput(self.place(endpoint=endpoint, **given), access_key="key", secret_key="secret")  # noqa: S106
 
-    def request(self, method: str, key: str = "", body: bytes = b"") -> tuple[int, dict[str, str], bytes]:
+    def request(self, method: str, key: str = "", body: bytes = b"") -> tuple[int, http.client.HTTPMessage, bytes]:
         """Speak to the store as anybody may, without this program's library."""
         connection = http.client.HTTPConnection(*self.proxy.behind, timeout=60)
         connection.request(method, f"/{self.name}/{quote(key)}".rstrip("/"), body=body, headers=SIGNED)
         response = connection.getresponse()
         answer = response.read()
         connection.close()
-        return response.status, dict(response.getheaders()), answer
+        return response.status, response.headers, answer
 
     def tree(self) -> dict[str, bytes]:
         """Return all that is below the prefix."""
