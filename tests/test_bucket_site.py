@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from worlds import Ran, SiteUnderTest, run
 from feeder import backup, config, doctor, outputs
 from feeder.app import INDEX, opened
 from feeder.doctor import Diagnosis
-from feeder.errors import OutputError, StoreError
+from feeder.errors import OutputError, StoreError, Unheard
 from feeder.output import Bucket, s3
 from feeder.pipeline.publishing import RETRY
 from feeder.serve.status import figures
@@ -98,7 +99,9 @@ class Newsroom:
         return self.world.tree() == self.in_directory.files()
 
     def doctor(self, act: Callable[[Any, datetime], Diagnosis] = doctor.examine) -> Diagnosis:
-        return act(config.load(self.in_bucket.config_path), START + 1000 * HOUR)
+        return act(
+            config.load(self.in_bucket.config_path), datetime.now(UTC) + 2 * HOUR
+        )  # a daemon's own files are younger
 
 
 @pytest.fixture(scope="module")
@@ -234,9 +237,6 @@ def test_the_doctor_finds_and_mends_what_differs(room: Newsroom) -> None:
     assert told == [
         "1 file is missing: rss.xml",
         "1 file is not what was written: atom.xml",
-    ] or told == [
-        "1 file is missing: rss.xml",
-        "1 file is not what was written: atom.xml",
         "1 file is not Feeder's: categories/stray/atom.xml",
     ]
     assert room.doctor(doctor.repair).mended
@@ -261,7 +261,7 @@ def test_the_doctor_tells_of_a_bucket_that_cannot_be_written_to(room: Newsroom) 
 def test_a_secret_that_is_not_there_is_named(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FEEDER_SECRET")
     with pytest.raises(
-        OutputError, match='^bucket: secret_key: the secret "env:FEEDER_SECRET" is not in the environment$'
+        OutputError, match=r'^bucket: secret_key: the secret "env:FEEDER_SECRET" is not in the environment$'
     ):
         room.in_bucket.run(START)
 
@@ -297,10 +297,6 @@ def test_the_status_stands_without_asking_the_bucket(room: Newsroom) -> None:
 
 
 def test_a_hub_waits_for_a_bucket_that_cannot_be_asked(room: Newsroom) -> None:
-    import asyncio  # noqa: PLC0415
-
-    from feeder.errors import Unheard  # noqa: PLC0415
-
     room.run()
     hub = Hub(config=config.load(room.in_bucket.config_path))
     room.world.proxy.fault = lambda passage, *_: passage.refuse(503, "SlowDown")
