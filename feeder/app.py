@@ -21,7 +21,7 @@ import structlog
 from feeder import cadence, config, dedup, render, takedowns
 from feeder import memo as memory
 from feeder.config import Config
-from feeder.errors import ConfigError, Declined, FetchError, OutputError, StoreError, Unheard
+from feeder.errors import ConfigError, Declined, FetchError, OutputError, StoreError, Unheard, Unreachable
 from feeder.fetch.archive import as_directory, sweep
 from feeder.lock import alone
 from feeder.memo import Memo
@@ -117,9 +117,16 @@ class App:
         self._keep_takedowns()
         sweep(self.archives, (source for source in self.config.sources if source.url))
         self.find_archives()
-        publishing.check(self.parts)
+        self._check_output()
         self._silence(now)
         self._forward(moves.settled(self.parts, self.store.feeds()))
+
+    def _check_output(self) -> None:
+        """Mark what is not as it was written; a bucket that does not answer now is no reason not to start."""
+        try:
+            publishing.check(self.parts)
+        except Unreachable as error:
+            log.warning("output_unreachable", error=str(error))
 
     def reconfigured(self) -> Config:
         """Return the config as it is written now, for `take_over`.

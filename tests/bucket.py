@@ -124,7 +124,12 @@ class World:
     prefix: str = "news/2026"
 
     def place(self, *, endpoint: str | None = None, **given: Any) -> Bucket:
-        settings: dict[str, Any] = {"name": self.name, "prefix": self.prefix, "region": "us-east-1", "path_style": True} | given
+        settings: dict[str, Any] = {
+            "name": self.name,
+            "prefix": self.prefix,
+            "region": "us-east-1",
+            "path_style": True,
+        } | given
         return Bucket(endpoint=endpoint or self.direct, **settings)
 
     def output(self, *, endpoint: str | None = None, **given: Any) -> BucketOutput:

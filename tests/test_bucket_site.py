@@ -346,3 +346,15 @@ def test_the_daemons_settings_name_the_bucket_only(room: Newsroom) -> None:
     settings = config.load(room.in_bucket.config_path)
     assert isinstance(settings.output, Bucket)
     assert "FEEDER_SECRET" not in repr(settings)
+
+
+def test_a_bucket_that_does_not_answer_at_the_start_is_no_reason_not_to_start(room: Newsroom) -> None:
+    room.run()
+    room.write("a.md", title="Harbour opens", text="More text.")
+    room.world.proxy.fault = lambda passage, *_: passage.refuse(503, "SlowDown")
+    with capture_logs() as logs:
+        assert () in room.run().published.failed
+    assert "output_unreachable" in [entry["event"] for entry in logs]
+    room.world.proxy.fault = lambda *_: False
+    room.run()
+    assert room.is_as_in_a_directory()

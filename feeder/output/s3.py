@@ -31,7 +31,7 @@ from obstore.exceptions import (
 )
 from obstore.store import S3Store
 
-from feeder.errors import OutputError
+from feeder.errors import OutputError, Unreachable
 from feeder.model import FeedFile
 from feeder.output import Announce, Bucket
 from feeder.output.checks import BAD_SIGN, check, parts_of
@@ -280,7 +280,7 @@ class BucketOutput:
     @contextmanager
     def _told(self, path: str) -> Iterator[None]:
         if time.monotonic() < self._asked_from:
-            raise OutputError(self._failure)
+            raise Unreachable(self._failure)
         try:
             yield
         except OutputError:
@@ -289,7 +289,7 @@ class BucketOutput:
             reason = f"{self._bucket}: {_reason(error)}"
             if isinstance(error, GenericError):
                 self._failure, self._asked_from = reason, time.monotonic() + REST_SECONDS
-                raise OutputError(reason) from error
+                raise Unreachable(reason) from error
             raise OutputError(f"{path}: {reason}") from error
 
 
