@@ -113,7 +113,9 @@ def trends(samples: Sequence[Sample], limits: Limits, *, warm: Callable[[float],
     Every life has a level of its own, and its beginning is left out: as much as `warm` says of its length. What all lives
     grew by together, by the method of least squares, is told for the length of the longest.
     """
-    lives = [settled for _, life in groupby(samples, lambda each: each.life) if len(settled := _settled(life, warm)) > 1]
+    lives = [
+        settled for _, life in groupby(samples, lambda each: each.life) if len(settled := _settled(life, warm)) > 1
+    ]
     return [_trend(name, allowed, lives) for name, allowed in limits.items()]
 
 

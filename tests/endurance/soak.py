@@ -32,12 +32,13 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from endurance import measures
-from endurance.measures import MIB, Limits, Sample, Trend
 from foreign import tree
 from lxml import etree
 from servers import Asked, Server, answer, talking
 from worlds import BODIES, CATEGORIES, NO_HISTORY, SPELLINGS, TITLES, Piece, Step, Trees, edit
+
+from endurance import measures
+from endurance.measures import MIB, Limits, Sample, Trend
 
 NAMES = ("first", "second")
 HELD = 120  # files in the directories, about
@@ -48,7 +49,14 @@ LONG = 300  # seconds of a life from which on its memory tells something
 SHORT_LIFE = 180  # seconds of a life, but for the first
 
 # What may be added in the longest life, once it has warmed up. Readers come and go, and a pool of threads fills by and by.
-LIMITS: Limits = {"memory": 8 * MIB, "descriptors": 8, "threads": 4, "processes": 1, "state file": MIB, "journal": 4 * MIB}
+LIMITS: Limits = {
+    "memory": 8 * MIB,
+    "descriptors": 8,
+    "threads": 4,
+    "processes": 1,
+    "state file": MIB,
+    "journal": 4 * MIB,
+}
 SHORT_LIMITS: Limits = {**dict.fromkeys(LIMITS), "descriptors": 12, "threads": 6}
 EXPECTED = frozenset({"reload_failed"})  # of the level "error"
 
@@ -261,8 +269,7 @@ class World:
 
     def _config(self, *, entries: int, author: str, guest: bool, listen: str, admin: str) -> str:
         parts = [SITE.format(history=NO_HISTORY, entries=entries, listen=listen, admin=admin)]
-        for name in NAMES:
-            parts.append(FOLDER.format(name=name, path=self.trees.root / name, author=author))
+        parts += [FOLDER.format(name=name, path=self.trees.root / name, author=author) for name in NAMES]
         for number, name in enumerate(self.stations):
             if name != "guest" or guest:
                 parts.append(URL.format(name=name, url=self.server.at(number, f"/{name}"), roster=ROSTER))
@@ -467,9 +474,13 @@ class Verdict:
 
     def text(self) -> str:
         """Return it as it is shown."""
-        counts = [", ".join(f"{count} {name}" for name, count in sorted(each.items())) for each in (self.done, self.events)]
+        counts = [
+            ", ".join(f"{count} {name}" for name, count in sorted(each.items())) for each in (self.done, self.events)
+        ]
         span = f"in {self.trends[0].seconds:.0f} s of the longest life, warmed up; sizes in MiB"
-        return "\n".join([measures.table(self.trends), span, "", *counts, *self.wrong, "GOOD" if self.is_good else "BAD"])
+        return "\n".join(
+            [measures.table(self.trends), span, "", *counts, *self.wrong, "GOOD" if self.is_good else "BAD"]
+        )
 
 
 def soak(root: Path, *, seconds: float, say: Callable[[str], None] = print) -> Verdict:
@@ -486,7 +497,9 @@ def soak(root: Path, *, seconds: float, say: Callable[[str], None] = print) -> V
         wrong = [*load.wrong, *_settle(world, say)]
         said = sum((station.said for station in world.stations.values()), Counter[str]())
     events = logged(world.site / "log")
-    wrong += [f"{line['event']}: {line}" for line in events if line["level"] == "error" and line["event"] not in EXPECTED]
+    wrong += [
+        f"{line['event']}: {line}" for line in events if line["level"] == "error" and line["event"] not in EXPECTED
+    ]
     happened = Counter(line["event"] for line in events)
     limits, warm = (LIMITS, LONG) if seconds / 2 > 2 * LONG else (SHORT_LIMITS, 0)
     found = measures.trends(samples, limits, warm=lambda age: max(warm, age / 3))
