@@ -91,9 +91,12 @@ class App:
     _unkept: str | None = None  # why takedowns are not all on the list
     _forwarded: Redirects | None = None  # what is written down, as far as we know
     _unforwarded: str | None = None  # why it is not
+    _forward_again: datetime | None = None  # when that is tried once more
+    _beside: FileOutput = field(init=False)  # where what is written down for others lies: beside the state
     _sources: Mapping[str, Source] = field(init=False)  # as configured; to all others an archive is a directory
 
     def __post_init__(self) -> None:
+        self._beside = FileOutput(self.config.state.parent)
         self._sources = {source.name: source for source in self.config.sources}
 
     @property
@@ -119,7 +122,7 @@ class App:
         self.find_archives()
         publishing.check(self.parts)
         self._silence(now)
-        self._forward(moves.settled(self.parts, self.store.feeds()))
+        self._forward(moves.settled(self.parts, self.store.feeds()), now)
 
     def reconfigured(self) -> Config:
         """Return the config as it is written now, for `take_over`.
@@ -277,7 +280,7 @@ class App:
         published = publishing.publish(self.parts, now=now, settle=settle, progress=self._counting("feeds"))
         seconds = time.monotonic() - started
         if published.nodes:
-            self._forward(published.left)
+            self._forward(published.left, now)
             if self.observer:
                 self.observer.published(published, seconds)
             tell = log.info if published.written or published.removed else log.debug
@@ -289,6 +292,8 @@ class App:
                 failed=len(published.failed),
                 seconds=round(seconds, 3),
             )
+        elif self._forward_again and now >= self._forward_again:
+            self._forward(moves.settled(self.parts, self.store.feeds()), now)
         return published
 
     def news(self, listener: Listener, limit: int) -> Mapping[str, int]:
@@ -447,17 +452,17 @@ class App:
                 self.store.request_poll(state.name, now)
                 log.info("source_recalled", source=state.name, was_due=state.next_poll.isoformat())
 
-    def _forward(self, left: Mapping[str, str | None]) -> None:
+    def _forward(self, left: Mapping[str, str | None], now: datetime) -> None:
         """Write down where old addresses lead, for web servers. That this fails is no reason not to publish."""
         site_url = self.config.site.url
         found = Redirects(base=base_of(site_url), rules=self.config.redirects, left=left)
         if self.is_rehearsal or found == self._forwarded:
             return
-        before, self._unforwarded = self._unforwarded, None
+        before, self._unforwarded, self._forward_again = self._unforwarded, None, None
         try:
-            forwarding.write(found, self.config.state, site_url=site_url)
+            forwarding.write(found, self._beside, self.config.state, site_url=site_url)
         except OutputError as error:
-            self._unforwarded = str(error)
+            self._unforwarded, self._forward_again = str(error), now + publishing.RETRY
             if self._unforwarded != before:
                 log.error("redirects_failed", error=str(error))
         else:

@@ -304,9 +304,9 @@ def published(site: Path) -> dict[str, bytes]:
     """Return all files of a site, but those of a moment."""
     public = site / "public"
     found: dict[str, bytes] = {}
-    for path in public.rglob("*"):
-        with suppress(FileNotFoundError):
-            if path.is_file() and not path.name.startswith(".feeder-"):
+    for folder, _, names in os.walk(public):  # which takes it that directories go
+        for path in (Path(folder, name) for name in names if not name.startswith(".feeder-")):
+            with suppress(FileNotFoundError):
                 found[str(path.relative_to(public))] = path.read_bytes()
     return found
 
