@@ -44,6 +44,7 @@ NAMES = ("first", "second")
 HELD = 120  # files in the directories, about
 ROSTER = 20  # articles of each source on the web
 PATIENCE = 120  # seconds for the daemon to come to rest, or to begin, on a slow machine
+STILL = 60  # seconds after which a daemon that has logged nothing has come to a stop
 RATE = 0.4  # seconds between two edits, about
 LONG = 300  # seconds of a life from which on its memory tells something
 SHORT_LIFE = 180  # seconds of a life, but for the first
@@ -60,9 +61,10 @@ LIMITS: Limits = {
 SHORT_LIMITS: Limits = {**dict.fromkeys(LIMITS), "descriptors": 12, "threads": 6}
 EXPECTED = frozenset({"reload_failed"})  # of the level "error"
 
-# A daemon as its command starts it, but that it looks for silence and keeps house as often as a trial needs it.
+# A daemon as its command starts it, but that it looks for silence and keeps house as often as a trial needs it. It says
+# where it stands when it is asked with SIGUSR1.
 DAEMON = """
-import sys
+import asyncio, signal, sys
 from datetime import timedelta
 from feeder import alerts, schedule
 from feeder.cli import main
@@ -71,6 +73,12 @@ from feeder.pipeline import publishing
 alerts.go_on.__kwdefaults__["every"] = timedelta(seconds=1)
 schedule.HOUSEKEEPING = timedelta(seconds=15)
 publishing.RETRY = timedelta(seconds=1)
+
+def tell(*_):
+    for task in asyncio.all_tasks():
+        task.print_stack()
+
+signal.signal(signal.SIGUSR1, tell)
 main(["run", "-c", sys.argv[1]])
 """
 
@@ -536,10 +544,19 @@ def _live(
     pause = min(2.0, length / 20)
     while (age := time.monotonic() - born) < length:
         time.sleep(min(pause, length - age) + 0.001)
-        assert process.poll() is None, "the daemon ended by itself"
+        _assert_lively(process, world.site / "log")
         yield (taken := measures.sample(process.pid, world.site / "state.db", life=life, born=born))
         if int(age // 30) != int((age + pause) // 30):
             say(f"life {life}, {taken.age:4.0f} s: {', '.join(f'{n} {v:.0f}' for n, v in taken.taken.items())}")
+
+
+def _assert_lively(process: subprocess.Popen[bytes], log: Path) -> None:
+    """Raise AssertionError if the daemon has ended, or has done nothing for long although there is always something to do."""
+    assert process.poll() is None, "the daemon ended by itself"
+    if time.time() - log.stat().st_mtime > STILL:
+        process.send_signal(signal.SIGUSR1)
+        time.sleep(1)
+        raise AssertionError(f"the daemon stood still: {log.read_text('utf-8')[-8000:]}")
 
 
 def _end(load: Load, ending: signal.Signals) -> None:
