@@ -92,6 +92,7 @@ class App:
     _forwarded: Redirects | None = None  # what is written down, as far as we know
     _unforwarded: str | None = None  # why it is not
     _forward_again: datetime | None = None  # when that is tried once more
+    _is_swept: bool = False  # beside the state
     _beside: FileOutput = field(init=False)  # where what is written down for others lies: beside the state
     _sources: Mapping[str, Source] = field(init=False)  # as configured; to all others an archive is a directory
 
@@ -106,7 +107,7 @@ class App:
 
     def prepare(self, now: datetime) -> None:
         """Bring the state in line with the config, the takedowns and what lies in the output directory."""
-        swept = self.parts.output.sweep() + (0 if self.is_rehearsal else forwarding.sweep(self.config.state))
+        swept = self.parts.output.sweep() + self._sweep_beside()
         if swept:
             log.info("strays_swept", files=swept)
         with self.store.transaction():
@@ -123,6 +124,13 @@ class App:
         publishing.check(self.parts)
         self._silence(now)
         self._forward(moves.settled(self.parts, self.store.feeds()), now)
+
+    def _sweep_beside(self) -> int:
+        """Sweep the directory of the state, but once: at a reload, the file of the status may just be written there."""
+        if self.is_rehearsal or self._is_swept:
+            return 0
+        self._is_swept = True
+        return forwarding.sweep(self.config.state)
 
     def reconfigured(self) -> Config:
         """Return the config as it is written now, for `take_over`.

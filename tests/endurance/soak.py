@@ -49,13 +49,14 @@ RATE = 0.4  # seconds between two edits, about
 LONG = 300  # seconds of a life from which on its memory tells something
 SHORT_LIFE = 180  # seconds of a life, but for the first
 
-# What may be added in the longest life, once it has warmed up. Readers come and go, and a pool of threads fills by and by.
+# What may be added in the longest life, once it has warmed up. Readers come and go, and a pool of threads fills by and by; the
+# state keeps a hundred events of every article, and is far from that after a few minutes.
 LIMITS: Limits = {
     "memory": 8 * MIB,
     "descriptors": 8,
     "threads": 4,
     "processes": 1,
-    "state file": MIB,
+    "state file": 4 * MIB,
     "journal": 4 * MIB,
 }
 SHORT_LIMITS: Limits = {**dict.fromkeys(LIMITS), "descriptors": 12, "threads": 6}
