@@ -78,7 +78,7 @@ def kernel(work: Path) -> Path:
 
 def furnished(bare: Path, root: Path) -> Path:
     """Return a copy of the system in which Feeder was installed as the documents say, without a network."""
-    shutil.copytree(bare, root, symlinks=True)
+    run("cp", "--archive", bare, root)
     clone, wheels = root / "root/feeder", root / "root/wheels"
     shutil.copytree(ROOT, clone, ignore=shutil.ignore_patterns(".git", ".venv", "var", "public", ".*_cache"))
     run(sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", wheels, clone, *requirements())
@@ -115,8 +115,11 @@ def chroot(root: Path, script: str, env: Mapping[str, str]) -> None:
 
 def packed(root: Path, archive: Path) -> Path:
     """Return the system as one file that a kernel unpacks into memory."""
+    names = run("find", ".", "-print0", cwd=root).encode()
     with archive.open("wb") as file:
-        subprocess.run("find . -print0 | cpio --null --quiet -o -H newc", shell=True, check=True, cwd=root, stdout=file)
+        subprocess.run(
+            ["cpio", "--null", "--quiet", "-o", "-H", "newc"], check=True, cwd=root, input=names, stdout=file
+        )
     return archive
 
 
