@@ -25,6 +25,8 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 MEMORY = Path("/dev/shm")  # noqa: S108 - laws write many thousands of small files; a disk would take a minute for them
 
+NOBODY = 65534
+
 SITE = """\
 [site]
 title = "Example newsroom"
@@ -63,7 +65,7 @@ def without_privileges() -> Iterator[None]:
     if os.geteuid() != 0:
         yield
         return
-    os.seteuid(65534)
+    os.seteuid(NOBODY)
     try:
         yield
     finally:
