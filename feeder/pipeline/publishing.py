@@ -410,6 +410,8 @@ def _document(node: Node, entries: Sequence[RenderedEntry], kitchen: _Kitchen) -
 def _serve(plates: Sequence[_Plate], kitchen: _Kitchen, now: datetime) -> None:
     parts, published = kitchen.parts, kitchen.published
     entries = [entry for plate in plates for entry in plate.document.entries]
+    with parts.store.transaction():  # first: if the process ends below, what readers see by then can be shown again
+        parts.store.save_bodies(kitchen.take_bodies())
     written = kitchen.articles.write(entries)  # before the feeds that lead there
     written += parts.output.publish(file for plate in plates for file in plate.files)
     stamps = parts.output.stamps(file.path for plate in plates for file in plate.files)
@@ -418,7 +420,6 @@ def _serve(plates: Sequence[_Plate], kitchen: _Kitchen, now: datetime) -> None:
     keep = {path for feed in feeds for path, _, _ in feed.files}
     removed = parts.output.remove(kitchen.shelf.left_by({feed.node for feed in feeds}, keep=keep))
     with parts.store.transaction():
-        parts.store.save_bodies(kitchen.take_bodies())
         parts.store.depart(moves.left(kitchen.shelf, feeds))
         for feed, plate in zip(feeds, plates, strict=True):
             parts.store.save_feed(feed, mark=plate.order.mark, now=now)
