@@ -12,24 +12,27 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler
 from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from jsonschema import Draft202012Validator
@@ -50,6 +53,7 @@ from worlds import (
     site,
 )
 
+from feeder import log
 from feeder.render import assets
 
 HERE = Path(__file__).parent
@@ -63,8 +67,15 @@ LONGEST = 0.5  # seconds that a daemon lives before its end is near
 NEAR = 0.7  # seconds in which it is to come where it is meant to die
 LOOK = 0.004  # seconds between two looks whether it is there
 PAUSE = 0.08  # seconds between two edits, at most: of the fifth of a source that goes at once, an operator is asked
+ASK = 0.03  # seconds between two requests
+STARTED = re.compile(rb'"address": "([^"]+)"')
 REST = 25  # kills between two rests, at which the feeds are compared
-WISHES = (*("rename", "remove", "flush", "write", "commit", "state", "render", "scan", "parse", "ask", "start"), "", "", "")
+WISHES = (
+    *("rename", "remove", "flush", "write", "commit", "state", "render", "scan", "parse", "ask", "start"),
+    "",
+    "",
+    "",
+)
 MOST = {"ledger": 30, "ferries": 40, "gazette": 40}  # articles
 LEAST = 5  # of a source that would ask what it is to mean if all were gone
 
@@ -200,6 +211,7 @@ class Story:
     number: int
     kind: str
     revision: int = 0
+    has_moved: bool = False  # since the last rest
 
     @property
     def title(self) -> str:
@@ -262,8 +274,9 @@ class Ledger:
         action = self.random.choice(("add", "edit", "edit", "rename", "delete"))
         if action == "add" and len(self.held) < MOST["ledger"]:
             self._add()
-        elif action == "rename":
-            path = self._any()
+        elif action == "rename" and not self.held[path := self._any()].has_moved:
+            # Twice, and edited between: until the first place is given up, it is the one whose date is shown again.
+            self.held[path].has_moved = True
             to = self._place()
             to.parent.mkdir(parents=True, exist_ok=True)
             path.replace(to)
@@ -275,6 +288,12 @@ class Ledger:
         else:
             path = self._any()
             self._write(path, self.held[path])
+
+    def rest(self) -> None:
+        """Begin anew: all has been seen."""
+        self.gone.clear()
+        for story in self.held.values():
+            story.has_moved = False
 
     def _add(self) -> None:
         """Add a story, which may be one that was there before the last rest."""
@@ -306,6 +325,7 @@ class Agency:
     is_calm: bool = False
     ferries: list[Story] = field(default_factory=list)
     gazette: list[Story] = field(default_factory=list)
+    _first: dict[str, int] = field(default_factory=lambda: {"ferries": 0, "gazette": 0})  # that are offered still
 
     def __post_init__(self) -> None:
         self.web.let("/ferries.xml", lambda request: self._answer(request, self._atom()))
@@ -321,16 +341,20 @@ class Agency:
         elif self.random.random() < 0.3 and len(self.ferries) < MOST["ferries"]:
             self._add(self.ferries, "Ferry")
         else:
-            self.random.choice(self.ferries[-LEAST:]).revision = next(self.revisions)
+            self.random.choice(self.ferries[self._first["ferries"] :]).revision = next(self.revisions)
+
+    def scroll(self) -> None:
+        """Offer only the newest from now on."""
+        self._first = {"ferries": len(self.ferries) - LEAST, "gazette": len(self.gazette) - LEAST}
 
     def _add(self, stories: list[Story], kind: str) -> None:
         stories.append(Story(number=len(stories), kind=kind, revision=next(self.revisions)))
 
     def _atom(self) -> str:
-        return FEED.format("".join(story.entry() for story in self.ferries[-LEAST * 3 :]))
+        return FEED.format("".join(story.entry() for story in self.ferries[self._first["ferries"] :]))
 
     def _rss(self) -> str:
-        items = "".join(story.item() for story in self.gazette[-LEAST * 3 :])
+        items = "".join(story.item() for story in self.gazette[self._first["gazette"] :])
         return f"<rss version='2.0'><channel>{CHANNEL}{items}</channel></rss>"
 
     def _answer(self, request: BaseHTTPRequestHandler, text: str) -> None:
@@ -371,17 +395,15 @@ class World:
     site: SiteUnderTest = field(init=False)
     twin: SiteUnderTest = field(init=False)
     reader: Reader = field(init=False)
-    subscriber: Memory = field(init=False)
 
     def __post_init__(self) -> None:
         revisions = count(1)
         self.trees = Desk(root=self.folder / "articles", names=NAMES)
         self.ledger = Ledger(root=self.folder / "articles" / "ledger", random=self.random, revisions=revisions)
-        self.agency = Agency(web=self.web, random=Random(self.random.random()), revisions=revisions)  # noqa: S311
+        self.agency = Agency(web=self.web, random=Random(self.random.random()), revisions=revisions)
         self.site = self._any_site("killed", listen="127.0.0.1:0")
         self.twin = self._any_site("undisturbed")
         self.reader = Reader(public=self.site.public, memory=Memory(gone=self.ledger.gone))
-        self.subscriber = Memory(gone=self.ledger.gone)
         for number, name in enumerate(NAMES):  # a source that lost everything would ask what that is to mean
             always = Piece(title=0, day=20 + number, body=1)
             Trees.put(self.trees, (name, "kept.md"), always)
@@ -399,13 +421,12 @@ class World:
         else:
             self.agency.step()
 
-    def edit_for(self, seconds: float, *, between: Callable[[], None] = lambda: None) -> None:
+    def edit_for(self, seconds: float) -> None:
         """Do things for some time."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             time.sleep(min(left, self.random.uniform(0, PAUSE)))
             self.edit()
-            between()
 
     def _any_site(self, name: str, *, listen: str = "") -> SiteUnderTest:
         places = {tree: self.folder / "articles" / tree for tree in (*NAMES, "ledger")}
@@ -423,7 +444,7 @@ class World:
 def world(seed: int, *, history: str = NO_HISTORY) -> Iterator[World]:
     """Yield a new world; what happens in it depends on *seed*, as far as the machine lets it."""
     with scratch() as folder, serving() as web:
-        yield World(folder=folder, web=web, random=Random(seed), history=history)  # noqa: S311 - it is to come again
+        yield World(folder=folder, web=web, random=Random(seed), history=history)
 
 
 # ---------------------------------------------------------------- what is left
@@ -442,7 +463,9 @@ class Memory:
         root = etree.fromstring(body)
         assert ATOM.validate(root), (feed, ATOM.error_log)
         entries = {str(entry.findtext("{*}title")): entry for entry in root.iterfind("{*}entry")}
-        stories = {title: entry for title, entry in entries.items() if title.split()[0] in {"Ledger", "Ferry", "Gazette"}}
+        stories = {
+            title: entry for title, entry in entries.items() if title.split()[0] in {"Ledger", "Ferry", "Gazette"}
+        }
         for title, entry in stories.items():
             id_ = str(entry.findtext("{*}id"))
             assert self.ids.setdefault(title, id_) == id_, (feed, title)
@@ -565,9 +588,9 @@ def assert_converged(scene: World) -> None:
 def go_on(scene: World) -> None:
     """Begin anew after a rest, at which all has been seen."""
     scene.reader.look()
-    for memory in (scene.reader.memory, scene.subscriber):
-        memory.forget()
-    scene.ledger.gone.clear()
+    scene.reader.memory.forget()
+    scene.ledger.rest()
+    scene.agency.scroll()
     scene.agency.is_calm = False
 
 
@@ -590,35 +613,97 @@ FAILING = {("poll_failed", source) for source in ("ferries", "gazette")}
 
 
 @dataclass(slots=True, kw_only=True)
+class Subscriber:
+    """Asks the daemon's server for feeds all the time, and is cut off whenever that is killed."""
+
+    log: Path
+    memory: Memory
+    random: Random
+    begins: int = 0  # in the log, the life of the daemon that is to be asked
+    answers: int = 0
+    cut_off: int = 0
+    away: threading.Lock = field(default_factory=threading.Lock)  # held while it is not to ask
+    _fault: AssertionError | None = None
+    _ends: threading.Event = field(default_factory=threading.Event)
+
+    def go_on(self) -> None:
+        """Ask until `end` is called; for a thread of its own."""
+        while not self._ends.wait(ASK) and self._fault is None:
+            with self.away:
+                try:
+                    self._ask()
+                except AssertionError as fault:
+                    self._fault = fault
+
+    def check(self) -> None:
+        """Fail if it found a fault."""
+        if self._fault:
+            raise self._fault
+
+    def end(self) -> None:
+        """Ask no more."""
+        self._ends.set()
+
+    def _ask(self) -> None:
+        address = address_of(self.log, self.begins)
+        feed = self.random.choice(("", "categories/ledger/", "categories/ferries/", "categories/gazette/")) + "atom.xml"
+        try:
+            with urlopen(f"{address}{feed}", timeout=PATIENCE) as response:  # noqa: S310 - our own server
+                self.memory.take(feed, response.read())
+                self.answers += 1
+        except HTTPError as error:
+            with error:
+                self.memory.assert_there(feed)
+            if error.code != HTTPStatus.NOT_FOUND:
+                raise AssertionError(f"{feed}: {error}") from error
+        except (OSError, ValueError, HTTPException):  # a ValueError: there is no address yet
+            self.cut_off += 1
+
+
+def address_of(log: Path, begins: int) -> str | None:
+    """Return the address of the server that was started last, as the log tells it from some place on."""
+    with log.open("rb") as lines:
+        lines.seek(begins)
+        started = [line for line in lines if b'"event": "started"' in line and line.endswith(b"}\n")]
+    found = STARTED.search(started[-1]) if started else None
+    return found[1].decode() if found else None
+
+
+@dataclass(slots=True, kw_only=True)
 class Trial:
     """Kills a daemon over and over."""
 
     scene: World
     place: Nursery
     log: Path
-    answers: int = 0  # of its server that were read
+    subscriber: Subscriber
     seen: int = 0  # files that were read after a kill
     rests: int = 0
     _old: set[Path] = field(default_factory=set)
 
     def kill(self) -> None:
         """Let a daemon live for a while, kill it, and look at what it leaves."""
-        begins = self.log.stat().st_size
-        random = self.scene.random
+        self.subscriber.check()
+        begins, random = self._next_life(), self.scene.random
         daemon = self.place.bear(random.choice(WISHES))
-        self.scene.edit_for(random.uniform(0, LONGEST), between=lambda: self._ask(begins))
+        self.scene.edit_for(random.uniform(0, LONGEST))
         code = self._end(daemon)
+        self._next_life()  # the port may be another program's by now
         assert code == -signal.SIGKILL, f"it ended by itself: {code}"
         self.seen += self.scene.reader.look()
         assert_whole(self.scene)
         left = strays(self.scene)
-        if self._has_begun(begins):
+        if address_of(self.log, begins):
             assert not left & self._old, "what was left before was not swept"
         self._old = left
 
     def settle(self) -> None:
         """Let a daemon live until its feeds are those of the site that nobody disturbed; it ends when it is told to."""
         self.rests += 1
+        with self.subscriber.away:
+            self._settle()
+
+    def _settle(self) -> None:
         rest(self.scene)
         daemon = self.place.bear()
         end = time.monotonic() + PATIENCE
@@ -630,11 +715,16 @@ class Trial:
         assert differences(self.scene) == {}
         assert not strays(self.scene)
         assert_whole(self.scene)
+        self.subscriber.memory.forget()
         go_on(self.scene)
 
     def figures(self) -> Counter[str]:
         """Return how often it was killed in the course of what."""
         return Counter(self.place.notes.read_text("utf-8").splitlines())
+
+    def _next_life(self) -> int:
+        self.subscriber.begins = self.log.stat().st_size
+        return self.subscriber.begins
 
     def _end(self, daemon: int) -> int:
         """Look whether it is where it is meant to die, work going on; at last, kill it wherever it is."""
@@ -652,32 +742,6 @@ class Trial:
             os.killpg(daemon, signal.SIGKILL)
         return self.place.bury()
 
-    def _ask(self, begins: int) -> None:
-        """Read a feed from its server, if it runs by now."""
-        address = self._address(begins)
-        if not address or self.scene.random.random() < 0.7:
-            return
-        feed = self.scene.random.choice(("", "categories/ledger/", "categories/ferries/", "categories/gazette/")) + "atom.xml"
-        try:
-            with urlopen(f"{address}{feed}", timeout=PATIENCE) as response:  # noqa: S310 - our own server
-                self.scene.subscriber.take(feed, response.read())
-                self.answers += 1
-        except HTTPError as error:
-            with error:
-                assert error.code == 404, error
-                self.scene.subscriber.assert_there(feed)
-        except (URLError, HTTPException, ConnectionError):
-            raise AssertionError("a daemon that nobody has killed yet does not answer") from None
-
-    def _has_begun(self, begins: int) -> bool:
-        return self._address(begins) is not None
-
-    def _address(self, begins: int) -> str | None:
-        with self.log.open("rb") as log:
-            log.seek(begins)
-            started = [line for line in log.read(4096).splitlines(keepends=True) if b'"event": "started"' in line]
-        return str(json.loads(started[0])["address"]) if started and started[0].endswith(b"\n") else None
-
 
 def _signal(daemon: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
@@ -693,10 +757,18 @@ def _is_alive(daemon: int) -> bool:
 @contextmanager
 def trial(seed: int, folder: Path) -> Iterator[Trial]:
     """Yield a trial in a new world; its log is in *folder*."""
-    log = folder / "log"
-    with world(seed) as scene, nursery(scene.site, log) as place:
-        yield Trial(scene=scene, place=place, log=log)
-    assert_nothing_failed(log)
+    lines = folder / "log"
+    with world(seed) as scene, nursery(scene.site, lines) as place:
+        subscriber = Subscriber(log=lines, memory=Memory(gone=scene.ledger.gone), random=Random(seed))
+        asking = threading.Thread(target=subscriber.go_on)
+        asking.start()
+        try:
+            yield Trial(scene=scene, place=place, log=lines, subscriber=subscriber)
+        finally:
+            subscriber.end()
+            asking.join()
+        subscriber.check()
+    assert_nothing_failed(lines)
 
 
 def endure(one: Trial, *, times: int, tell: Callable[[int], None] = lambda _: None) -> None:
@@ -722,19 +794,26 @@ def kept(one: Trial, folder: Path | None) -> Iterator[None]:
 
 def main(arguments: Any = None) -> None:
     """Do the trial and print what came of it."""
-    parser = argparse.ArgumentParser(prog="python -m tests.endurance.kill", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.endurance.kill", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--times", type=int, default=1000, help="kills (1000)")
     parser.add_argument("--seed", type=int, default=1, help="of what happens (1)")
     parser.add_argument("--keep", type=Path, help="a directory to copy everything to if it fails")
     asked = parser.parse_args(arguments)
+    log.configure("error")
     began = time.monotonic()
     with scratch() as folder, trial(asked.seed, folder) as one, kept(one, asked.keep):
         endure(one, times=asked.times, tell=lambda number: print(number, "kills", flush=True))
         for moment, number in one.figures().most_common():
             print(f"{number:6} {moment}")
         minutes = (time.monotonic() - began) / 60
-        print(f"{asked.times} kills, seed {asked.seed}, {minutes:.1f} minutes; {one.rests} times at rest: the feeds of an")
-        print(f"undisturbed daemon; {one.seen} files and {one.answers} answers of the server read on the way: all valid")
+        print(
+            f"{asked.times} kills, seed {asked.seed}, {minutes:.1f} minutes; {one.rests} times at rest: the feeds of an"
+        )
+        print(
+            f"undisturbed daemon; {one.seen} files and {one.subscriber.answers} answers of its server read on the way: all valid"
+        )
 
 
 if __name__ == "__main__":

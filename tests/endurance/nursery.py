@@ -21,9 +21,11 @@ from signal import SIG_IGN, SIGKILL, SIGUSR1, SIGUSR2, signal
 from types import FrameType
 from typing import Any, NoReturn
 
-from feeder import asking, config, log
+from feeder import asking, config, log, schedule
 from feeder.app import opened
 from feeder.cli import main as feeder
+
+IMPORTED = schedule  # by the command, when it runs
 
 # What a stack is seen to be doing: the innermost of its frames that is in such a file, on a line with such words.
 STEPS = (
