@@ -21,6 +21,8 @@ from worlds import START, Crash, SiteUnderTest, run, site
 from feeder.app import App
 from feeder.log import LOGGED
 from feeder.model import CategorySettings, FeedFile, Shown
+from feeder.output import Announce
+from feeder.output.files import FileOutput
 from feeder.pipeline.faults import Faults
 from feeder.pipeline.publishing import Published
 
@@ -86,17 +88,11 @@ def test_of_a_flood_of_faults_the_beginning_is_told_and_how_much_more_there_was(
 # ---------------------------------------------------------------- a process that ends in between
 
 
-class Ending:
+class Ending(FileOutput):
     """An output that writes feeds, whereupon the process is gone."""
 
-    def __init__(self, output: Any) -> None:
-        self._output = output
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._output, name)
-
-    def publish(self, files: Iterable[FeedFile]) -> tuple[str, ...]:
-        written: tuple[str, ...] = self._output.publish(files)
+    def publish(self, files: Iterable[FeedFile], *, announce: Announce | None = None) -> tuple[str, ...]:
+        written = super().publish(files, announce=announce)
         if any(path.endswith("atom.xml") for path in written):
             raise Crash
         return written
@@ -107,7 +103,7 @@ def test_what_readers_have_seen_stays_though_the_process_ended_and_its_document_
     with newsroom(tree).opened() as app:
         app.prepare(START)
         app.poll(TREE, START)
-        app.parts = replace(app.parts, output=Ending(app.parts.output))
+        app.parts = replace(app.parts, output=Ending(app.config.output))
         with pytest.raises(Crash):
             app.publish(START)
     assert titles(newsroom(tree), "news") == ["Story a"]
