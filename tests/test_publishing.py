@@ -18,12 +18,14 @@ import pytest
 import structlog
 from desk import Desk
 from structlog.testing import capture_logs
-from worlds import START, SiteUnderTest, run, site
+from worlds import START, Crash, SiteUnderTest, run, site
 
 from feeder.app import App
 from feeder.errors import StoreError
 from feeder.log import LOGGED
-from feeder.model import CategorySettings, Shown
+from feeder.model import CategorySettings, FeedFile, Shown
+from feeder.output import Announce
+from feeder.output.files import FileOutput
 from feeder.pipeline.faults import Faults
 from feeder.pipeline.publishing import Published
 from feeder.store import Store
@@ -104,6 +106,39 @@ def test_of_a_flood_of_faults_the_beginning_is_told_and_how_much_more_there_was(
     events = ("feed_failed", "entry_left_out", "feed_mended", "entry_mended")
     assert told == {**dict.fromkeys(events, LOGGED), "events_left_out": 4}
     assert {line["left_out"]: line["count"] for line in logs if "left_out" in line} == dict.fromkeys(events, 7)
+
+
+# ---------------------------------------------------------------- a process that ends in between
+
+
+class Ending(FileOutput):
+    """An output that writes feeds, whereupon the process is gone."""
+
+    def publish(
+        self, files: Iterable[FeedFile], *, announce: Announce | None = None, seen: Mapping[str, str] | None = None
+    ) -> tuple[str, ...]:
+        written = super().publish(files, announce=announce, seen=seen)
+        if any(path.endswith("atom.xml") for path in written):
+            raise Crash
+        return written
+
+
+def test_what_readers_have_seen_stays_though_the_process_ended_and_its_document_changed_since(tree: Path) -> None:
+    put(tree, "a", "News")
+    with newsroom(tree).opened() as app:
+        app.prepare(START)
+        app.poll(TREE, START)
+        app.parts = replace(app.parts, output=Ending(newsroom(tree).public))
+        with pytest.raises(Crash):
+            app.publish(START)
+    assert titles(newsroom(tree), "news") == ["Story a"]
+    put(tree, "b", "News")
+    with newsroom(tree).opened() as app:
+        app.prepare(START)
+        app.poll(TREE, START)
+        put(tree, "a", "News", "Local")  # not polled yet
+        app.publish(START)
+    assert sorted(titles(newsroom(tree), "news")) == ["Story a", "Story b"]
 
 
 # ---------------------------------------------------------------- feeds that go

@@ -16,7 +16,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from feeder import config
+from feeder import asking, config
 from feeder.app import App, opened
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
@@ -277,6 +277,8 @@ def run(app: App, now: datetime, *, names: Iterable[str] | None = None) -> Ran:
 
 
 def _poll(app: App, name: str, now: datetime) -> Polled:
+    if app.is_remote(name):
+        return asking.poll(app, [name], now)[0]
     polled = app.poll(name, now)
     if polled.error is None:
         return polled

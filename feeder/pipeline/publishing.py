@@ -222,6 +222,13 @@ class _Kitchen:
                 found.append(entry)
         return found
 
+    def keep_bodies(self) -> None:
+        """Note the bodies that were cleaned since the last time; if that fails, they stay new."""
+        if self._bodies:
+            with self.parts.store.transaction():
+                self.parts.store.save_bodies(self._bodies)
+            self._bodies = []
+
     @contextmanager
     def noting(self) -> Iterator[None]:
         """Note in one transaction what became of feeds, and what is new of their articles; if it fails, that stays new."""
@@ -443,6 +450,7 @@ def _document(node: Node, entries: Sequence[RenderedEntry], kitchen: _Kitchen) -
 def _serve(plates: Sequence[_Plate], kitchen: _Kitchen, now: datetime) -> None:
     parts, published = kitchen.parts, kitchen.published
     entries = [entry for plate in plates for entry in plate.document.entries]
+    kitchen.keep_bodies()  # first: if the process ends below, what readers see by then can be shown again
     written = kitchen.articles.write(entries)  # before the feeds that lead there
     seen = {path: stamp for plate in plates for path, stamp in plate.order.seen.items()}
     written += parts.output.publish((file for plate in plates for file in plate.files), seen=seen)

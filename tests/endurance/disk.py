@@ -567,9 +567,9 @@ def main() -> int:
                 play(found) as scene,
             ):
                 number = sweep(found, scene, below, step=asked.step)
-            print(f"{name}, {below}: {number} calls failed, {time.monotonic() - began:.0f} s")  # noqa: T201 - that is what it is for
+            print(f"{name}, {below}: {number} calls failed, {time.monotonic() - began:.0f} s")
             for said, times in found.told.most_common():
-                print(f"  {times:4} {said}")  # noqa: T201
+                print(f"  {times:4} {said}")
     return 0
 
 

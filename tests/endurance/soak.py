@@ -244,7 +244,7 @@ class World:
             Trees.put(self.trees, (name, "kept.md"), Piece(title=0, day=20 + number, body=1))
             del self.trees.held[name, "kept.md"]
         for number, (name, write) in enumerate(WRITERS.items()):
-            station = Station(name=name, write=write, random=Random(number))  # noqa: S311 - the same every time
+            station = Station(name=name, write=write, random=Random(number))
             self.stations[name] = station
             self.server.let(f"/{name}", station.speak)
         while len(self.trees.held) < HELD:
@@ -358,7 +358,7 @@ class Load:
 
     def _guarded(self, work: Callable[[Random], None], number: int) -> None:
         try:
-            work(Random(number))  # noqa: S311 - the same every time
+            work(Random(number))
         except Exception as error:  # noqa: BLE001 - it is told at the end
             self.wrong.append(f"{work.__name__}: {error!r}")
 
@@ -496,7 +496,7 @@ def soak(root: Path, *, seconds: float, say: Callable[[str], None] = print) -> V
     """Live *seconds* and judge."""
     samples: list[Sample] = []
     with talking(addresses=len(WRITERS)) as server:
-        world = World(root=root, server=server, random=Random(1))  # noqa: S311 - the same every time
+        world = World(root=root, server=server, random=Random(1))
         load = Load(world=world, spell=min(30, seconds / 6))
         with ExitStack() as opened, load.going_on():
             for number, (length, ending) in enumerate(lives(seconds)):
@@ -607,7 +607,7 @@ def main() -> int:
     asked = parser.parse_args()
     with TemporaryDirectory(prefix="feeder-soak-") as folder:
         verdict = soak(asked.folder or Path(folder), seconds=asked.minutes * 60)
-    print(verdict.text())  # noqa: T201 - that is what it is for
+    print(verdict.text())
     return 0 if verdict.is_good else 1
 
 
