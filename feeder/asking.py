@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
@@ -12,6 +11,7 @@ from concurrent.futures import BrokenExecutor, Future
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from itertools import islice, zip_longest
 from typing import Final, TypeVar
@@ -23,6 +23,7 @@ from feeder.app import App
 from feeder.errors import FetchError, Gone, Refused
 from feeder.fetch.archive import unpack
 from feeder.fetch.web import AGENT, Web
+from feeder.leaving import begin_beside
 from feeder.model import Answer, Source, SourceKind
 from feeder.pipeline.answers import AnswerJob, Received, receive
 from feeder.pipeline.polling import Polled
@@ -165,7 +166,7 @@ class Asker:
         done: Future[T] = Future()
         done.set_running_or_notify_cancel()  # it cannot be cancelled any more
         async with self._readers:
-            threading.Thread(target=_do, args=(work, done), name="reading", daemon=True).start()
+            begin_beside(partial(_do, work, done))
             return await asyncio.wrap_future(done)
 
     async def _check_rules(self, source: Source) -> None:

@@ -306,7 +306,7 @@ def test_fault_83_a_signal_ends_it_while_a_server_is_slow(room: Newsroom, server
 
 def test_fault_83_a_signal_ends_it_while_an_answer_is_read(room: Newsroom, server: Server) -> None:
     room.settle(source(f"{server.url}/f"))
-    unclear = rss(*(item(f"Story {number}", body="<p>Calm water.</p>" * 20) for number in range(20_000)))
+    unclear = rss(*(item(f"Story {number}", body="<p>Calm water.</p>" * 20) for number in range(5_000)))
     server.put("/f", unclear.replace(b"<channel>", b"<channel>&nbsp;<x>"))
     with child(room) as (process, _):  # type: ignore[arg-type]
         until(lambda: server.log and server.log[0].ended)

@@ -1,4 +1,4 @@
-"""What the README says of sources on the web: each of its examples is run, against a server of the test's own."""
+"""What docs/sources.md says: each of its examples is run, against a server of the test's own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from desk import CONFIG, Desk
 from foreign import DOCUMENT, item, rss, tree
 from servers import Server, talking
-from test_docs import README, marked
+from test_docs import ALL, marked
 
 NOTICES = """<!doctype html><html><head><title>Notices</title></head><body><ul class="notices">
 <li><h3><a href="/n/1">Water is off</a></h3><p class="date">2026-03-09</p><div class="text">On <b>Monday</b>.</div></li>
@@ -99,4 +99,4 @@ def test_the_example_of_an_intranet_is_good(desk: Desk) -> None:
 
 def test_all_examples_are_run() -> None:
     run = {str(example.values[0]) for example in EXAMPLES}
-    assert set(re.findall(r"<!-- source: (\w+) -->", README)) == run | {"intranet"}
+    assert set(re.findall(r"<!-- source: (\w+) -->", ALL)) == run | {"intranet"}

@@ -1,4 +1,4 @@
-"""A move from another generator, by the commands that the README names: no subscriber sees an article twice."""
+"""A move from another generator, by the commands that docs/migrating.md names: no subscriber sees an article twice."""
 
 from __future__ import annotations
 

@@ -67,5 +67,14 @@ def test_other_servers_lead_where_ours_does(
         assert (last or first or (path if first == "" else None)) == end(found, path)
 
 
+@pytest.mark.parametrize("asked", ["/:/a", "/%3A/a", "/%3a/a"])
+def test_signs_may_be_sent_percent_encoded(asked: str) -> None:
+    found = Redirects(rules=(Redirect(source="/:/{slug}", target="/{slug}"),))
+    for expression in (NGINX, CADDY):
+        make = snippets.nginx if expression is NGINX else snippets.caddy
+        ((pattern, _),) = expression.findall(make(found, HOST).decode())
+        assert re.fullmatch(pattern.replace("(?<", "(?P<"), asked, re.ASCII)
+
+
 def test_a_file_says_who_writes_it() -> None:
     assert all(make(Redirects(), HOST).startswith(b"# Written by Feeder") for make in (snippets.nginx, snippets.caddy))

@@ -43,9 +43,10 @@ def differing(parts: Parts) -> tuple[Expected, ...]:
     found = [each for each in _files(parts) if _differs(each, parts)]
     if not found:
         return ()
-    still = set(_files(parts))  # a daemon may have written some of them in the meantime
+    # A daemon may have written some of them in the meantime: then they were marked, or are noted by now, in this order.
     waiting = _Waiting.of(parts)
-    return tuple(each for each in found if each in still and not waiting.has(each) and _differs(each, parts))
+    still = set(_files(parts))
+    return tuple(each for each in found if each in still and not waiting.has(each))
 
 
 def of_files(parts: Parts) -> Iterator[Finding]:

@@ -24,7 +24,6 @@ _SIGNS: Final = r"\w~%!&'()*+,;=:@-"
 _NAME: Final = f"[{_SIGNS}][.{_SIGNS}]*"
 _VALUES: Final = {SLUG: _NAME, PATH: f"{_NAME}(?:/{_NAME})*"}
 _FILES: Final = "|".join(re.escape(name) for name in sorted(NAMES) if name)
-_PLAIN: Final = "/~!&'()*+,;=:@"  # what need not be encoded in a path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,5 +103,9 @@ def _of_patterns(redirects: Redirects, origin: str, dialect: _Dialect) -> Iterat
 
 def _as_sent(text: str) -> str:
     """Return an expression for *text*, percent-encoded or not."""
-    encoded = quote(text, safe=_PLAIN)
-    return re.escape(text) if encoded == text else f"(?:(?i:{re.escape(encoded)})|{re.escape(text)})"
+    return "".join(map(_sign_as_sent, text))
+
+
+def _sign_as_sent(sign: str) -> str:
+    encoded = quote(sign, safe="/~")
+    return re.escape(sign) if encoded == sign else f"(?:(?i:{encoded})|{re.escape(sign)})"
