@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from feeder.cadence import MIN_INTERVAL
@@ -50,9 +50,10 @@ from feeder.model import (
 )
 from feeder.redirects import base_of, read_rule
 from feeder.redirects import faults as faults_of_redirects
+from feeder.store.address import State
 from feeder.urls import is_own
 
-_ReadPath: TypeAlias = Callable[[Path, str], Path]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,8 @@ class Config:
     site: Site
     feeds: FeedSettings
     pages: PageSettings
-    state: Path  # the SQLite file
+    state: State
+    local: Path  # what files of this machine lie beside, and are called after: the state, if it is a file
     output: Path
     keep: timedelta | None = None  # how long articles are remembered that nobody offers any more; None: for good
     listen: values.Address | None
@@ -271,13 +273,19 @@ class _Storage:
     """Where things are, and the table that says so."""
 
     table: StorageTable
-    state: Path
+    state: State
+    local: Path
     output: Path
+
+    @property
+    def key(self) -> str:
+        """What says where the files of this machine are."""
+        return "state" if self.state == self.local else "local"
 
 
 def _storage(main: File, placed: Iterable[_Placed], faults: _Faults, *, to_write: bool) -> _Storage | None:
     table = _table(main, "storage", StorageTable, faults)
-    state = _path(main, "state", table.state if table else None, places.state_file, faults)
+    state = _path(main, "state", table.state if table else None, places.state, faults)
     output = _path(main, "output", table.output if table else None, places.output_directory, faults)
     for each in placed:
         path = each.source.path
@@ -285,11 +293,15 @@ def _storage(main: File, placed: Iterable[_Placed], faults: _Faults, *, to_write
             faults.add(each.file, each.label, fault)
     if table is None or state is None or output is None:
         return None
-    for fault in (*places.faults_of_storage(state, output), *places.faults_of_config(main.directory, output)):
+    local = state if isinstance(state, Path) else places.local(main.directory, table.local)
+    storage = _Storage(table=table, state=state, local=local, output=output)
+    for fault in places.faults_of_storage(local, output, key=storage.key):
         faults.add(main, "storage", fault)
-    for fault in places.faults_of_writing(state, output) if to_write else ():
+    for fault in places.faults_of_config(main.directory, output):
         faults.add(main, "storage", fault)
-    return _Storage(table=table, state=state, output=output)
+    for fault in places.faults_of_writing(local, output, key=storage.key) if to_write else ():
+        faults.add(main, "storage", fault)
+    return storage
 
 
 def _stored(storage: _Storage) -> dict[str, Any]:
@@ -297,6 +309,7 @@ def _stored(storage: _Storage) -> dict[str, Any]:
     table = storage.table
     return {
         "state": storage.state,
+        "local": storage.local,
         "output": storage.output,
         "keep": table.keep,
         "status_every": table.status_every,
@@ -314,7 +327,7 @@ def _served(server: ServerTable) -> dict[str, Any]:
     }
 
 
-def _path(main: File, key: str, text: str | None, read_path: _ReadPath, faults: _Faults) -> Path | None:
+def _path(main: File, key: str, text: str | None, read_path: Callable[[Path, str], T], faults: _Faults) -> T | None:
     if text is None:
         return None
     try:

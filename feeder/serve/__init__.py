@@ -107,7 +107,7 @@ async def serving(settings: Config, probes: Probes) -> AsyncIterator[Served]:
     Raises:
         FeederError: An address cannot be had.
     """
-    moved = Forwarding(path_of(settings.state))
+    moved = Forwarding(path_of(settings.local))
     site = Site(settings.output, terms=terms(settings), memory=settings.cache, moved=moved)
     places = (
         (settings.listen, Desk(site, probes.for_all), FOR_ALL),
