@@ -53,6 +53,17 @@ INSERT INTO archive_pages (page) SELECT last FROM next RETURNING page;
 -- name: put_page_number
 UPDATE archive_numbers SET last = greatest(last, :number);
 
+-- name: put_path_step
+INSERT INTO path_steps (path, sightings) VALUES (?, ?);
+
+-- In the order in which rows are locked then.
+-- name: take_path_steps
+WITH gone AS (
+    DELETE FROM path_steps WHERE ctid = ANY (ARRAY(SELECT ctid FROM path_steps FOR UPDATE SKIP LOCKED))
+    RETURNING path, sightings
+)
+SELECT path, sum(sightings)::bigint FROM gone GROUP BY path ORDER BY path;
+
 -- name: last_number
 SELECT last FROM archive_numbers;
 
