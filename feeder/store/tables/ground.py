@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from feeder import categories
-from feeder.errors import Overtaken
 from feeder.model import Article, CategoryPath, Memory, Node, Shown, Sighting
 from feeder.store import rows
 from feeder.store.database import Database
@@ -108,8 +107,8 @@ class Ground:
         """
         if self._db.is_shared:
             with self.transaction():
-                for path, by in self._db.all("take_path_steps"):
-                    self._count_path(path, by)
+                for path, count, by in sorted(self._db.all("add_up_path_steps")):
+                    self._rename(path, count, by)
 
     def _forget_caches(self) -> None:
         self._source_ids: dict[str, int] = {}
@@ -156,12 +155,12 @@ class Ground:
         return self._node_ids[node]
 
     def _count_path(self, path: int, by: int) -> None:
-        if not by:
-            return
-        found = self._db.one("count_path", by, path)
-        if found is None:
-            raise Overtaken("a category was forgotten by another process")
-        (count,) = found
+        if by:
+            (count,) = self._db.one("count_path", by, path)
+            self._rename(path, count, by)
+
+    def _rename(self, path: int, count: int, by: int) -> None:
+        """Give the nodes of a path another name if that is due to its spelling, of which there are *by* more."""
         if count in {0, by}:  # the spelling comes or goes
             for node in self._nodes_of(path)[1:]:
                 self._relabel(node)

@@ -48,8 +48,6 @@ CREATE TABLE path_steps (
     sightings bigint NOT NULL
 );
 
-CREATE INDEX path_steps_of ON path_steps (path);
-
 CREATE TABLE path_nodes (
     node  bigint NOT NULL,
     path  bigint NOT NULL,
