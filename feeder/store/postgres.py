@@ -292,15 +292,7 @@ def look(address: Address, *, site_id: str) -> bool:
         StoreError: What is there is not ours, of a newer version, of another site, or cannot be read.
     """
     with told(address), _connected(address, is_alone=False) as connection:
-        found = _notes(connection, address)
-    _check_version(found, address)
-    site = found.get("site.id")
-    if site not in {None, site_id}:
-        raise StoreError(
-            f'{address}: this state belongs to site.id "{site}", not "{site_id}": '
-            "another id would make every article new to every subscriber; another site needs a schema of its own (`?schema=…`)"
-        )
-    return site is not None
+        return _is_begun(connection, address, site_id=site_id)
 
 
 def open_store(address: Address, *, site_id: str, is_alone: bool = True) -> Tables:
@@ -309,10 +301,10 @@ def open_store(address: Address, *, site_id: str, is_alone: bool = True) -> Tabl
     Raises:
         StoreError: As `look`; StateInUse: another process works with it *alone*.
     """
-    look(address, site_id=site_id)
     with told(address):
         connection = _connected(address, is_alone=is_alone)
         with _closed_if_it_fails(connection):
+            _is_begun(connection, address, site_id=site_id)
             _migrate(connection, address, site_id=site_id)
     return Tables(PostgresDatabase(connection, address, is_alone=is_alone), prefix=prefix(site_id))
 
@@ -323,11 +315,11 @@ def open_existing(address: Address, *, site_id: str) -> Tables:
     Raises:
         StoreError: As `look`, or there is none; or it must be migrated, which is for who works with it alone.
     """
-    if not look(address, site_id=site_id):
-        raise StoreError(f"{address}: there is no state yet; run `feeder once` first")
     with told(address):
         connection = _connected(address, is_alone=False)
         with _closed_if_it_fails(connection):
+            if not _is_begun(connection, address, site_id=site_id):
+                raise StoreError(f"{address}: there is no state yet; run `feeder once` first")
             _check(connection, address)
     return Tables(PostgresDatabase(connection, address, is_alone=False), prefix=prefix(site_id))
 
@@ -464,6 +456,18 @@ def _notes(connection: Connection, address: Address) -> dict[str, str]:
             f"{address}: not a state of Feeder (the schema {address.schema} holds tables of another program)"
         )
     return dict(connection.execute("SELECT name, value FROM meta WHERE name IN ('schema', 'site.id')").fetchall())
+
+
+def _is_begun(connection: Connection, address: Address, *, site_id: str) -> bool:
+    notes = _notes(connection, address)
+    _check_version(notes, address)
+    site = notes.get("site.id")
+    if site not in {None, site_id}:
+        raise StoreError(
+            f'{address}: this state belongs to site.id "{site}", not "{site_id}": '
+            "another id would make every article new to every subscriber; another site needs a schema of its own (`?schema=…`)"
+        )
+    return site is not None
 
 
 def _check_version(notes: Mapping[str, str], address: Address) -> int:
