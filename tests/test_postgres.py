@@ -24,6 +24,7 @@ from build import DAY, HOUR, NOON, article, site
 from databases import Own, Postgres, own_server
 from desk import Desk
 from states import connection_of
+from test_doctor import BROKEN
 from test_store import NEWSROOM, PARTNER, RULES, SEEN, feed, forget, only_id, poll, publish, stale
 
 from feeder import config, dedup
@@ -542,6 +543,58 @@ def test_commands_work_with_a_state_in_postgresql(desk: Desk, postgres: Postgres
         f"var/feeder.{name}"
         for name in ("lock", "redirects.caddy", "redirects.json", "redirects.nginx.conf", "status.json")
     ]
+
+
+SPELLED = {
+    " WHERE page IS NOT NULL": "",
+    "held = 0": "NOT held",
+    "removed = 1": "removed = TRUE",
+    "x'00'": "'\\\\x00'::bytea",
+    "UPDATE tallies": "UPDATE tally_steps",
+}
+
+
+def test_contradictions_are_found_and_mended_as_those_of_a_file(
+    desk: Desk, postgres: Postgres, unused: Address
+) -> None:
+    desk.settle(feeds='entries = 2\nwindow = "0s"', state=postgres.text(unused))
+    desk.write("newsroom/b.md", title="Harvest", date="2026-03-09T12:00:00Z", more="categories: [Country]")
+    desk.write("newsroom/c.md", title="Night bus", date="2026-03-08T12:00:00Z")
+    desk.write("newsroom/copy.md", more="categories: [Country, Farms]")
+    assert desk.run("once").code == 0
+    desk.write("newsroom/a.md")
+    assert desk.run("once", "--all").code == 0
+    for name, statements in BROKEN.items():
+        if name == "marks_of_nothing":
+            continue  # there can be none
+        for statement in statements:
+            postgres.execute(unused, _spelled(statement))
+        with desk.daemon() as app:
+            assert name in {breach.name for breach in app.store.breaches()}
+        assert desk.run("doctor").code == 1
+        desk.run("doctor", "--repair")
+        desk.run("once", "--all")
+        assert desk.run("doctor").code == 0, name
+
+
+def _spelled(statement: str) -> str:
+    for old, new in SPELLED.items():
+        statement = statement.replace(old, new)
+    return statement
+
+
+def test_a_mark_of_no_category_cannot_be_made(schema: Address, postgres: Postgres) -> None:
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        postgres.execute(schema, BROKEN["marks_of_nothing"][0])
+
+
+def test_without_the_library_it_is_said_what_to_install(desk: Desk) -> None:
+    desk.settle(state="postgresql://localhost/feeder")
+    code = "import sys; sys.modules['psycopg'] = None; from feeder.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "once", "-c", str(desk.config)], capture_output=True, encoding="utf-8", check=False
+    )
+    assert (done.returncode, "pip install 'feeder[cluster]'" in done.stderr) == (1, True), done.stderr
 
 
 def test_a_preview_works_on_a_copy_and_changes_nothing(desk: Desk, postgres: Postgres, unused: Address) -> None:
