@@ -21,7 +21,7 @@ import structlog
 from feeder import cadence, config, dedup, render, takedowns
 from feeder import memo as memory
 from feeder.config import Config
-from feeder.errors import ConfigError, Declined, FetchError, OutputError, Overtaken, StoreError, Unheard
+from feeder.errors import ConfigError, Declined, FetchError, OutputError, Overtaken, StoreError, Unheard, Unreachable
 from feeder.fetch.archive import as_directory, sweep
 from feeder.lock import alone
 from feeder.memo import Memo
@@ -29,6 +29,7 @@ from feeder.model import Due, FeedSettings, PageSettings, Site, Source, SourceKi
 from feeder.output import Output
 from feeder.output.files import FileOutput
 from feeder.output.rehearsal import Rehearsal
+from feeder.outputs import output_of
 from feeder.pipeline import Parts, moves, orphans, polling, publishing, receiving, retention
 from feeder.pipeline.announcing import Announcing
 from feeder.pipeline.faults import Faults
@@ -94,9 +95,13 @@ class App:
     _unkept: str | None = None  # why takedowns are not all on the list
     _forwarded: Redirects | None = None  # what is written down, as far as we know
     _unforwarded: str | None = None  # why it is not
+    _forward_again: datetime | None = None  # when that is tried once more
+    _is_swept: bool = False  # beside the state
+    _beside: FileOutput = field(init=False)  # where what is written down for others lies: beside the state
     _sources: Mapping[str, Source] = field(init=False)  # as configured; to all others an archive is a directory
 
     def __post_init__(self) -> None:
+        self._beside = FileOutput(self.config.local.parent)
         self._sources = {source.name: source for source in self.config.sources}
 
     @property
@@ -106,16 +111,30 @@ class App:
 
     def prepare(self, now: datetime) -> None:
         """Bring the state in line with the config, the takedowns and what lies in the output directory."""
-        swept = self.parts.output.sweep() + (0 if self.is_rehearsal else forwarding.sweep(self.config.local))
+        swept = self.parts.output.sweep() + self._sweep_beside()
         if swept:
             log.info("strays_swept", files=swept)
         self._decided(lambda: self._align(now))
         self._keep_takedowns()
         sweep(self.archives, (source for source in self.config.sources if source.url))
         self.find_archives()
-        publishing.check(self.parts)
+        self._check_output()
         self._silence(now)
-        self._forward(moves.settled(self.parts, self.store.feeds()))
+        self._forward(moves.settled(self.parts, self.store.feeds()), now)
+
+    def _sweep_beside(self) -> int:
+        """Sweep the directory of the state, but once: at a reload, the file of the status may just be written there."""
+        if self.is_rehearsal or self._is_swept:
+            return 0
+        self._is_swept = True
+        return forwarding.sweep(self.config.local)
+
+    def _check_output(self) -> None:
+        """Mark what is not as it was written; a bucket that does not answer now is no reason not to start."""
+        try:
+            publishing.check(self.parts)
+        except Unreachable as error:
+            log.warning("output_unreachable", error=str(error))
 
     def _align(self, now: datetime) -> None:
         for name in self.store.sync_sources(self.config.sources):
@@ -148,7 +167,7 @@ class App:
         """
         before, fingerprints = self._sources, self.parts.fingerprints
         self.config = settings
-        output = _announcing(settings, self.store, FileOutput(settings.output))
+        output = _announcing(settings, self.store, output_of(settings))
         self.parts = _parts(settings, self.store, output, self.parts.workers)
         self._sources = {source.name: source for source in settings.sources}
         return frozenset(
@@ -269,7 +288,7 @@ class App:
         published = publishing.publish(self.parts, now=now, settle=settle, progress=self._counting("feeds"))
         seconds = time.monotonic() - started
         if published.nodes:
-            self._forward(published.left)
+            self._forward(published.left, now)
             if self.observer:
                 self.observer.published(published, seconds)
             tell = log.info if published.written or published.removed else log.debug
@@ -281,6 +300,8 @@ class App:
                 failed=len(published.failed),
                 seconds=round(seconds, 3),
             )
+        elif self._forward_again and now >= self._forward_again:
+            self._forward(moves.settled(self.parts, self.store.feeds()), now)
         return published
 
     def news(self, listener: Listener, limit: int) -> Mapping[str, int]:
@@ -466,17 +487,17 @@ class App:
                 self.store.request_poll(state.name, now)
                 log.info("source_recalled", source=state.name, was_due=state.next_poll.isoformat())
 
-    def _forward(self, left: Mapping[str, str | None]) -> None:
+    def _forward(self, left: Mapping[str, str | None], now: datetime) -> None:
         """Write down where old addresses lead, for web servers. That this fails is no reason not to publish."""
         site_url = self.config.site.url
         found = Redirects(base=base_of(site_url), rules=self.config.redirects, left=left)
         if self.is_rehearsal or found == self._forwarded:
             return
-        before, self._unforwarded = self._unforwarded, None
+        before, self._unforwarded, self._forward_again = self._unforwarded, None, None
         try:
-            forwarding.write(found, self.config.local, site_url=site_url)
+            forwarding.write(found, self._beside, self.config.local, site_url=site_url)
         except OutputError as error:
-            self._unforwarded = str(error)
+            self._unforwarded, self._forward_again = str(error), now + publishing.RETRY
             if self._unforwarded != before:
                 log.error("redirects_failed", error=str(error))
         else:
@@ -542,7 +563,7 @@ def is_begun(settings: Config) -> bool:
     Raises:
         StoreError: As `has_state`, or it was lost: there are feeds without it.
     """
-    _check_not_lost(settings, FileOutput(settings.output))
+    _check_not_lost(settings, output_of(settings))
     return has_state(settings)
 
 
@@ -555,7 +576,7 @@ def rehearsed(
     Raises:
         StoreError: As `opened`, but that another process uses the state is no matter.
     """
-    output = FileOutput(settings.output)
+    output = output_of(settings)
     with TemporaryDirectory(prefix="feeder-") as folder:
         state = Path(folder) / "state.db"
         if not is_fresh:
@@ -595,7 +616,7 @@ def blank(site: Site, sources: tuple[Source, ...]) -> Iterator[App]:
             sources=sources,
         )
         store = open_store(settings.state, site_id=site.id)
-        parts = _parts(settings, store, FileOutput(settings.output), Workers())
+        parts = _parts(settings, store, output_of(settings), Workers())
         app = App(config=settings, parts=parts, archives=place / ARCHIVES, is_rehearsal=True)
         try:
             with store.transaction():
@@ -612,7 +633,7 @@ def beside(settings: Config) -> Iterator[App]:
     Raises:
         StoreError: There is no state yet, it was lost, or it cannot be used.
     """
-    output = FileOutput(settings.output)
+    output = output_of(settings)
     _check_not_lost(settings, output)
     store = open_existing(settings.state, site_id=settings.site.id)
     app = App(
@@ -634,7 +655,7 @@ def opened(
     Raises:
         StoreError: The state cannot be used, another process uses it, or it is new beside feeds that exist.
     """
-    output = FileOutput(settings.output)
+    output = output_of(settings)
     with alone(settings.local):
         if not is_fresh:
             _check_not_lost(settings, output)
@@ -700,9 +721,15 @@ def _check_not_lost(settings: Config, output: Output) -> None:
     found = "the state is empty" if settings.local.exists() else "there is no state"
     raise StoreError(
         f"{settings.state}: {found}, but {settings.output} holds feeds that Feeder wrote. "
-        f"Restore the state from a backup; or take over their ids: `feeder adopt {settings.output / INDEX}`; "
+        f"Restore the state from a backup; or take over their ids: `feeder adopt {_published_index(settings)}`; "
         "or begin anew, with new ids where the old ones cannot be derived: add `--fresh`"
     )
+
+
+def _published_index(settings: Config) -> str:
+    """Return where `feeder adopt` finds the list of all feeds: nobody but Feeder's output itself opens a bucket."""
+    place = settings.output
+    return str(place / INDEX) if isinstance(place, Path) else settings.site.url + INDEX
 
 
 def _confirmation(source: Source, now: datetime) -> datetime:

@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
-from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,12 +22,12 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from feeder import alerts, metrics
+from feeder import alerts, metrics, outputs
 from feeder.app import App
 from feeder.asking import GATHERING, TOGETHER, asker, paced
 from feeder.bulletin import Bulletin
 from feeder.config import Config
-from feeder.errors import ConfigError, FeederError, OutputError, StoreError
+from feeder.errors import ConfigError, FeederError, StoreError
 from feeder.model import EPOCH, Source, Verdict
 from feeder.pipeline import publishing
 from feeder.pipeline.polling import Polled
@@ -124,11 +124,7 @@ class _Daemon:
 
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[Served]:
-        output = self._app.config.output
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{output}: {error.strerror}") from error
+        outputs.make(self._app.config)
         self._app.observer = counts = metrics.Counts()
         state, queues = metrics.State(lambda: self._app.config, self._clock), metrics.Queues(self._queues)
         probes = Probes(
@@ -258,8 +254,8 @@ class _Daemon:
                 await self._take_over(settings)
         if fault:
             log.error("reload_failed", problems=fault.problems)
+        self._supervisor.ready(self._summary(fault))  # before the note, which `feeder reload` waits for
         await self._do("note of the reload", lambda: self._app.note_reload(fault, self._clock()))
-        self._supervisor.ready(self._summary(fault))
 
     async def _take_over(self, settings: Config) -> None:
         """Swap what depends on the config, while no work is in hand; what does not goes on, requests included."""
@@ -437,8 +433,6 @@ class _Daemon:
 
     def _report(self, what: str, error: BaseException) -> None:
         """Log once when work begins to fail, and when it fails for another reason."""
-        if isinstance(error, BrokenExecutor):
-            self._app.parts.workers.stop()  # a process was killed, perhaps for its memory; new ones start when needed
         reason = str(error) or type(error).__name__
         if self._failing.get(what) != reason:
             log.error("work_failed", work=what, error=reason, exc_info=not isinstance(error, FeederError))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -20,6 +20,7 @@ from feeder.config.schema import (
     TOP_KEYS,
     AlertsTable,
     AnyTable,
+    BucketTable,
     CategoryTable,
     DatesTable,
     DedupTable,
@@ -48,12 +49,13 @@ from feeder.model import (
     Site,
     Source,
 )
+from feeder.output import Bucket
 from feeder.redirects import base_of, read_rule
 from feeder.redirects import faults as faults_of_redirects
 from feeder.store.address import State
 from feeder.urls import is_own
 
-T = TypeVar("T")
+_AnyPlace = TypeVar("_AnyPlace")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,7 @@ class Config:
     pages: PageSettings
     state: State
     local: Path  # what files of this machine lie beside, and are called after: the state, if it is a file
-    output: Path
+    output: Path | Bucket
     keep: timedelta | None = None  # how long articles are remembered that nobody offers any more; None: for good
     listen: values.Address | None
     admin: values.Address | None = None  # where health and status are told as well
@@ -113,6 +115,7 @@ def load(path: Path, *, to_write: bool = True) -> Config:
     placed = tuple(_sources(main, site, faults))
     storage = _storage(main, placed, faults, to_write=to_write)
     _compare(placed, faults)
+    _check_listen(main, server, storage, faults)
     if faults.lines or not (site and server and storage and websub and alerts):
         raise ConfigError(*faults.lines)
     return Config(
@@ -123,7 +126,7 @@ def load(path: Path, *, to_write: bool = True) -> Config:
         sources=tuple(each.source for each in placed),
         redirects=redirects,
         **_stored(storage),
-        **_served(server),
+        **_served(server, storage),
         pinged_at_once=websub.batch,
         alerts=alerts,
         warnings=tuple(_warnings(main, placed)),
@@ -275,7 +278,7 @@ class _Storage:
     table: StorageTable
     state: State
     local: Path
-    output: Path
+    output: Path | Bucket
 
     @property
     def key(self) -> str:
@@ -286,7 +289,11 @@ class _Storage:
 def _storage(main: File, placed: Iterable[_Placed], faults: _Faults, *, to_write: bool) -> _Storage | None:
     table = _table(main, "storage", StorageTable, faults)
     state = _path(main, "state", table.state if table else None, places.state, faults)
-    output = _path(main, "output", table.output if table else None, places.output_directory, faults)
+    output = _path(main, "output", table.output if table else None, places.output_place, faults)
+    if isinstance(output, Bucket):
+        output = _in_bucket(main, output, faults)
+    else:
+        _table(main, "bucket", BucketTable, faults)
     for each in placed:
         path = each.source.path
         for fault in places.faults_of_source(path, output) if path and output else ():
@@ -318,16 +325,33 @@ def _stored(storage: _Storage) -> dict[str, Any]:
     }
 
 
-def _served(server: ServerTable) -> dict[str, Any]:
+def _in_bucket(main: File, bucket: Bucket, faults: _Faults) -> Bucket:
+    """Return *bucket* with all that ``[bucket]`` says of it."""
+    table = _table(main, "bucket", BucketTable, faults)
+    given = table.given() if table else {}
+    if ("access_key" in given) != ("secret_key" in given):
+        faults.add(main, "bucket", "access_key and secret_key go together")
+    return replace(bucket, **{"path_style": "endpoint" in given or "." in bucket.name} | given)
+
+
+def _check_listen(main: File, server: ServerTable | None, storage: _Storage | None, faults: _Faults) -> None:
+    is_wanted = server and server.listen and "listen" in server.model_fields_set
+    if is_wanted and storage and isinstance(storage.output, Bucket):
+        faults.add(main, "server", 'listen: what is in a bucket is served by it, or by a CDN before it: let it be ""')
+
+
+def _served(server: ServerTable, storage: _Storage) -> dict[str, Any]:
     """Return what a config says of its web server."""
     return {
-        "listen": values.address(server.listen) if server.listen else None,
+        "listen": values.address(server.listen) if server.listen and isinstance(storage.output, Path) else None,
         "admin": values.address(server.admin) if server.admin else None,
         "cache": server.cache,
     }
 
 
-def _path(main: File, key: str, text: str | None, read_path: Callable[[Path, str], T], faults: _Faults) -> T | None:
+def _path(
+    main: File, key: str, text: str | None, read_path: Callable[[Path, str], _AnyPlace], faults: _Faults
+) -> _AnyPlace | None:
     if text is None:
         return None
     try:

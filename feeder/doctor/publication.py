@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from pathlib import Path
+from itertools import compress, islice
 from typing import Final
 
 from feeder import render, urls
 from feeder.doctor.findings import Area, Finding, Mend
 from feeder.errors import OutputError
 from feeder.model import Node
-from feeder.output.files import is_temporary
+from feeder.output.checks import is_temporary
 from feeder.pipeline import Parts, orphans, publishing
 from feeder.pipeline.tree import Shelf, Tree
 from feeder.store import ArticlePage, FaultKind
 
+AT_ONCE: Final = 32  # files being read
+AT_HAND: Final = 1000  # files that wait for it
 FEW: Final = 3  # paths that a sentence names
 LEFT_BEHIND: Final = timedelta(hours=1)  # after which no run works on a file any more
 
@@ -40,7 +43,7 @@ class Expected:
 
 def differing(parts: Parts) -> tuple[Expected, ...]:
     """Return the files that are not as they were written; those that are to be written or removed anyway are left out."""
-    found = [each for each in _files(parts) if _differs(each, parts)]
+    found = list(_differing(_files(parts), parts))
     if not found:
         return ()
     # A daemon may have written some of them in the meantime: then they were marked, or are noted by now, in this order.
@@ -72,11 +75,11 @@ def of_faults(parts: Parts) -> Iterator[Finding]:
         yield Finding(area=Area.OUTPUT, what=what, do="mend the reason; it is tried again", is_fault=is_fault)
 
 
-def of_strays(parts: Parts, root: Path, now: datetime) -> Iterator[Finding]:
+def of_strays(parts: Parts, now: datetime) -> Iterator[Finding]:
     """Yield files that nobody knows of."""
     known = {*render.INDEXES, *render.ASSETS, *(each.path for each in _files(parts)), *_places(parts)}
     # A daemon writes a file first, and notes it then.
-    strange = [path for path in _found(parts) if path not in known and _is_old(root / path, now)]
+    strange = [path for path in _found(parts) if path not in known and _is_old(path, parts, now)]
     left = [path for path in strange if is_temporary(path)]
     placed = [path for path in strange if path.startswith(_OWN) and not is_temporary(path)]
     ours = [path for path in placed if orphans.is_ours(path, parts)]
@@ -145,6 +148,15 @@ def _files(parts: Parts) -> Iterator[Expected]:
         yield Expected(path=path, digest=article.digest, article=article)
 
 
+def _differing(files: Iterable[Expected], parts: Parts) -> Iterator[Expected]:
+    """Yield those of *files* that differ; many are read at once, since a bucket is far away."""
+    rest = iter(files)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        while part := list(islice(rest, AT_HAND)):
+            differ = pool.map(lambda each: _differs(each, parts), part)
+            yield from compress(part, differ)
+
+
 def _differs(each: Expected, parts: Parts) -> bool:
     return bool(each.digest) and _digest(each, parts) != each.digest
 
@@ -176,11 +188,12 @@ def _beside(paths: Iterable[str], feeds: Iterable[str]) -> Iterator[str]:
             yield path
 
 
-def _is_old(path: Path, now: datetime) -> bool:
+def _is_old(path: str, parts: Parts, now: datetime) -> bool:
     try:
-        return path.stat().st_mtime < (now - LEFT_BEHIND).timestamp()
-    except OSError:  # it took its place meanwhile
+        written = parts.output.written(path)
+    except OutputError:  # no path of ours
         return False
+    return written is not None and written < now - LEFT_BEHIND  # None: it took its place meanwhile
 
 
 def _many(paths: list[str]) -> str:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
-from itertools import islice
+from itertools import chain, islice
 from typing import Protocol, TypeVar
 
 from feeder import categories, plan, render, urls
 from feeder.dedup import UNRANKED
-from feeder.errors import FeederError, InvalidItem
+from feeder.errors import FeederError, InvalidItem, OutputError
 from feeder.model import (
     UTC_ZONE,
     Category,
@@ -85,7 +85,7 @@ def publish(parts: Parts, *, now: datetime, settle: timedelta, progress: Progres
     shelf = Shelf(parts.store.feeds())
     kitchen = _Kitchen(parts, shelf, Tree.of(parts, shelf), Faults(parts.store, now), published)
     _publish_assets(kitchen)
-    for done in _pipelined(kitchen, marks):
+    for done in _pipelined(kitchen, marks, now):
         _write(done, kitchen, now)
         published.nodes += len(done)
         if progress:
@@ -153,6 +153,7 @@ class _Order:
 
     mark: Mark
     ids: tuple[str, ...]
+    seen: Mapping[str, str]  # what its files were before its articles were read (see `Output.publish`)
 
     @property
     def node(self) -> Node:
@@ -178,11 +179,36 @@ class _Kitchen:
         self._larder = parts.larder
         self._jobs: dict[str, work.EntryJob] = {}  # those of articles that are not served yet
 
-    def order(self, marks: Sequence[Mark]) -> list[_Order]:
+    def order(self, marks: Sequence[Mark], now: datetime) -> list[_Order]:
         """Choose the articles of some nodes and begin to render those that are not at hand."""
-        orders = [_Order(mark=mark, ids=selected(mark.node, self.parts)) for mark in marks]
+        try:
+            orders = self._orders(marks)
+        except OutputError as error:  # the output does not even say what is there
+            for mark in marks:
+                _fail(mark.node, str(error), self, now)
+            return []
         self._begin_all(id_ for order in orders if order.node not in self.tree.refused for id_ in order.ids)
         return orders
+
+    def _orders(self, marks: Sequence[Mark]) -> list[_Order]:
+        paths = {mark.node: self._files(mark.node) for mark in marks}
+        stamps = self.parts.output.stamps(chain.from_iterable(paths.values()))
+        orders = [
+            _Order(
+                mark=mark,
+                ids=selected(mark.node, self.parts),
+                seen={path: stamps.get(path, "") for path in paths[mark.node]},
+            )
+            for mark in marks
+        ]
+        self.articles.look(id_ for order in orders for id_ in order.ids)
+        return orders
+
+    def _files(self, node: Node) -> list[str]:
+        """Return what files the feed of *node* is to have."""
+        category = self.tree.places.get(node)
+        names = (*(urls.FILE_NAMES[made] for made in self.parts.feeds.formats), urls.PAGE)
+        return [urls.file_path(category, name) for name in names] if category else []
 
     def entries(self, ids: Sequence[str]) -> list[RenderedEntry]:
         """Return the entries of *ids* in order, without those that cannot be shown."""
@@ -196,10 +222,24 @@ class _Kitchen:
                 found.append(entry)
         return found
 
-    def take_bodies(self) -> list[StoredBody]:
-        """Return the bodies that were cleaned since the last call."""
-        bodies, self._bodies = self._bodies, []
-        return bodies
+    def keep_bodies(self) -> None:
+        """Note the bodies that were cleaned since the last time; if that fails, they stay new."""
+        if self._bodies:
+            with self.parts.store.transaction():
+                self.parts.store.save_bodies(self._bodies)
+            self._bodies = []
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Note in one transaction what became of feeds, and what is new of their articles; if it fails, that stays new."""
+        with self.parts.store.transaction():
+            self.parts.store.save_bodies(self._bodies)
+            yield
+            self.articles.note()
+            self.faults.save()
+        self._bodies = []
+        self.articles.noted()
+        self.faults.saved()
 
     def trim(self) -> None:
         """Let go of the entries that were not wanted for longest."""
@@ -298,11 +338,11 @@ def _weight(entry: RenderedEntry | None) -> int:
     return weight(entry) if entry else 100
 
 
-def _pipelined(kitchen: _Kitchen, marks: Sequence[Mark]) -> Iterator[list[_Order]]:
+def _pipelined(kitchen: _Kitchen, marks: Sequence[Mark], now: datetime) -> Iterator[list[_Order]]:
     """Yield the orders batch by batch, the next ones always being rendered while one is written."""
     waiting: deque[list[_Order]] = deque()
     for part in _batches(marks, BATCH):
-        waiting.append(kitchen.order(part))
+        waiting.append(kitchen.order(part, now))
         if len(waiting) > AHEAD:
             yield waiting.popleft()
     yield from waiting
@@ -410,23 +450,22 @@ def _document(node: Node, entries: Sequence[RenderedEntry], kitchen: _Kitchen) -
 def _serve(plates: Sequence[_Plate], kitchen: _Kitchen, now: datetime) -> None:
     parts, published = kitchen.parts, kitchen.published
     entries = [entry for plate in plates for entry in plate.document.entries]
+    kitchen.keep_bodies()  # first: if the process ends below, what readers see by then can be shown again
     written = kitchen.articles.write(entries)  # before the feeds that lead there
-    written += parts.output.publish(file for plate in plates for file in plate.files)
+    seen = {path: stamp for plate in plates for path, stamp in plate.order.seen.items()}
+    written += parts.output.publish((file for plate in plates for file in plate.files), seen=seen)
     stamps = parts.output.stamps(file.path for plate in plates for file in plate.files)
     feeds = [_published_feed(plate, stamps, parts) for plate in plates]
     # Removed while the store still knows them: a crash in between leaves no file that nobody would ever remove.
     keep = {path for feed in feeds for path, _, _ in feed.files}
     removed = parts.output.remove(kitchen.shelf.left_by({feed.node for feed in feeds}, keep=keep))
-    with parts.store.transaction():
-        parts.store.save_bodies(kitchen.take_bodies())
+    with kitchen.noting():
         parts.store.depart(moves.left(kitchen.shelf, feeds))
         for feed, plate in zip(feeds, plates, strict=True):
             parts.store.save_feed(feed, mark=plate.order.mark, now=now)
             kitchen.faults.feed_mended(feed.node)
             if _is_late(plate, kitchen):
                 parts.store.mark([feed.node], not_before=now + RETRY)
-        kitchen.articles.note()
-        kitchen.faults.save()
     for feed in feeds:
         kitchen.shelf.put(feed)
     published.written += written
@@ -452,9 +491,8 @@ def _published_feed(plate: _Plate, stamps: Mapping[str, str], parts: Parts) -> P
 def _fail(node: Node, reason: str, kitchen: _Kitchen, now: datetime) -> None:
     kitchen.published.failed[node] = reason
     kitchen.faults.feed_failed(node, reason)
-    with kitchen.parts.store.transaction():
+    with kitchen.noting():
         kitchen.parts.store.mark([node], not_before=now + RETRY)
-        kitchen.faults.save()
 
 
 def _drop(orders: Sequence[_Order], kitchen: _Kitchen, _now: datetime) -> None:
@@ -463,12 +501,11 @@ def _drop(orders: Sequence[_Order], kitchen: _Kitchen, _now: datetime) -> None:
     if () in nodes:
         _archive(kitchen)
     removed = parts.output.remove(kitchen.shelf.left_by(nodes))
-    with parts.store.transaction():
+    with kitchen.noting():
         parts.store.depart(moves.dropped(kitchen.shelf, sorted(nodes)))
         for order in orders:
             parts.store.drop_feed(order.mark)
             kitchen.faults.feed_mended(order.node)
-        kitchen.faults.save()
     for order in orders:
         kitchen.shelf.drop(order.node)
     kitchen.published.removed += removed
@@ -483,6 +520,7 @@ def _finish(kitchen: _Kitchen, now: datetime) -> None:
         for name in sorted(kitchen.published.outdated):
             store.request_poll(name, now)
         faults.save()
+    faults.saved()
     faults.report_rest()
 
 

@@ -223,6 +223,18 @@ class PostgresDatabase:
         with self._told():
             self._execute(sql.SQL("REINDEX SCHEMA {}").format(sql.Identifier(self._address.schema)))
 
+    def spare_bytes(self) -> tuple[int, int]:
+        """Return that all room is in use, and how much it is: what is spare is autovacuum's matter."""
+        with self._told():
+            found = self._execute(
+                "SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM pg_class "
+                "WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
+            )
+            return 0, _number(found)
+
+    def compact(self) -> None:
+        """Do nothing: a table that is made anew is locked meanwhile; who wants that knows when."""
+
     def give_back(self) -> int:
         """Add up what writers left to be added up; room is for PostgreSQL's own housekeeping (autovacuum)."""
         self.run("add_up")
