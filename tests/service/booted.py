@@ -39,7 +39,9 @@ StandardOutput=tty
 StandardError=journal
 TTYPath=/dev/ttyS0
 """
-RESULT = re.compile(r"^(ok|not ok) (.+?)\r?$((?:\n    .*)*)", re.MULTILINE)  # and the end of what was said, if it is bad
+RESULT = re.compile(
+    r"^(ok|not ok) (.+?)\r?$((?:\n    .*)*)", re.MULTILINE
+)  # and the end of what was said, if it is bad
 
 
 def main() -> int:
