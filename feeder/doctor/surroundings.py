@@ -23,11 +23,12 @@ from feeder.store import SourceState
 LITTLE_BYTES: Final = 256 << 20
 NOTHING_BYTES: Final = 16 << 20  # less than a busy hour needs
 NOTHING_FILES: Final = 1000  # that the disk has numbers for
+BUILT: Final = 2026  # no clock that is right shows an earlier year
+DRIFT: Final = timedelta(hours=1)
+
 _READ_BY_OTHERS: Final = stat.S_IRGRP | stat.S_IROTH
 _ENTERED_BY_OTHERS: Final = stat.S_IXGRP | stat.S_IXOTH
 _PUBLISHED: Final = "published files and directories"
-BUILT: Final = 2026  # no clock that is right shows an earlier year
-DRIFT: Final = timedelta(hours=1)
 
 
 def of_config(settings: Config) -> Iterator[Finding]:
