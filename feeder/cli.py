@@ -797,7 +797,7 @@ def remove(context: click.Context, name: str, *, note: str) -> None:
     from feeder.explain import find
 
     settings = _load(context.obj, level="warning")
-    check_owner(settings.state)  # before the list of takedowns is written
+    check_owner(settings.local)  # before the list of takedowns is written
     with _beside(settings) as app:
         found = find(name, app)
         if found.id is None:
@@ -919,7 +919,7 @@ def _beside(settings: Config) -> Iterator[App]:
 def _steer(obj: Options, names: tuple[str, ...], act: Callable[[Store, str], str]) -> None:
     """Do something to each source, all or none, and say what."""
     settings = _load(obj, level="warning")
-    check_owner(settings.state)
+    check_owner(settings.local)
     with _beside(settings) as app:
         _check_known(names, app)
         with app.store.transaction():
