@@ -24,7 +24,7 @@ from feeder.errors import StoreError, Unheard
 from feeder.model import AlertAfter, Node
 from feeder.silence import Signs, Silence, judge
 from feeder.store import Alert, AlertKind, SourceState, Store
-from feeder.store.sqlite import open_to_read
+from feeder.store.opening import open_to_read
 from feeder.telling import Do, pause
 
 log = structlog.get_logger(__name__)

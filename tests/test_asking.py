@@ -346,7 +346,7 @@ def test_an_answer_that_the_state_never_takes_does_not_keep_the_daemon(room: New
     room.settle(source(f"{server.url}/f"))
     server.put("/f", rss(item("A")))
     with room.opened(workers=1) as app, capture_logs() as logs:
-        app.store._db.execute("CREATE TEMP TRIGGER f BEFORE UPDATE OF last_poll ON main.sources BEGIN SELECT RAISE(ABORT, 'no'); END")  # type: ignore[attr-defined]  # fmt: skip
+        app.store._db.connection.execute("CREATE TEMP TRIGGER f BEFORE UPDATE OF last_poll ON main.sources BEGIN SELECT RAISE(ABORT, 'no'); END")  # type: ignore[attr-defined]  # fmt: skip
         run(app, lambda _: until(lambda: "work_failed" in [line["event"] for line in logs]))
     assert room.poll("lake").error is None
 

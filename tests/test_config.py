@@ -94,6 +94,7 @@ def test_the_least_config_has_every_default(tmp_path: Path) -> None:
         feeds=FeedSettings(),
         pages=PageSettings(),
         state=tmp_path / "var/feeder.db",
+        local=tmp_path / "var/feeder.db",
         output=tmp_path / "public",
         listen=("127.0.0.1", 8080),
         sources=(Source(name="a", order=0, path=tmp_path / "articles"),),
@@ -377,8 +378,9 @@ def test_a_config_without_sources_is_a_warning() -> None:
             id="contradiction",
         ),
         pytest.param(
-            'storage.state = "postgresql://db/feeder"',
-            "storage: state: this version keeps its state in SQLite only",
+            'storage.state = "postgresql://u:p@ss@db/feeder"',
+            'storage: state: is not an address such as "postgresql://feeder@localhost/feeder"; are the password\'s special '
+            "characters percent-encoded?",
             id="postgresql",
         ),
         pytest.param(
