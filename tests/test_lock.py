@@ -54,7 +54,7 @@ def test_a_state_is_not_for_everybody_to_read(tmp_path: Path) -> None:
     assert once(place).returncode == 0
     assert {path.name: oct(path.stat().st_mode & 0o777) for path in place.state.parent.glob("feeder.db*")} == {
         "feeder.db": "0o640",
-        "feeder.db.lock": "0o644",
+        "feeder.db.lock": "0o640",
     }
 
 
