@@ -11,6 +11,8 @@ from pathlib import Path
 
 from feeder.errors import StateInUse, StoreError
 
+MODE = 0o640  # as that of the state: whoever may read the file can hold its lock
+
 
 @contextmanager
 def alone(state: Path) -> Iterator[None]:
@@ -24,7 +26,7 @@ def alone(state: Path) -> Iterator[None]:
     check_owner(state)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
     except OSError as error:
         raise StoreError(f"{path}: cannot be opened: {error.strerror}") from error
     try:
