@@ -23,6 +23,8 @@ AT_ONCE: Final = 32  # files being read
 AT_HAND: Final = 1000  # files that wait for it
 LEFT_BEHIND: Final = timedelta(hours=1)  # after which no run works on a file any more
 
+MOMENT_SECONDS: Final = 1.0  # after the last feed, a daemon writes the indexes
+
 _OWN: Final = tuple(f"{name}/" for name in (urls.TOP, urls.ARCHIVE, urls.ARTICLES, urls.ASSETS))
 _NAMES: Final = (*urls.FILE_NAMES.values(), urls.PAGE)
 _UNKNOWN: Final = "?"  # a stamp that no file has
@@ -61,9 +63,17 @@ def of_files(parts: Parts) -> Iterator[Finding]:
         if paths:
             what = f"{_many(paths)} {word}: {few(paths)}"
             yield Finding(area=Area.OUTPUT, what=what, do=_NEXT_RUN, mend=Mend.PUBLISH)
-    if not parts.store.marked() and not publishing.are_indexes_current(parts):
+    if _are_indexes_old(parts) and _are_indexes_old(parts, after=MOMENT_SECONDS):
         what = "the lists of all feeds, or what pages look like, are not what they should be"
         yield Finding(area=Area.OUTPUT, what=what, do=_NEXT_RUN, mend=Mend.PUBLISH)
+
+
+def _are_indexes_old(parts: Parts, *, after: float = 0.0) -> bool:
+    """Tell whether the indexes are not those of the feeds, though nothing has been published for so many seconds."""
+    before = parts.store.feeds()
+    parts.wait(after)
+    is_quiet = not parts.store.marked() and parts.store.feeds() == before
+    return is_quiet and not publishing.are_indexes_current(parts)
 
 
 def of_faults(parts: Parts) -> Iterator[Finding]:
