@@ -22,10 +22,10 @@ from feeder.html import safe_text
 from feeder.model import Memory, Problem, Sighting, Site
 from feeder.normalize import title_key
 from feeder.parse.published import PublishedEntry, PublishedPage, feed_files, parse_published, read_published
-from feeder.report import many
 from feeder.store import Store
 from feeder.store.sqlite import prefix
 from feeder.urls import article_path
+from feeder.wording import many
 
 SHOWN: Final = 20  # entries of a kind that a report names
 MAX_PAGES: Final = 100  # of one feed

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from feeder.pipeline.polling import Polled
     from feeder.pipeline.publishing import Published
     from feeder.preview import SourcePreview, Subject
-    from feeder.report import Summary
+    from feeder.report.once import Summary
     from feeder.store import Store
 
 DEFAULT_CONFIGS: Final = (Path("config.toml"), Path("/etc/feeder/config.toml"))
@@ -398,8 +398,9 @@ def once(context: click.Context, *, everything: bool, fresh: bool, dry_run: bool
       2  wrong usage or configuration
       3  done, but a source failed; its articles stay as they were
     """  # noqa: D301 - click's mark of lines that stay as they are
-    from feeder import report, screen
+    from feeder import screen
     from feeder.app import opened, rehearsed
+    from feeder.report import once as told
 
     level = "error" if sys.stderr.isatty() else "warning" if dry_run else "info"  # a log would run into the bars
     settings = _load(context.obj, level=level)
@@ -411,14 +412,14 @@ def once(context: click.Context, *, everything: bool, fresh: bool, dry_run: bool
         with whole as app:
             done = _rehearse(app, everything=everything) if dry_run else _run_once(app, everything=everything)
     if as_json:
-        screen.show_json(report.summary_values(done))
+        screen.show_json(told.values(done))
     else:
-        screen.show(report.summary(done))
+        screen.show(told.blocks(done))
     context.exit(FAILED if done.published.failed else SOURCES_FAILED if done.failed else DONE)
 
 
 def _run_once(app: App, *, everything: bool) -> Summary:
-    from feeder import report
+    from feeder.report.once import Summary
 
     now = _now()
     app.prepare(now)
@@ -428,7 +429,7 @@ def _run_once(app: App, *, everything: bool) -> Summary:
     app.prune(now)
     _told(app)
     counts, problems = app.store.counts(), app.store.problems()
-    return report.Summary(polls=polls, published=published, counts=counts, problems=problems)
+    return Summary(polls=polls, published=published, counts=counts, problems=problems)
 
 
 def _polls(app: App, names: tuple[str, ...], now: datetime) -> tuple[Polled, ...]:
@@ -480,20 +481,20 @@ def _wanted(app: App, now: datetime, *, everything: bool) -> tuple[str, ...]:
 
 
 def _rehearse(app: App, *, everything: bool) -> Summary:
-    from feeder import report
+    from feeder.report.once import Summary, census, effect_of
 
     now = _now()
     other = app.reread()
-    before = report.census(app.store) if other or app.rerender() else None
+    before = census(app.store) if other or app.rerender() else None
     app.prepare(now)
     polls = _polls(app, _wanted(app, now, everything=everything), now)
     published = _published(app)
-    return report.Summary(
+    return Summary(
         polls=polls,
         published=published,
         counts=app.store.counts(),
         problems=app.store.problems(),
-        effect=report.effect_of(other, app.store, before=before) if before else None,
+        effect=effect_of(other, app.store, before=before) if before else None,
         rehearsal=True,
     )
 
@@ -529,15 +530,16 @@ def check(obj: Options, *, as_json: bool) -> None:
 
     Exit code 2 and a line for each fault if it is wrong. Nothing is read but names, and nothing is changed.
     """
-    from feeder import report, screen, takedowns
+    from feeder import screen, takedowns
+    from feeder.report import check as told
 
     settings = _load(obj, level="warning")
     takedowns.load(settings.path.parent / takedowns.NAME)
-    looks = [report.look(source) for source in settings.sources]
+    looks = [told.look(source) for source in settings.sources]
     if as_json:
-        screen.show_json(report.check_values(settings, looks))
+        screen.show_json(told.values(settings, looks))
     else:
-        screen.show(report.check(settings, looks))
+        screen.show(told.blocks(settings, looks))
 
 
 @feeder.command()
@@ -615,19 +617,20 @@ def status(obj: Options, *, merges: bool, as_json: bool) -> None:
       new      not polled yet
       gone     not in the configuration any more
     """  # noqa: D301 - as in `once`
-    from feeder import report, screen
+    from feeder import screen
     from feeder.app import is_begun
+    from feeder.report import status as told
 
     settings = _load(obj, level="warning", to_write=False)
     if is_begun(settings):
         with _beside(settings) as app:
-            stands = report.standing(settings, app.store, merges=merges)
+            stands = told.standing(settings, app.store, merges=merges)
     else:
-        stands = report.standing(settings, None, merges=merges)
+        stands = told.standing(settings, None, merges=merges)
     if as_json:
-        screen.show_json(report.status_values(stands))
+        screen.show_json(told.values(stands))
     else:
-        screen.show(report.status(stands, _now()))
+        screen.show(told.blocks(stands, _now()))
 
 
 @feeder.command()
@@ -806,7 +809,7 @@ def _say_taken_down(id_: str, copies: tuple[Any, ...]) -> None:
 
 def _publish_removal(settings: Config, feeds: int) -> int:
     from feeder.app import opened
-    from feeder.report import many
+    from feeder.wording import many
 
     try:
         with opened(settings) as app:
