@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 from feeder import dedup
 from feeder.app import Progress, opened, rehearsed
 from feeder.asking import poll_all
+from feeder.characters import safe_text
 from feeder.config import Config
 from feeder.errors import FetchError, InvalidItem, ParseError
 from feeder.fetch.web import Download, download
-from feeder.html import safe_text
 from feeder.model import Memory, Problem, Sighting, Site
 from feeder.normalize import title_key
 from feeder.parse.published import PublishedEntry, PublishedPage, feed_files, parse_published, read_published

@@ -16,10 +16,11 @@ from typing import Final
 from urllib.parse import quote
 
 from feeder.categories import FORMAT_CHARACTERS, fold, identity, lineage, node
+from feeder.characters import safe_text, unescaped
 from feeder.dates import parse_date
 from feeder.errors import InvalidItem
 from feeder.excerpt import excerpt
-from feeder.html import first_words, safe_text, unescaped
+from feeder.html import first_words
 from feeder.links import picture_url, web_url
 from feeder.marks import tamed
 from feeder.model import (
