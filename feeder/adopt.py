@@ -19,8 +19,8 @@ from feeder.characters import safe_text
 from feeder.config import Config
 from feeder.errors import FetchError, InvalidItem, ParseError
 from feeder.fetch.web import Download, download
+from feeder.likeness import title_key
 from feeder.model import Memory, Problem, Sighting, Site
-from feeder.normalize import title_key
 from feeder.parse.published import PublishedEntry, PublishedPage, feed_files, parse_published, read_published
 from feeder.store import Store
 from feeder.store.sqlite import prefix

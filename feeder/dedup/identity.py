@@ -6,10 +6,10 @@ import base64
 from hashlib import blake2b
 from urllib.parse import unquote
 
-from feeder import normalize
+from feeder.likeness import body_hash, title_key
 from feeder.model import Article, Dating, DedupScope, Site, Source
 
-EMPTY_BODY = normalize.body_hash("")
+EMPTY_BODY = body_hash("")
 _DIGITS = "0123456789abcdefghijklmnopqrstuv"  # base32hex
 _PAIRS = tuple(first + second for first in _DIGITS for second in _DIGITS)
 _SHIFTS = tuple(range(120, -1, -10))
@@ -32,7 +32,7 @@ def keys(article: Article, *, source: Source, locator: str, never: frozenset[str
 
 def never_shared(site: Site) -> frozenset[str]:
     """Return the title keys that the config says are never shared."""
-    return frozenset(map(normalize.title_key, site.never_merge))
+    return frozenset(map(title_key, site.never_merge))
 
 
 def adopted_keys(*, title_key: str | None, day: str | None, link: str | None) -> tuple[bytes, ...]:
