@@ -39,7 +39,7 @@ StandardOutput=tty
 StandardError=journal
 TTYPath=/dev/ttyS0
 """
-RESULT = re.compile(r"^(ok|not ok) (.+?)\r?$", re.MULTILINE)
+RESULT = re.compile(r"^(ok|not ok) (.+?)\r?$((?:\n    .*)*)", re.MULTILINE)  # and the end of what was said, if it is bad
 
 
 def main() -> int:
@@ -138,8 +138,8 @@ def boot(kernel: Path, archive: Path) -> str:
 def judged(told: str) -> int:
     """Print the results; return 1 if there are none, or one is bad."""
     results = RESULT.findall(told)
-    print("\n".join(f"{word} {what}" for word, what in results) or told[-5000:])
-    bad = sum(word != "ok" for word, _ in results)
+    print("\n".join(f"{word} {what}{why}" for word, what, why in results) or told[-5000:])
+    bad = sum(word != "ok" for word, _, _ in results)
     is_whole = "ok the end was reached" in told
     print(f"{len(results) - bad} passed, {bad} failed{'' if is_whole else '; it did not come to the end'}")
     return 0 if is_whole and not bad else 1

@@ -119,7 +119,8 @@ cp /opt/feeder/share/feeder/systemd/local.conf /etc/systemd/system/feeder.servic
 systemctl daemon-reload
 check "it starts without a network" systemctl restart feeder
 check "and is served at a socket" soon sh -c 'curl --silent --fail --unix-socket /run/feeder/http.sock http://x/atom.xml | grep -q "</feed>"'
-check "and reaches nobody" soon logged '"poll_failed".*members'
+as_feeder poll members
+check "and reaches nobody" soon logged '"poll_failed", "source": "members"'
 check "and keeps what it had" sh -c 'curl --silent --unix-socket /run/feeder/http.sock http://x/rss.xml | grep -q "For members"'
 check "the exposure without a network is 0.3 at most" sh -c 'systemd-analyze security --threshold=3 --no-pager feeder | tail -n 1'
 
