@@ -15,17 +15,17 @@ from urllib.parse import urlsplit
 from feeder import dedup
 from feeder.app import Progress, opened, rehearsed
 from feeder.asking import poll_all
+from feeder.characters import safe_text
 from feeder.config import Config
 from feeder.errors import FetchError, InvalidItem, ParseError
 from feeder.fetch.web import Download, download
-from feeder.html import safe_text
+from feeder.likeness import title_key
 from feeder.model import Memory, Problem, Sighting, Site
-from feeder.normalize import title_key
 from feeder.parse.published import PublishedEntry, PublishedPage, feed_files, parse_published, read_published
-from feeder.report import many
 from feeder.store import Store
 from feeder.store.tables import prefix
 from feeder.urls import article_path
+from feeder.wording import many
 
 SHOWN: Final = 20  # entries of a kind that a report names
 MAX_PAGES: Final = 100  # of one feed

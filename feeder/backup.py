@@ -25,12 +25,12 @@ from feeder.model import FeedFile
 from feeder.output import Output
 from feeder.output.files import FileOutput
 from feeder.outputs import output_of
-from feeder.report import many
 from feeder.store import Store
 from feeder.store.address import Address
 from feeder.store.backups import BETTER, notes_in, put_away, restoring, save
 from feeder.store.copies import sweep
 from feeder.store.file import look
+from feeder.wording import many
 
 _MADE: Final = "made"
 _REMOVED: Final = "removed.txt"

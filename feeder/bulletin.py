@@ -12,11 +12,11 @@ from typing import Final
 
 import structlog
 
-from feeder import report
 from feeder.config import Config
 from feeder.errors import OutputError, StoreError
 from feeder.model import FeedFile
 from feeder.output.files import FileOutput
+from feeder.report import status
 from feeder.store.opening import open_to_read
 
 log = structlog.get_logger(__name__)
@@ -63,4 +63,4 @@ class Bulletin:
 
 def _stands(settings: Config, now: datetime) -> dict[str, object]:
     with closing(open_to_read(settings.state, site_id=settings.site.id)) as store:
-        return report.brief(settings, store, now)
+        return status.brief(settings, store, now)

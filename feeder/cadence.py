@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from feeder.model import EPOCH, Due, Pace, Source
+from feeder.wording import span
 
 if TYPE_CHECKING:
     from apscheduler.triggers.base import BaseTrigger
@@ -30,7 +31,6 @@ UNKNOWN_INTERVAL: Final = HOUR  # of a source that learns, and has no article ye
 LOOKS_PER_GAP: Final = 2  # between two articles of a source whose interval is learned
 SILENCE_SHARE: Final = 8  # it then waits for this part of the time since its newest article, if that is longer
 NEWEST: Final = 20  # articles that are learned from
-UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 CRON_FIELDS: Final = ("minute", "hour", "day", "month", "day_of_week")
 CRON_NAMES: Final = {
@@ -108,7 +108,7 @@ def cron_trigger(text: str, zone: ZoneInfo) -> BaseTrigger:
 def _own(source: Source, pace: Pace, now: datetime) -> _Wait:
     if source.is_adaptive:
         return _learned(pace.published, now, cap=source.max_interval)
-    return _Wait(length=source.interval, why=f"every {_span(source.interval)}")
+    return _Wait(length=source.interval, why=f"every {span(source.interval)}")
 
 
 def _learned(published: Iterable[datetime], now: datetime, *, cap: timedelta) -> _Wait:
@@ -120,17 +120,17 @@ def _learned(published: Iterable[datetime], now: datetime, *, cap: timedelta) ->
     gap = gaps[len(gaps) // 2] if gaps else timedelta()
     silence = now - times[0]
     if silence / SILENCE_SHARE > gap / LOOKS_PER_GAP:
-        return _Wait(length=min(silence / SILENCE_SHARE, cap), why=f"published nothing for {_span(silence)}")
-    return _Wait(length=min(gap / LOOKS_PER_GAP, cap), why=f"publishes about every {_span(gap)}")
+        return _Wait(length=min(silence / SILENCE_SHARE, cap), why=f"published nothing for {span(silence)}")
+    return _Wait(length=min(gap / LOOKS_PER_GAP, cap), why=f"publishes about every {span(gap)}")
 
 
 def _least(source: Source, pace: Pace) -> _Wait:
     if source.min_interval is not None:
-        return _Wait(length=source.min_interval, why=f"min_interval is {_span(source.min_interval)}")
+        return _Wait(length=source.min_interval, why=f"min_interval is {span(source.min_interval)}")
     if pace.has_validators is False:
         return _Wait(length=min(MIN_UNCHECKED, source.max_interval), why="its server cannot say what is unchanged")
     return _Wait(
-        length=min(MIN_INTERVAL, source.max_interval), why=f"a URL is polled every {_span(MIN_INTERVAL)} at most"
+        length=min(MIN_INTERVAL, source.max_interval), why=f"a URL is polled every {span(MIN_INTERVAL)} at most"
     )
 
 
@@ -138,13 +138,13 @@ def _wishes(source: Source, pace: Pace) -> Iterator[_Wait]:
     for length, who in ((pace.fresh_for, "its server"), (pace.every, "its feed")):
         if length is not None:
             capped = min(length, source.max_interval)
-            yield _Wait(length=capped, why=f"{who} asks for {_span(capped)}")
+            yield _Wait(length=capped, why=f"{who} asks for {span(capped)}")
 
 
 def _told(pace: Pace) -> Iterator[_Wait]:
     if pace.retry_after is not None:
         length = min(pace.retry_after, MAX_WAIT)
-        yield _Wait(length=length, why=f"its server said to come back in {_span(length)}")
+        yield _Wait(length=length, why=f"its server said to come back in {span(length)}")
 
 
 def _back_off(interval: timedelta, failures: int) -> Iterator[_Wait]:
@@ -172,12 +172,6 @@ def _unskipped(moment: datetime, pace: Pace) -> datetime:
     hours = (hour + number * HOUR for number in range(8 * 24))
     free = (each for each in hours if each.hour not in pace.skip_hours and each.weekday() not in pace.skip_days)
     return max(moment, next(free, moment))
-
-
-def _span(length: timedelta) -> str:
-    seconds = length // SECOND
-    size, unit = next((each for each in UNITS if seconds >= each[0]), UNITS[-1])
-    return f"{seconds // size} {unit}"
 
 
 # ---------------------------------------------------------------- cron

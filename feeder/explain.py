@@ -29,9 +29,9 @@ from feeder.model import (
 )
 from feeder.parse import parser_of
 from feeder.pipeline import publishing, receiving, tree, work
-from feeder.report import apart, local, many, named, span, stamp
 from feeder.screen import Block, Table
 from feeder.store import Event, FaultKind, Row
+from feeder.wording import apart, local, many, named, span, stamp
 
 DATINGS = {
     Dating.ZONED: "with a time zone",

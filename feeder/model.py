@@ -463,6 +463,9 @@ class Status(StrEnum):
     SAME = "same"  # the bytes are those that were read before
 
 
+REJECTED = (Status.BROKEN, Status.UNSETTLED, Status.UNREADABLE)
+
+
 @travels
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:

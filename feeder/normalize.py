@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from datetime import datetime
 from functools import lru_cache
-from hashlib import blake2b
 from itertools import chain, islice
 from operator import attrgetter
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import quote
 
-from feeder.categories import FORMAT_CHARACTERS, fold, identity, lineage, node
+from feeder.categories import FORMAT_CHARACTERS, identity, lineage, node
+from feeder.characters import safe_text, unescaped
 from feeder.dates import parse_date
 from feeder.errors import InvalidItem
 from feeder.excerpt import excerpt
-from feeder.html import first_words, safe_text, unescaped
+from feeder.html import first_words
+from feeder.likeness import body_hash, digest, title_key
 from feeder.links import picture_url, web_url
 from feeder.marks import tamed
 from feeder.model import (
@@ -40,7 +41,6 @@ from feeder.model import (
     Source,
 )
 
-HASH_BYTES: Final = 16
 MAX_NODES: Final = 100  # categories of one article, those above them counted, for each is a feed
 MAX_DEPTH: Final = 10  # levels of one path; nobody looks deeper
 MAX_LABEL: Final = 200  # characters, as of a tag
@@ -63,23 +63,6 @@ _EXTENSION = re.compile(r"(?<=[^/])\.[A-Za-z0-9]{1,9}\Z")
 _DATE_PREFIX = re.compile(r"\d{4}-\d{2}-\d{2}-(?=.)")
 _BLOCK_TAG = re.compile(r"</?(?:br|p|div|li|ul|ol|h[1-6]|hr|tr|td|th|table|blockquote)\b[^<>]*>", re.IGNORECASE)
 _INLINE_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
-
-# What shows nothing, by the sign behind "<": how it opens, and what follows up to its end. "<!-->" is a whole comment.
-_HIDDEN: Final[Mapping[str, tuple[str, str]]] = {
-    "!--": ("!--", r"(?:-?>|(?:[^-]++|-(?!-!?>))*+--!?>)"),
-    "script": (r"[sS][cC][rR][iI][pP][tT]\b", r"(?:[^<]++|<(?!(?i:/script\b)))*+<(?i:/script)[^<>]*+>?"),
-    "style": (r"[sS][tT][yY][lL][eE]\b", r"(?:[^<]++|<(?!(?i:/style\b)))*+<(?i:/style)[^<>]*+>?"),
-}
-_RANDOM_NUMBER = re.compile(r"([?&;]random=)\d+")
-
-# Twice as fast as splitting text. The others are what str.isspace() knows beyond ASCII, by their first byte of UTF-8.
-_ASCII_BLANKS = b"\t\n\v\f\r\x1c\x1d\x1e\x1f "
-_OTHER_BLANKS = (
-    (b"\xc2", re.compile(rb"\xc2[\x85\xa0]")),
-    (b"\xe1", re.compile(rb"\xe1\x9a\x80")),
-    (b"\xe2", re.compile(rb"\xe2(?:\x80[\x80-\x8a\xa8\xa9\xaf]|\x81\x9f)")),
-    (b"\xe3", re.compile(rb"\xe3\x80\x80")),
-)
 
 _to_json = json.JSONEncoder(check_circular=False).encode
 _of_origin = attrgetter(*(each.name for each in fields(Origin)))
@@ -163,8 +146,8 @@ def normalize(raw: RawItem, source: Source, site: Site) -> Article:
         language=language,
         enclosures=enclosures,
         body_hash=body,
-        text_hash=_digest(key.encode() + body),  # the last 16 bytes are the body's: one to one
-        item_hash=_digest(_to_json(shown).encode()),
+        text_hash=digest(key.encode() + body),  # the last 16 bytes are the body's: one to one
+        item_hash=digest(_to_json(shown).encode()),
     )
 
 
@@ -177,51 +160,6 @@ def warnings(raw: RawItem, article: Article, source: Source, site: Site) -> tupl
     left_out = sum(1 for _ in _paths(raw, source, site)) - len(article.categories)
     limit = f"an article has {MAX_NODES} at most, those above them counted"
     return (f"{left_out} of its categories left out: {limit}",) if left_out else ()
-
-
-def title_key(title: str) -> str:
-    """Return what titles are compared by. Symbols stay; only a title of nothing but invisible signs stays as it is."""
-    return " ".join(fold(title).split()) or title
-
-
-def body_hash(body: str) -> bytes:
-    """Return the hash of what *body* shows: white space, comments, scripts, styles and random numbers are left out."""
-    text = _without_hidden(body, tuple(_HIDDEN))
-    if "random=" in text:
-        text = _RANDOM_NUMBER.sub(r"\1", text)
-    seen = text.encode("utf-8", "surrogatepass").translate(None, _ASCII_BLANKS)
-    for first, blank in _OTHER_BLANKS:
-        if first in seen:
-            seen = blank.sub(b"", seen)
-    return _digest(seen)
-
-
-def _without_hidden(body: str, kinds: tuple[str, ...]) -> str:
-    """Return *body* without comments, scripts and styles; one without an end stays, for Markdown may speak of it.
-
-    Linear: what has been looked for once in vain is not looked for again.
-    """
-    pieces = _hidden(kinds).split(body)  # what is shown, with what has no end, or None, between
-    shown = "".join(pieces[::2])
-    endless = pieces[-2] if len(pieces) > 1 else None
-    if endless is None:
-        return shown
-    kind = next(kind for kind in kinds if endless[: len(kind)].lower() == kind)
-    opening, rest = endless[: len(kind)], endless[len(kind) :]
-    others = tuple(other for other in kinds if other != kind)
-    return f"{shown}<{opening}{_without_hidden(rest, others) if others else rest}"
-
-
-@lru_cache
-def _hidden(kinds: tuple[str, ...]) -> re.Pattern[str]:
-    """Return a pattern for what of *kinds* is hidden; its group is one that has no end, with all that follows."""
-    whole = "|".join(f"{opening}{rest}" for opening, rest in map(_HIDDEN.__getitem__, kinds))
-    openings = "|".join(_HIDDEN[kind][0] for kind in kinds)
-    return re.compile(f"<(?:{whole}|((?s:(?:{openings}).*)))")
-
-
-def _digest(text: bytes) -> bytes:
-    return blake2b(text, digest_size=HASH_BYTES).digest()
 
 
 def _line(text: str | None, *, limit: int = MAX_TITLE) -> str:
@@ -494,7 +432,7 @@ def _guid(text: str | None) -> str | None:
         return None
     guid = safe_text(text).strip()
     if len(guid) > MAX_GUID:
-        return _digest(guid.encode()).hex()
+        return digest(guid.encode()).hex()
     return guid if _VISIBLE.search(guid) else None
 
 

@@ -25,6 +25,7 @@ from feeder.model import CategoryPath, Source, SourceKind
 from feeder.parse.opml import MAX_BYTES, Subscription, read_opml
 from feeder.render.opml import render_subscriptions
 from feeder.urls import is_own
+from feeder.wording import many
 
 DIRECTORY: Final = "sources.d"  # beside the config
 MAX_LEVELS: Final = 10  # of a category
@@ -110,11 +111,11 @@ def report(done: Imported, settings: Config) -> Iterator[str]:
     if done.path is None:
         yield "no feed of the list is new; nothing was written"
     else:
-        yield f"{done.path}: written, with {_many(len(done.added), 'source')}"
+        yield f"{done.path}: written, with {many(len(done.added), 'source')}"
     if done.known:
-        yield f"  {_many(done.known, 'feed')} of the list {'is a source' if done.known == 1 else 'are sources'} already"
+        yield f"  {many(done.known, 'feed')} of the list {'is a source' if done.known == 1 else 'are sources'} already"
     if done.repeated:
-        yield f"  {_many(done.repeated, 'repetition')} left out"
+        yield f"  {many(done.repeated, 'repetition')} left out"
     yield from (f"  left out: {feed}: {reason}" for feed, reason in done.left_out)
     if done.path and not done.is_included:
         wanted = _toml([f"{DIRECTORY}/*.toml"])
@@ -292,7 +293,3 @@ def _write(path: Path, body: bytes) -> None:
         with suppress(OSError):
             beside.unlink()
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def _many(count: int, one: str) -> str:
-    return f"{count} {one}{'' if count == 1 else 's'}"

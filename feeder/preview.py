@@ -19,6 +19,7 @@ from feeder.explain import DATINGS, keys
 from feeder.fetch import fetcher_of
 from feeder.fetch.directory import locator_of
 from feeder.model import (
+    REJECTED,
     Article,
     Body,
     Node,
@@ -34,9 +35,9 @@ from feeder.model import (
 )
 from feeder.parse import parser_of
 from feeder.pipeline import work
-from feeder.report import FEW, MANY, REJECTED, apart, local, many, named, stamp
-from feeder.screen import Block, Table
+from feeder.screen import FEW, Block, Table, clipped
 from feeder.store import Seen
+from feeder.wording import apart, local, many, named, stamp
 from feeder.workers import Workers
 
 NEWEST: Final = 10  # articles that are shown of a source
@@ -266,9 +267,7 @@ def source_blocks(seen: SourcePreview, chosen: Subject) -> Iterator[Block]:
     rows = tuple(_article_row(article, chosen.site) for article in seen.articles[:NEWEST])
     yield Table(title=f"The newest {len(rows)}", columns=("date", "title", "categories"), rows=rows)
     for title, found in (("Rejected", seen.rejected), ("Left out", seen.left_out), ("Read leniently", seen.lenient)):
-        yield Table(title=title, columns=("document", "reason"), rows=found[:MANY])
-        if len(found) > MANY:
-            yield f"… and {len(found) - MANY} more; --json lists all"
+        yield from clipped(Table(title=title, columns=("document", "reason"), rows=found))
 
 
 def _web_rows(web: WebFinding, source: Source) -> Iterator[tuple[str, str]]:

@@ -13,12 +13,11 @@ from feeder import preview
 from feeder.app import App, blank
 from feeder.asking import asker
 from feeder.errors import FeederError, FetchError
-from feeder.model import Answer, Article, CategoryPath, ForeignFeed, Origin, Source, SourceKind, Status
+from feeder.model import REJECTED, Answer, Article, CategoryPath, ForeignFeed, Origin, Source, SourceKind, Status
 from feeder.parse.page import guess_item
 from feeder.pipeline.answers import Received
 from feeder.pipeline.receiving import OLDER, Heard, Question
 from feeder.preview import DEFAULT_SITE, SourcePreview, Subject, WebFinding
-from feeder.report import REJECTED
 from feeder.store import Row
 
 

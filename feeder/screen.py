@@ -7,12 +7,14 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any, Final, TypeAlias
 
 from rich.cells import cell_len
 
+FEW: Final = 5  # of a kind that a summary names
+MANY: Final = 20  # of a kind that a table lists; JSON has all
 GAP: Final = "  "  # between columns
 JOINERS: Final = frozenset("\u200c\u200d")  # they shape Persian words and emoji, and move no cursor
 
@@ -27,6 +29,13 @@ class Table:
 
 
 Block: TypeAlias = "str | Table"
+
+
+def clipped(table: Table) -> Iterator[Block]:
+    """Yield *table* with as many rows as people read, and how many more there are."""
+    yield replace(table, rows=table.rows[:MANY])
+    if len(table.rows) > MANY:
+        yield f"… and {len(table.rows) - MANY} more; --json lists all"
 
 
 def show(blocks: Iterable[Block]) -> None:

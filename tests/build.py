@@ -8,8 +8,8 @@ from hashlib import blake2b
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from feeder.likeness import body_hash, title_key
 from feeder.model import Article, Dating, Place, Reading, Site, Source, Status
-from feeder.normalize import body_hash, title_key
 
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

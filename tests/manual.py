@@ -45,10 +45,10 @@ def _lines(date: str) -> Iterator[str]:
     yield from _prose(feeder.help or "")
     yield ".SH OPTIONS"
     yield from _options(root)
-    for title, names in GROUPS.items():
+    for title, commands in GROUPS.items():
         yield f'.SH "{title.upper()}"'
-        for name in names:
-            yield from _command(name, feeder, root)
+        for command in commands:
+            yield from _command(str(command.name), feeder, root)
     told = dict(_epilog())
     for title, section in SECTIONS.items():
         yield f'.SH "{section}"'

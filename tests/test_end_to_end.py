@@ -24,8 +24,8 @@ from worlds import MINUTE, START, Crash, Fuse, SiteUnderTest, fuse, run, site
 from feeder import config
 from feeder.categories import slugs
 from feeder.errors import ConfigError
+from feeder.likeness import title_key
 from feeder.model import Verdict
-from feeder.normalize import title_key
 from feeder.pipeline import publishing
 
 HOUR = timedelta(hours=1)

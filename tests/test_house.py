@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -71,3 +72,10 @@ def test_no_file_names_a_package_registry() -> None:
 
 def test_there_is_no_lock_file() -> None:
     assert [path.name for path in tracked() if path.name in LOCKS] == []
+
+
+def test_every_rule_whose_branches_are_counted_is_there() -> None:
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    patterns = ",".join(re.findall(r"^RULES\+?='([^']+)'", script, re.MULTILINE)).split(",")
+    assert len(patterns) > len(LOCKS)
+    assert [pattern for pattern in patterns if pattern and not any(ROOT.glob(pattern))] == []

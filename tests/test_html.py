@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeder.html import check_selector, clean, first_words, safe_text
+from feeder.characters import safe_text
+from feeder.html import check_selector, clean, first_words
 
 BASE = "https://site.example/news/today/"
 

@@ -44,8 +44,8 @@ from worlds import (
 )
 
 from feeder.app import App
+from feeder.likeness import title_key
 from feeder.model import Shown, Verdict
-from feeder.normalize import title_key
 from feeder.pipeline import polling, publishing
 from feeder.redirects.forwarding import WRITERS
 from feeder.render import ASSETS

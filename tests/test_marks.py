@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeder.categories import fold
-from feeder.html import safe_text
+from feeder.characters import safe_text
 from feeder.marks import MOST_MARKS, MOST_OPEN, tamed
 
 ACUTE, BELOW = "\u0301", "\u0323"

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from feeder.categories import node
 from feeder.errors import InvalidItem
+from feeder.likeness import body_hash, title_key
 from feeder.marks import MOST_MARKS
 from feeder.model import (
     Article,
@@ -41,9 +42,7 @@ from feeder.normalize import (
     MAX_NODES,
     MAX_TAGS,
     MAX_TITLE,
-    body_hash,
     normalize,
-    title_key,
     warnings,
 )
 

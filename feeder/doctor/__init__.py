@@ -14,10 +14,10 @@ from feeder.doctor import publication, surroundings
 from feeder.doctor.findings import Area, Finding, Mend
 from feeder.errors import FeederError, StateInUse
 from feeder.pipeline import polling
-from feeder.report import many
 from feeder.screen import Block, Table
 from feeder.store import Store
 from feeder.store.invariants import RESTOOD, is_of_indexes
+from feeder.wording import many
 
 MUCH_SPARE: Final = 64 << 20  # bytes
 ROUNDS: Final = 3  # of mending: what is mended first may show what is wrong behind it

@@ -17,8 +17,8 @@ from feeder.fetch.secrets import revealed
 from feeder.model import Source
 from feeder.output import Bucket
 from feeder.output.checks import is_temporary
-from feeder.report import many
 from feeder.store import SourceState
+from feeder.wording import many
 
 LITTLE_BYTES: Final = 256 << 20
 NOTHING_BYTES: Final = 16 << 20  # less than a busy hour needs

@@ -12,7 +12,7 @@ from html import escape
 from itertools import islice
 from typing import Final, NamedTuple
 
-from feeder.html import safe_text, unescaped
+from feeder.characters import safe_text, unescaped
 from feeder.links import web_url
 from feeder.model import Dialect, Enclosure, ForeignFeed, Origin, RawItem
 

@@ -9,8 +9,8 @@ from html.entities import html5
 from types import MappingProxyType
 from typing import Final
 
+from feeder.characters import safe_text
 from feeder.errors import ParseError
-from feeder.html import safe_text
 
 PROLOG: Final = 16_384  # characters before the root element in which a document type is looked for
 

@@ -14,8 +14,8 @@ from bs4 import BeautifulSoup, Tag
 from bs4.filter import SoupStrainer
 from soupsieve import SelectorSyntaxError, SoupSieve
 
+from feeder.characters import unescaped
 from feeder.errors import ParseError
-from feeder.html import unescaped
 from feeder.links import picture_url, srcset_url, web_url
 from feeder.markup import bearable_page
 from feeder.model import Dialect, ForeignFeed, Origin, RawItem, Select

@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 from lxml import etree
 
+from feeder.characters import safe_text, unescaped
 from feeder.dates import parse_date
 from feeder.errors import ParseError
-from feeder.html import safe_text, unescaped
 from feeder.links import web_url
 from feeder.model import UTC_ZONE
 from feeder.parse.strict import json_value, xml_root

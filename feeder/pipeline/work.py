@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import NamedTuple, TypeVar
 
 from feeder import dedup, html, normalize, plan
+from feeder.characters import safe_text
 from feeder.errors import (
     FeederError,
     FetchError,
@@ -20,7 +21,6 @@ from feeder.errors import (
     Vanished,
 )
 from feeder.fetch import fetcher_of
-from feeder.html import safe_text
 from feeder.model import (
     Article,
     Body,

@@ -17,13 +17,14 @@ from typing import Final
 
 from markupsafe import Markup
 
-from feeder import report
 from feeder.config import Config
 from feeder.output import Bucket
+from feeder.report import status as standing
 from feeder.screen import Table
 from feeder.store import PublishedFeed, Store
 from feeder.store.opening import open_to_read
 from feeder.templates import templates_of
+from feeder.wording import apart, named, stamp
 
 DAYS: Final = 30
 MOST_ARTICLES: Final = 100_000  # that are counted for the chart
@@ -58,7 +59,7 @@ class Figures:
 
     title: str
     now: datetime
-    stands: report.Standing
+    stands: standing.Standing
     days: tuple[tuple[date, int], ...]  # articles published on each, the last one today
     feeds: tuple[FeedFigures, ...]
 
@@ -70,13 +71,13 @@ def figures(settings: Config, now: datetime) -> Figures:
         StoreError: The state cannot be read.
     """
     if isinstance(settings.state, Path) and not settings.state.exists():
-        stands = report.standing(settings, None, merges=False)
+        stands = standing.standing(settings, None, merges=False)
         return Figures(title=settings.site.title, now=now, stands=stands, days=(), feeds=())
     with closing(open_to_read(settings.state, site_id=settings.site.id)) as store:
         return Figures(
             title=settings.site.title,
             now=now,
-            stands=report.standing(settings, store, merges=False),
+            stands=standing.standing(settings, store, merges=False),
             days=tuple(_days(settings, store, now)),
             feeds=tuple(_feeds(settings, store)),
         )
@@ -96,7 +97,7 @@ def _feeds(settings: Config, store: Store) -> Iterator[FeedFigures]:
     labels = store.nodes()
     for feed in store.feeds():
         path = tuple(labels.get(feed.node[:level], feed.node[level - 1]) for level in range(1, len(feed.node) + 1))
-        yield _feed(feed, report.named(path), settings.output)
+        yield _feed(feed, named(path), settings.output)
 
 
 def _feed(feed: PublishedFeed, name: str, output: Path | Bucket) -> FeedFigures:
@@ -124,8 +125,8 @@ def _statuses(feed: PublishedFeed, output: Path | Bucket) -> Iterator[os.stat_re
 def values(stands: Figures) -> dict[str, object]:
     """Return *stands* as JSON has it."""
     return {
-        **report.status_values(stands.stands),
-        "now": report.stamp(stands.now),
+        **standing.values(stands.stands),
+        "now": stamp(stands.now),
         "articles_a_day": {day.isoformat(): count for day, count in stands.days},
         "feeds": [
             {
@@ -133,8 +134,8 @@ def values(stands: Figures) -> dict[str, object]:
                 "path": feed.path,
                 "entries": feed.entries,
                 "bytes": feed.size,
-                "updated": report.stamp(feed.updated),
-                "written": report.stamp(feed.written),
+                "updated": stamp(feed.updated),
+                "written": stamp(feed.written),
             }
             for feed in stands.feeds
         ],
@@ -143,10 +144,10 @@ def values(stands: Figures) -> dict[str, object]:
 
 def page(stands: Figures) -> str:
     """Return *stands* as a page that asks for itself anew."""
-    blocks = [*report.status(stands.stands, stands.now), _table(stands)]
+    blocks = [*standing.blocks(stands.stands, stands.now), _table(stands)]
     return _TEMPLATE.render(
         title=stands.title,
-        now=report.stamp(stands.now.replace(microsecond=0)),
+        now=stamp(stands.now.replace(microsecond=0)),
         style=Markup(_STYLE),  # noqa: S704 - a file of ours
         days=stands.days,
         most=max((count for _, count in stands.days), default=0),
@@ -160,8 +161,8 @@ def _table(stands: Figures) -> Table:
             feed.name,
             f"{feed.entries}",
             f"{feed.size / KIB:,.0f} KiB",
-            report.apart(feed.updated, stands.now),
-            report.apart(feed.written, stands.now),
+            apart(feed.updated, stands.now),
+            apart(feed.written, stands.now),
         )
         for feed in stands.feeds
     )

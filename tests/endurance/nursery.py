@@ -38,7 +38,7 @@ STEPS = (
     ("render", "feeder/render/", ""),
     ("scan", "feeder/fetch/directory.py", ""),
     ("parse", "feeder/parse/", ""),
-    ("decide", "feeder/dedup.py", ""),
+    ("decide", "feeder/dedup/", ""),
 )
 # In the course of what: the outermost of its frames that is a call of such a function.
 COURSES = {

@@ -1,253 +1,40 @@
-"""Body -> clean HTML, plain text, summary, absolute links, XML-safe characters. Only this module knows nh3 and selectolax.
-
-A body is parsed once as a browser would, written anew by our own rules, and shown to nh3, the sanitizer. What nh3 hands
-back unchanged is both safe and stable: any HTML5 parser reads it as we do, and cleaning it again changes nothing.
-"""
+"""A body being written anew: tidy, complete in itself, and the same when it is read and written once more."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from html import unescape
 from types import MappingProxyType
 from typing import NamedTuple
 
-import nh3
-from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
+from selectolax.lexbor import LexborNode
 
 from feeder.excerpt import excerpt
+from feeder.html.attributes import attribute, escaped, kept_attributes, pixels, sized
+from feeder.html.elements import CELLS, GONE, KINDS, Kind
 from feeder.links import Attributes, link_target, picture_url, player_url, srcset_url, web_url
 from feeder.marks import tamed
-from feeder.markup import LONGEST_BODY, bearable, first_lines, to_html
-from feeder.model import Body
-
-VERSION = 1
-"""Raise it when `clean` changes its results: stored bodies are kept by it."""
 
 _SUMMARY = 300  # characters
-_TITLE = 80
-_TITLE_FROM = 8_000  # characters of a body in which its first words are looked for
 _TEXT_KEPT = 400  # characters of text that are collected for a summary
-_ROUNDS = 5  # parser and sanitizer agree at the first but for odd nesting; after these, only the text is kept
-_LONGEST_AGAIN = LONGEST_BODY - 10_000  # characters: room for what closes the elements that the cut leaves open
 _DEEPEST = 100  # elements inside one another
-_LARGE_BLOCK = 16 << 20  # bytes
 _PIXEL = 1  # an image of that width counts its readers
 _MOST_SOURCES = 20  # nodes before an image that are looked at
 _ICON = 32  # pixels; a smaller image is decoration, not the article's picture
-
-_ASTRAL = "".join(f"{chr(plane)}-{chr(plane + 0xFFFD)}" for plane in range(0x10000, 0x110000, 0x10000))
-_SAFE = f"\\t\\n\\r -~\xa0-\ud7ff\ue000-\ufffd{_ASTRAL}"
-_ALL_SAFE = re.compile(f"[{_SAFE}]*+")
-_UNSAFE = re.compile(f"[^{_SAFE}]")
-
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_BLOCKS = _names(
-    "blockquote caption dd details div dl dt figcaption figure h1 h2 h3 h4 h5 h6 li ol p pre summary table tbody td "
-    "tfoot th thead tr ul"
-)
-_INLINES = _names(
-    "a abbr b bdi bdo cite code del dfn em i ins kbd mark q rp rt ruby s samp small strong sub sup time u var"
-)
-_CELLS = frozenset({"td", "th"})  # an empty one keeps its row in shape
-_VERBATIM = frozenset({"code", "pre"})
-_GONE = _names(
-    "-comment area base col colgroup datalist frame frameset head input link meta noembed noframes param script select "
-    "source style svg template title track"
-)
-
-_NUMBER = re.compile(r"-?[0-9]{1,6}")
-_SPAN = re.compile(r"[0-9]{1,3}")
-_DIRECTION = re.compile(r"ltr|rtl|auto", re.IGNORECASE)
-_ANY = re.compile(r"(?s).*")
-_VALUES: Mapping[str, re.Pattern[str]] = MappingProxyType(
-    {
-        "colspan": _SPAN,
-        "rowspan": _SPAN,
-        "start": _NUMBER,
-        "value": _NUMBER,
-        "type": re.compile(r"[1aAiI]"),
-        "reversed": _ANY,
-        "open": _ANY,
-        "datetime": re.compile(r"[0-9A-Za-z:+. -]{1,40}"),
-        "title": _ANY,
-        "dir": _DIRECTION,
-    }
-)
-_VALUELESS = frozenset({"open", "reversed"})
-_KEPT: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        **dict.fromkeys(_BLOCKS - {"pre"}, ("dir",)),
-        **dict.fromkeys(_CELLS, ("colspan", "rowspan", "dir")),
-        "ol": ("start", "type", "reversed", "dir"),
-        "li": ("value", "dir"),
-        "details": ("open", "dir"),
-        "bdi": ("dir",),
-        "bdo": ("dir",),
-        "abbr": ("title",),
-        "time": ("datetime",),
-    }
-)
-
-
-class _Kind(NamedTuple):
-    """What becomes of an element that is kept."""
-
-    name: str
-    is_block: bool
-    is_verbatim: bool
-    attributes: tuple[str, ...]
-
-
-def _kind(name: str) -> _Kind:
-    return _Kind(name, name in _BLOCKS, name in _VERBATIM, _KEPT.get(name, ()))
-
-
-_KINDS: Mapping[str, _Kind] = MappingProxyType(
-    {
-        **{name: _kind(name) for name in _BLOCKS | _INLINES},
-        **dict.fromkeys(
-            _names(
-                "address article aside center dialog dir fieldset footer form header hgroup legend main nav section"
-            ),
-            _kind("div"),
-        ),
-        **dict.fromkeys(("listing", "plaintext", "textarea", "xmp"), _kind("pre")),
-        "acronym": _kind("abbr"),
-        "menu": _kind("ul"),
-        "strike": _kind("s"),
-        "tt": _kind("code"),
-    }
-)
-_SANITIZER = nh3.Cleaner(
-    tags=_BLOCKS | _INLINES | {"audio", "br", "hr", "iframe", "img", "source", "video", "wbr"},
-    clean_content_tags={"script", "style"},
-    attributes={
-        **{tag: set(names) for tag, names in _KEPT.items()},
-        "a": {"href", "title"},
-        "audio": {"src", "controls", "preload"},
-        "iframe": {"src", "width", "height", "allowfullscreen"},
-        "img": {"src", "alt", "title", "width", "height", "referrerpolicy"},
-        "source": {"src"},
-        "video": {"src", "poster", "width", "height", "controls", "preload"},
-    },
-    link_rel=None,  # without a target it protects from nothing
-    set_tag_attribute_values={"img": {"referrerpolicy": "no-referrer"}},
-    url_schemes={"http", "https", "mailto", "tel"},
-    url_relative="deny",
-)
-
 _WHITE = " \t\n\f\r"  # what HTML collapses; an ideographic space is a character like others
 _WHITE_RUN = re.compile(r" [ \t\n\f\r]++|[\t\n\f\r][ \t\n\f\r]*+")  # but a single blank, which may stay
 _BLANK = "\\s\u200b\u200c\u200d\u2060\ufeff\xad"  # nothing to see, in whatever number
 _INK = re.compile(f"[^{_BLANK}]")
 _UNSEEN = re.compile("[\u200b\u2060\ufeff\xad]")
-_ENDLESS_NUMBER = re.compile(r"&#[0-9]{20,}+;?")  # no character has as many digits
-_SIZE = re.compile(r"\s*+([0-9]{1,5})(?:\.[0-9]++)?\s*+(?:px)?\s*+")
 _MOST_BREAKS = 2  # in a row
 _EDGE = 3  # more than any line breaks: the edge of a block
 _NO_PICTURE = re.compile(r"//picsum\.photos/")  # random photographs that generators fill in
 
 
-def _keep_freed_memory() -> None:
-    """Let glibc keep what parsers free, or it gives every tree back to the system and faults it in again.
-
-    That took a fifth of the time of `clean`. The threshold follows the largest block that was ever freed: mallopt(3),
-    M_MMAP_THRESHOLD. This block is never touched, so it costs no memory.
-    """
-    bytes(_LARGE_BLOCK)
-
-
-_keep_freed_memory()
-
-
-def safe_text(text: str) -> str:
-    """Return *text* with the characters that XML 1.0 allows; a lone surrogate becomes U+FFFD, others go.
-
-    The control characters U+007F-U+009F, which XML discourages, go as well.
-    """
-    if text.isprintable() or _ALL_SAFE.fullmatch(text):  # what is printable is safe, and the sooner known
-        return text
-    return _UNSAFE.sub(lambda found: "\ufffd" if "\ud800" <= found[0] <= "\udfff" else "", text)
-
-
-def unescaped(text: str) -> str:
-    """Return *text* with its character references resolved; what names no character becomes U+FFFD."""
-    # unescape() raises at numbers that are too long for int().
-    return unescape(_ENDLESS_NUMBER.sub("\ufffd", text))
-
-
-def first_words(body: str) -> str:
-    """Return the plain text that *body* begins with, on one line, short enough for a title; "" if there is none."""
-    page = _Page(None)
-    page.write(_parsed(first_lines(safe_text(body[:_TITLE_FROM]))).root)
-    lines = map(_one_line, "".join(page.words).split("\n"))
-    telling = (line for line in lines if any(map(str.isalnum, line)))
-    return excerpt(next(telling, ""), _TITLE)
-
-
-def check_selector(selector: str) -> None:
-    """Check that *selector* can be looked for.
-
-    Raises:
-        ValueError: It is no CSS selector, or one that the parser does not know.
-    """
-    try:
-        _parsed("<p>").css(selector)
-    except (SelectolaxError, UnicodeError) as error:
-        raise ValueError(f"not a CSS selector: {selector!a}") from error
-
-
-def clean(body: str, *, locator: str = "", base_url: str | None = None, remove: tuple[str, ...] = ()) -> Body:
-    """Return *body* made safe, tidy and complete in itself. No body is bad enough to raise.
-
-    Args:
-        body: HTML, Markdown or plain text.
-        locator: Its ending says what a body without tags is: Markdown or plain text.
-        base_url: What relative links are relative to; without it they are dropped.
-        remove: CSS selectors of what is taken out.
-    """
-    markup = to_html(safe_text(body), locator)
-    tree = _parsed(markup)
-    page = _Page(base_url)
-    page.write(tree.root, removed=frozenset(node.mem_id for selector in remove for node in _found(tree, selector)))
-    written = page.html()
-    for _ in range(_ROUNDS):
-        cleaned = _SANITIZER.clean(safe_text(written[:LONGEST_BODY]))
-        if cleaned == written and page.is_settled:
-            return Body(content=written, summary=page.summary(), image=page.image)
-        page = _Page(base_url)
-        page.write(_parsed(bearable(cleaned[:_LONGEST_AGAIN])).root)
-        written = page.html()
-    return _text_only(written)
-
-
-def _text_only(markup: str) -> Body:
-    page = _Page(None)
-    page.write(_parsed(nh3.clean(markup, tags={"br", "p"})).root)
-    return Body(content=safe_text(page.html()), summary=page.summary())
-
-
-def _one_line(text: str) -> str:
-    return " ".join(_UNSEEN.sub("", text).split())
-
-
-def _parsed(markup: str) -> LexborHTMLParser:
-    return LexborHTMLParser(markup, is_fragment=True)
-
-
-def _found(tree: LexborHTMLParser, selector: str) -> list[LexborNode]:
-    return tree.css(selector) if tree.root else []
-
-
 class _Open(NamedTuple):
     """An element that has been written but not closed, and the state of the page before it."""
 
-    kind: _Kind
+    kind: Kind
     start: int  # of its start tag
     ink: int
     gap: int
@@ -255,7 +42,7 @@ class _Open(NamedTuple):
     is_kept: bool  # it has attributes, so even a mere wrapper has a meaning
 
 
-class _Page:
+class Page:
     """A body being written anew."""
 
     def __init__(self, base_url: str | None) -> None:
@@ -287,12 +74,12 @@ class _Page:
             tag = node.tag or ""
             if tag == "-text":
                 self._text(node.text_content or "")
-            elif tag in _GONE or (removed and node.mem_id in removed):
+            elif tag in GONE or (removed and node.mem_id in removed):
                 pass
             elif leaf := _LEAVES.get(tag):
                 leaf(self, node)
             else:
-                kind = _KINDS.get(tag)
+                kind = KINDS.get(tag)
                 parents.append((node, self._open(kind, node) if kind else None))
                 node = node.first_child
                 continue
@@ -307,7 +94,8 @@ class _Page:
         return unmarked
 
     def summary(self) -> str:
-        return tamed(excerpt(_one_line("".join(self.words)), _SUMMARY))
+        """Return the beginning of the text, on one line."""
+        return tamed(excerpt(one_line("".join(self.words)), _SUMMARY))
 
     def _text(self, text: str) -> None:
         if self._verbatim:
@@ -325,7 +113,7 @@ class _Page:
             self._ink += 1
         if self._room > 0:
             self._collect(text)
-        self._out.append(_escaped(text))
+        self._out.append(escaped(text))
         self._gap = 0
         self._is_spaced = text[-1] in _WHITE
         self._has_bare = True
@@ -343,7 +131,7 @@ class _Page:
         self.words.append(text[: self._room])
         self._room -= len(text)
 
-    def _open(self, kind: _Kind, node: LexborNode) -> _Open | None:
+    def _open(self, kind: Kind, node: LexborNode) -> _Open | None:
         """Write a start tag, unless the element leads nowhere or too deep: then only what it holds is written."""
         name, is_block, is_verbatim, kept = kind
         if self._depth >= _DEEPEST:
@@ -355,7 +143,7 @@ class _Page:
             if attributes is None:
                 return None
         else:
-            attributes = _kept_attributes(kept, node.attributes) if kept else ""
+            attributes = kept_attributes(kept, node.attributes) if kept else ""
         if is_block:
             self._trim()
         opened = _Open(kind, len(self._out), self._ink, self._gap, self._has_bare, bool(attributes))
@@ -373,7 +161,7 @@ class _Page:
         if target is None:
             return None
         self._link = target
-        return _attribute("href", target) + _attribute("title", attributes.get("title"))
+        return attribute("href", target) + attribute("title", attributes.get("title"))
 
     def _close(self, opened: _Open) -> None:
         name, is_block, is_verbatim, _ = opened.kind
@@ -395,7 +183,7 @@ class _Page:
         is_empty = self._ink == opened.ink
         is_wrapper = name == "div" and not self._has_bare and not opened.is_kept
         self._has_bare = opened.has_bare
-        if is_empty and name not in _CELLS:
+        if is_empty and name not in CELLS:
             del self._out[opened.start :]
             self._gap = opened.gap
             if not opened.gap:
@@ -429,6 +217,7 @@ class _Page:
         self._is_spaced = False
 
     def break_line(self, _: LexborNode | None = None) -> None:
+        """Begin a line, unless some empty ones are just before."""
         if self._gap >= _MOST_BREAKS and not self._verbatim:
             return
         self._out.append("<br>")
@@ -436,12 +225,14 @@ class _Page:
         self._is_spaced = False
 
     def rule(self, _: LexborNode) -> None:
+        """Write a thematic break."""
         self._trim()
         self._out.append("<hr>")
         self._ink += 1
         self._end_line()
 
     def word_break(self, _: LexborNode) -> None:
+        """Write where a word may be broken."""
         self._out.append("<wbr>")
 
     def _medium(self, markup: str) -> None:
@@ -457,18 +248,18 @@ class _Page:
         """Write an image, but for tracking pixels and for the copy that a script-less browser would have shown."""
         attributes = node.attributes
         url = picture_url(attributes, self._base_url) or srcset_url(_srcsets_before(node), self._base_url)
-        width, height = _pixels(attributes.get("width")), _pixels(attributes.get("height"))
+        width, height = pixels(attributes.get("width")), pixels(attributes.get("height"))
         smallest = min(size for size in (width, height, _ICON + 1) if size is not None)
         if url is None or smallest <= _PIXEL or (url in self._pictures and _is_in(node, "noscript")):
             return
         self._pictures.add(url)
         if smallest > _ICON:
             self._choose(url)
-        self._image(url, attributes, _size(width, height))
+        self._image(url, attributes, sized(width, height))
 
     def _image(self, url: str, attributes: Attributes, size: str) -> None:
-        described = _attribute("alt", attributes.get("alt")) + _attribute("title", attributes.get("title"))
-        self._medium(f'<img{_attribute("src", url)}{described}{size} referrerpolicy="no-referrer">')
+        described = attribute("alt", attributes.get("alt")) + attribute("title", attributes.get("title"))
+        self._medium(f'<img{attribute("src", url)}{described}{size} referrerpolicy="no-referrer">')
 
     def _choose(self, url: str) -> None:
         if self.image is None and not _NO_PICTURE.search(url):
@@ -481,10 +272,10 @@ class _Page:
         if url is None:
             return
         if secure := player_url(url):
-            size = _size(_pixels(attributes.get("width")), _pixels(attributes.get("height")))
-            self._medium(f'<iframe{_attribute("src", secure)}{size} allowfullscreen=""></iframe>')
+            size = sized(pixels(attributes.get("width")), pixels(attributes.get("height")))
+            self._medium(f'<iframe{attribute("src", secure)}{size} allowfullscreen=""></iframe>')
         elif self._link is None and self._depth < _DEEPEST:
-            self._medium(f"<a{_attribute('href', url)}>{_escaped(url)}</a>")
+            self._medium(f"<a{attribute('href', url)}>{escaped(url)}</a>")
         elif self._link is None:
             self._text(url)
 
@@ -496,21 +287,22 @@ class _Page:
         """Write a video; of one that cannot be played, its picture."""
         attributes = node.attributes
         poster = web_url(attributes.get("poster"), self._base_url)
-        size = _size(_pixels(attributes.get("width")), _pixels(attributes.get("height")))
+        size = sized(pixels(attributes.get("width")), pixels(attributes.get("height")))
         if poster:
             self._choose(poster)
-        if not self._recording("video", node, _attribute("poster", poster) + size) and poster:
+        if not self._recording("video", node, attribute("poster", poster) + size) and poster:
             self._image(poster, {}, size)
 
     def audio(self, node: LexborNode) -> None:
+        """Write a recording, if there is one to play."""
         self._recording("audio", node, "")
 
     def _recording(self, name: str, node: LexborNode, attributes: str) -> bool:
         """Write what starts when the reader wants it, and return whether there is anything to play."""
         url = self._address(node.attributes)
-        inner = "" if url else "".join(f"<source{_attribute('src', each)}>" for each in self._sources(node))
+        inner = "" if url else "".join(f"<source{attribute('src', each)}>" for each in self._sources(node))
         if url or inner:
-            self._medium(f'<{name}{_attribute("src", url)}{attributes} controls="" preload="none">{inner}</{name}>')
+            self._medium(f'<{name}{attribute("src", url)}{attributes} controls="" preload="none">{inner}</{name}>')
         return bool(url or inner)
 
     def _sources(self, node: LexborNode) -> list[str]:
@@ -518,47 +310,24 @@ class _Page:
         return list(dict.fromkeys(filter(None, found)))
 
 
-_LEAVES: Mapping[str, Callable[[_Page, LexborNode], None]] = MappingProxyType(
+_LEAVES: Mapping[str, Callable[[Page, LexborNode], None]] = MappingProxyType(
     {
-        "br": _Page.break_line,
-        "hr": _Page.rule,
-        "wbr": _Page.word_break,
-        "img": _Page.picture,
-        "amp-img": _Page.picture,
-        "iframe": _Page.player,
-        "embed": _Page.player,
-        "video": _Page.video,
-        "audio": _Page.audio,
+        "br": Page.break_line,
+        "hr": Page.rule,
+        "wbr": Page.word_break,
+        "img": Page.picture,
+        "amp-img": Page.picture,
+        "iframe": Page.player,
+        "embed": Page.player,
+        "video": Page.video,
+        "audio": Page.audio,
     }
 )
 
 
-def _kept_attributes(kept: tuple[str, ...], attributes: Attributes) -> str:
-    if not attributes:
-        return ""
-    return "".join(
-        f' {each}=""' if each in _VALUELESS else _attribute(each, value)
-        for each in kept
-        if each in attributes and _VALUES[each].fullmatch(value := attributes[each] or "")
-    )
-
-
-def _attribute(name: str, value: str | int | None) -> str:
-    text = " ".join(str(value).split()) if value is not None else ""
-    return f' {name}="{_escaped(text).replace(chr(34), "&quot;")}"' if text else ""
-
-
-def _size(width: int | None, height: int | None) -> str:
-    return _attribute("width", width) + _attribute("height", height)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\xa0", "&nbsp;")
-
-
-def _pixels(written: str | None) -> int | None:
-    found = _SIZE.fullmatch(written) if written else None
-    return int(found[1]) if found else None
+def one_line(text: str) -> str:
+    """Return *text* without line breaks, runs of blanks and characters that show nothing."""
+    return " ".join(_UNSEEN.sub("", text).split())
 
 
 def _srcsets_before(node: LexborNode) -> Iterator[str]:

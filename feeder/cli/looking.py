@@ -1,0 +1,90 @@
+"""Commands that look, and change nothing."""
+
+from __future__ import annotations
+
+import click
+
+from feeder.cli.ending import DONE, FAILED
+from feeder.cli.options import Options, beside, clock, common_options, complete_files, json_option, load
+
+
+@click.command()
+@common_options()
+@click.option("--merges", is_flag=True, help="List the articles that were merged although their texts differ.")
+@json_option
+@click.pass_obj
+def status(obj: Options, *, merges: bool, as_json: bool) -> None:
+    """Show how sources, articles and feeds stand, also while the daemon runs.
+
+    \b
+    A source is
+      ok       polled without a fault
+      failing  not to be read now; its articles stay, and it is tried again ever more rarely
+      ended    gone for good, as its server says (410); its articles stay
+      paused   by `feeder pause`
+      off      enabled = false
+      new      not polled yet
+      gone     not in the configuration any more
+    """  # noqa: D301 - as in `once`
+    from feeder import screen
+    from feeder.app import is_begun
+    from feeder.report import status as told
+
+    settings = load(obj, level="warning", to_write=False)
+    if is_begun(settings):
+        with beside(settings) as app:
+            stands = told.standing(settings, app.store, merges=merges)
+    else:
+        stands = told.standing(settings, None, merges=merges)
+    if as_json:
+        screen.show_json(told.values(stands))
+    else:
+        screen.show(told.blocks(stands, clock()))
+
+
+@click.command()
+@common_options()
+@json_option
+@click.argument("name", metavar="FILE|URL|ID", shell_complete=complete_files)
+@click.pass_obj
+def explain(obj: Options, name: str, *, as_json: bool) -> None:
+    """Tell why an article is where it is, or why not, and its history.
+
+    ID is what feeds say (tag:…), or its last 26 characters. FILE may be gone meanwhile. URL is the article's link. An
+    entry of a feed is known by its guid as well.
+    """
+    from feeder import explain as why
+    from feeder import screen
+
+    now = clock()
+    with beside(load(obj, level="warning", to_write=False)) as app:
+        told = why.explain(why.find(name, app), app, now)
+        if as_json:
+            screen.show_json(why.values(told))
+        else:
+            screen.show(why.blocks(told, app, now))
+
+
+@click.command()
+@common_options()
+@click.option("--repair", "is_repair", is_flag=True, help="Mend what can be mended; best while no daemon runs.")
+@json_option
+@click.pass_context
+def doctor(context: click.Context, *, is_repair: bool, as_json: bool) -> None:
+    """Look whether all is well: rights, disks, the clock, the state, and the feeds beside it.
+
+    Nothing is changed, and it may run beside the daemon. Exit code 1 if something has to be done.
+
+    With --repair, what the state has counted and listed is worked out anew, feeds that differ are marked to be written
+    again, and what interrupted runs left goes. Beside a daemon only feeds are marked.
+    """
+    from feeder import doctor as looking
+    from feeder import screen
+
+    settings = load(context.obj, level="error", to_write=False, is_quiet=True)
+    told = looking.repair(settings, clock()) if is_repair else looking.examine(settings, clock())
+    if as_json:
+        screen.show_json(looking.values(told))
+    else:
+        screen.show(looking.blocks(told))
+    context.exit(DONE if told.is_well else FAILED)

@@ -1,0 +1,1 @@
+"""What happened and how things stand: `blocks` for people, `values` for programs; a module for each command that tells."""
