@@ -27,8 +27,8 @@ from feeder.lock import alone
 from feeder.memo import Memo
 from feeder.model import Due, FeedSettings, PageSettings, Site, Source, SourceKind
 from feeder.output import Output
-from feeder.output.files import FileOutput
 from feeder.output.rehearsal import Rehearsal
+from feeder.outputs import output_of
 from feeder.pipeline import Parts, moves, orphans, polling, publishing, receiving, retention
 from feeder.pipeline.announcing import Announcing
 from feeder.pipeline.faults import Faults
@@ -143,7 +143,7 @@ class App:
         """
         before, fingerprints = self._sources, self.parts.fingerprints
         self.config = settings
-        output = _announcing(settings, self.store, FileOutput(settings.output))
+        output = _announcing(settings, self.store, output_of(settings))
         self.parts = _parts(settings, self.store, output, self.parts.workers)
         self._sources = {source.name: source for source in settings.sources}
         return frozenset(
@@ -523,7 +523,7 @@ def is_begun(settings: Config) -> bool:
     Raises:
         StoreError: As `has_state`, or it was lost: there are feeds without it.
     """
-    _check_not_lost(settings, FileOutput(settings.output))
+    _check_not_lost(settings, output_of(settings))
     return has_state(settings)
 
 
@@ -536,7 +536,7 @@ def rehearsed(
     Raises:
         StoreError: As `opened`, but that another process uses the state is no matter.
     """
-    output = FileOutput(settings.output)
+    output = output_of(settings)
     with TemporaryDirectory(prefix="feeder-") as folder:
         state = Path(folder) / "state.db"
         if not is_fresh:
@@ -575,7 +575,7 @@ def blank(site: Site, sources: tuple[Source, ...]) -> Iterator[App]:
             sources=sources,
         )
         store = open_store(settings.state, site_id=site.id)
-        parts = _parts(settings, store, FileOutput(settings.output), Workers())
+        parts = _parts(settings, store, output_of(settings), Workers())
         app = App(config=settings, parts=parts, archives=place / ARCHIVES, is_rehearsal=True)
         try:
             with store.transaction():
@@ -592,7 +592,7 @@ def beside(settings: Config) -> Iterator[App]:
     Raises:
         StoreError: There is no state yet, it was lost, or it cannot be used.
     """
-    output = FileOutput(settings.output)
+    output = output_of(settings)
     _check_not_lost(settings, output)
     store = open_existing(settings.state, site_id=settings.site.id)
     app = App(
@@ -614,7 +614,7 @@ def opened(
     Raises:
         StoreError: The state cannot be used, another process uses it, or it is new beside feeds that exist.
     """
-    output = FileOutput(settings.output)
+    output = output_of(settings)
     with alone(settings.state):
         if not is_fresh:
             _check_not_lost(settings, output)
@@ -680,9 +680,15 @@ def _check_not_lost(settings: Config, output: Output) -> None:
     found = "the state is empty" if settings.state.exists() else "there is no state"
     raise StoreError(
         f"{settings.state}: {found}, but {settings.output} holds feeds that Feeder wrote. "
-        f"Restore the state from a backup; or take over their ids: `feeder adopt {settings.output / INDEX}`; "
+        f"Restore the state from a backup; or take over their ids: `feeder adopt {_published_index(settings)}`; "
         "or begin anew, with new ids where the old ones cannot be derived: add `--fresh`"
     )
+
+
+def _published_index(settings: Config) -> str:
+    """Return where `feeder adopt` finds the list of all feeds: nobody but Feeder's output itself opens a bucket."""
+    place = settings.output
+    return str(place / INDEX) if isinstance(place, Path) else settings.site.url + INDEX
 
 
 def _confirmation(source: Source, now: datetime) -> datetime:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from importlib.metadata import version
 from itertools import chain, count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from feeder import adopt, takedowns, urls
@@ -19,8 +21,10 @@ from feeder.app import INDEX, has_state
 from feeder.config import Config
 from feeder.errors import OutputError, StoreError
 from feeder.lock import alone
+from feeder.model import FeedFile
 from feeder.output import Output
 from feeder.output.files import FileOutput
+from feeder.outputs import output_of
 from feeder.report import many
 from feeder.store import Store
 from feeder.store.backups import notes_in, put_away, restoring, save
@@ -132,7 +136,7 @@ def report_restore(done: Restored, settings: Config) -> tuple[str, ...]:
 
 def _check_place(path: Path, settings: Config) -> None:
     real = Path(os.path.realpath(path))
-    if real.is_relative_to(os.path.realpath(settings.output)):
+    if isinstance(settings.output, Path) and real.is_relative_to(os.path.realpath(settings.output)):
         raise OutputError(f"{path}: lies inside the output directory, where everybody could fetch it")
     if real.name.startswith(settings.state.name) and real.parent == Path(os.path.realpath(settings.state)).parent:
         raise OutputError(f"{path}: has the name of the state, or of a file that belongs to it")
@@ -162,13 +166,26 @@ def _thin(folder: Path, settings: Config, keep: int) -> tuple[Path, ...]:
 
 def _catch_up(store: Store, settings: Config, now: datetime) -> Adoption:
     """Let a state of before know what has been published since."""
-    output = FileOutput(settings.output)
+    output = output_of(settings)
     known = {page.number for page in store.pages()}
     newer = {number: path for number, path in _archived(output, settings) if number not in known}
     with store.transaction():
         store.skip_pages(max(newer, default=0))
     feeds = [INDEX, *newer.values()] if output.read(INDEX) is not None else []
-    return adopt.take_over([str(settings.output / path) for path in feeds], store, settings.site, now=now)
+    with _readable(feeds, output, settings) as found:
+        return adopt.take_over(found, store, settings.site, now=now)
+
+
+@contextmanager
+def _readable(feeds: Iterable[str], output: Output, settings: Config) -> Iterator[list[str]]:
+    """Yield where *feeds* can be read as files; out of a bucket they are copied."""
+    if isinstance(settings.output, Path):
+        yield [str(settings.output / path) for path in feeds]
+        return
+    with TemporaryDirectory(prefix="feeder-") as folder:
+        copies = FileOutput(Path(folder))
+        copies.publish(FeedFile(path=path, body=output.read(path) or b"") for path in feeds)
+        yield [str(Path(folder) / path) for path in feeds]
 
 
 def _archived(output: Output, settings: Config) -> list[tuple[int, str]]:

@@ -22,12 +22,12 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from feeder import alerts, metrics
+from feeder import alerts, metrics, outputs
 from feeder.app import App
 from feeder.asking import GATHERING, TOGETHER, asker, paced
 from feeder.bulletin import Bulletin
 from feeder.config import Config
-from feeder.errors import ConfigError, FeederError, OutputError, StoreError
+from feeder.errors import ConfigError, FeederError, StoreError
 from feeder.model import EPOCH, Source, Verdict
 from feeder.pipeline import publishing
 from feeder.pipeline.polling import Polled
@@ -124,11 +124,7 @@ class _Daemon:
 
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[Served]:
-        output = self._app.config.output
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{output}: {error.strerror}") from error
+        outputs.make(self._app.config)
         self._app.observer = counts = metrics.Counts()
         state, queues = metrics.State(lambda: self._app.config, self._clock), metrics.Queues(self._queues)
         probes = Probes(

@@ -19,7 +19,8 @@ from typing import Final, Protocol, TypeVar
 from feeder import program, websub
 from feeder.app import App
 from feeder.config import Config
-from feeder.errors import Declined, Unheard
+from feeder.errors import Declined, OutputError, Unheard
+from feeder.outputs import output_of
 from feeder.store import Listener
 
 PAUSE: Final = timedelta(seconds=10)  # after a failure; doubled by each further one
@@ -97,7 +98,12 @@ class Hub:
             Declined: It declined some feeds, but not all: it is not the hub's address that is wrong.
             Unheard: As in `Teller`.
         """
-        feeds = [path for path in paths if websub.is_topic(path) and (self.config.output / path).exists()]
+        named = [path for path in paths if websub.is_topic(path)]
+        try:
+            present = await asyncio.to_thread(lambda: output_of(self.config).stamps(named))
+        except OutputError as error:
+            raise Unheard(str(error)) from error
+        feeds = [path for path in named if path in present]
         topics = [websub.topic(path, self.config.site.url) for path in feeds]
         at_once, hub = self.config.pinged_at_once, self.config.feeds.hub or ""
         parts = [topics[start : start + at_once] for start in range(0, len(topics), at_once)]

@@ -23,6 +23,25 @@ MEDIA_TYPES: Mapping[Format, str] = MappingProxyType(
         Format.JSON: "application/feed+json",
     }
 )
+TYPES_BY_NAME: Mapping[str, str] = MappingProxyType({FILE_NAMES[made]: MEDIA_TYPES[made] for made in FILE_NAMES})
+TYPES_BY_SUFFIX: Mapping[str, str] = MappingProxyType(
+    {
+        "css": "text/css",
+        "gif": "image/gif",
+        "html": "text/html",
+        "ico": "image/vnd.microsoft.icon",
+        "jpg": "image/jpeg",
+        "js": "text/javascript",
+        "json": "application/json",
+        "opml": "text/x-opml",
+        "png": "image/png",
+        "svg": "image/svg+xml",
+        "txt": "text/plain",
+        "webp": "image/webp",
+        "xml": "application/xml",
+    }
+)
+UNKNOWN_TYPE = "application/octet-stream"
 TOP = "categories"
 ARCHIVE = "archive"
 ARTICLES = "articles"  # pages of articles that have no other
@@ -61,6 +80,14 @@ def feed_urls(category: Category, site: Site, formats: Iterable[Format]) -> tupl
     """Return the URL of the feed of *category* in each of *formats*."""
     home = page_url(category, site)
     return tuple((made, home + FILE_NAMES[made]) for made in formats)
+
+
+def media_type(path: str) -> str:
+    """Return what the file at *path* is, as HTTP says it."""
+    name = path.rpartition("/")[2]
+    kind = TYPES_BY_NAME.get(name) or TYPES_BY_SUFFIX.get(name.rpartition(".")[2].lower(), UNKNOWN_TYPE)
+    # JSON has no such parameter: it is always UTF-8 (RFC 8259, section 11).
+    return f"{kind}; charset=utf-8" if kind.endswith("xml") or kind.startswith("text/") else kind
 
 
 def archive_path(number: int, name: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from worlds import START, Crash, SiteUnderTest, site
@@ -195,11 +196,11 @@ def test_a_page_that_was_written_before_its_feed_goes_if_nobody_wants_it_any_mor
     put(tree, "b", "A")
     publish = FileOutput.publish
 
-    def killed(output: FileOutput, files: Iterable[FeedFile]) -> tuple[str, ...]:
+    def killed(output: FileOutput, files: Iterable[FeedFile], **further: Any) -> tuple[str, ...]:
         made = tuple(files)
         if any(file.path.endswith("atom.xml") for file in made):
             raise Crash
-        return publish(output, made)
+        return publish(output, made, **further)
 
     with monkeypatch.context() as patch, suppress(Crash):
         patch.setattr(FileOutput, "publish", killed)

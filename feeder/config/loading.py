@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from feeder.cadence import MIN_INTERVAL
@@ -20,6 +20,7 @@ from feeder.config.schema import (
     TOP_KEYS,
     AlertsTable,
     AnyTable,
+    BucketTable,
     CategoryTable,
     DatesTable,
     DedupTable,
@@ -48,11 +49,12 @@ from feeder.model import (
     Site,
     Source,
 )
+from feeder.output import Bucket
 from feeder.redirects import base_of, read_rule
 from feeder.redirects import faults as faults_of_redirects
 from feeder.urls import is_own
 
-_ReadPath: TypeAlias = Callable[[Path, str], Path]
+_AnyPlace = TypeVar("_AnyPlace")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,7 @@ class Config:
     feeds: FeedSettings
     pages: PageSettings
     state: Path  # the SQLite file
-    output: Path
+    output: Path | Bucket
     keep: timedelta | None = None  # how long articles are remembered that nobody offers any more; None: for good
     listen: values.Address | None
     admin: values.Address | None = None  # where health and status are told as well
@@ -111,6 +113,14 @@ def load(path: Path, *, to_write: bool = True) -> Config:
     placed = tuple(_sources(main, site, faults))
     storage = _storage(main, placed, faults, to_write=to_write)
     _compare(placed, faults)
+    if (
+        server
+        and server.listen
+        and "listen" in server.model_fields_set
+        and storage
+        and isinstance(storage.output, Bucket)
+    ):
+        faults.add(main, "server", 'listen: what is in a bucket is served by it, or by a CDN before it: let it be ""')
     if faults.lines or not (site and server and storage and websub and alerts):
         raise ConfigError(*faults.lines)
     return Config(
@@ -121,7 +131,7 @@ def load(path: Path, *, to_write: bool = True) -> Config:
         sources=tuple(each.source for each in placed),
         redirects=redirects,
         **_stored(storage),
-        **_served(server),
+        **_served(server, storage),
         pinged_at_once=websub.batch,
         alerts=alerts,
         warnings=tuple(_warnings(main, placed)),
@@ -272,13 +282,17 @@ class _Storage:
 
     table: StorageTable
     state: Path
-    output: Path
+    output: Path | Bucket
 
 
 def _storage(main: File, placed: Iterable[_Placed], faults: _Faults, *, to_write: bool) -> _Storage | None:
     table = _table(main, "storage", StorageTable, faults)
     state = _path(main, "state", table.state if table else None, places.state_file, faults)
-    output = _path(main, "output", table.output if table else None, places.output_directory, faults)
+    output = _path(main, "output", table.output if table else None, places.output_place, faults)
+    if isinstance(output, Bucket):
+        output = _in_bucket(main, output, faults)
+    else:
+        _table(main, "bucket", BucketTable, faults)
     for each in placed:
         path = each.source.path
         for fault in places.faults_of_source(path, output) if path and output else ():
@@ -305,16 +319,27 @@ def _stored(storage: _Storage) -> dict[str, Any]:
     }
 
 
-def _served(server: ServerTable) -> dict[str, Any]:
+def _in_bucket(main: File, bucket: Bucket, faults: _Faults) -> Bucket:
+    """Return *bucket* with all that ``[bucket]`` says of it."""
+    table = _table(main, "bucket", BucketTable, faults)
+    given = table.given() if table else {}
+    if ("access_key" in given) != ("secret_key" in given):
+        faults.add(main, "bucket", "access_key and secret_key go together")
+    return replace(bucket, **{"path_style": "endpoint" in given or "." in bucket.name} | given)
+
+
+def _served(server: ServerTable, storage: _Storage) -> dict[str, Any]:
     """Return what a config says of its web server."""
     return {
-        "listen": values.address(server.listen) if server.listen else None,
+        "listen": values.address(server.listen) if server.listen and isinstance(storage.output, Path) else None,
         "admin": values.address(server.admin) if server.admin else None,
         "cache": server.cache,
     }
 
 
-def _path(main: File, key: str, text: str | None, read_path: _ReadPath, faults: _Faults) -> Path | None:
+def _path(
+    main: File, key: str, text: str | None, read_path: Callable[[Path, str], _AnyPlace], faults: _Faults
+) -> _AnyPlace | None:
     if text is None:
         return None
     try:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from stat import S_ISDIR
 from typing import Final
 
 from feeder.config.values import shown, shown_path
+from feeder.output import Bucket
 
 SQLITE: Final = "sqlite:///"
+S3: Final = "s3://"
+
+_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_KEY_PART: Final = re.compile(r"[A-Za-z0-9!_.*'()-]+")  # what S3 says any program can deal with
 
 
 def absolute(directory: Path, text: str) -> Path:
@@ -31,38 +37,40 @@ def state_file(directory: Path, text: str) -> Path:
     raise ValueError(f'{shown(text)} is not a database such as "sqlite:///var/feeder.db"')
 
 
-def output_directory(directory: Path, text: str) -> Path:
-    """Return the directory that feeds are written to.
+def output_place(directory: Path, text: str) -> Path | Bucket:
+    """Return the directory, or the bucket, that feeds are written to.
 
     Raises:
-        ValueError: It is a URL.
+        ValueError: It is another URL, or no bucket can be called so.
     """
+    if text.startswith(S3):
+        return _bucket(text)
     if "://" in text:
-        raise ValueError(f"{shown(text)} is not a directory; this version writes to directories only")
+        raise ValueError(f'{shown(text)} is neither a directory nor a bucket such as "s3://feeds.example.org/news"')
     return absolute(directory, text)
 
 
-def faults_of_storage(state: Path, output: Path) -> Iterator[str]:
+def faults_of_storage(state: Path, output: Path | Bucket) -> Iterator[str]:
     """Yield why *state* and *output* cannot be used by anybody."""
-    if _is_within(state, output):
+    if isinstance(output, Path) and _is_within(state, output):
         yield f"state: {shown_path(state)} lies inside the output directory, where everybody could fetch it"
     if state.exists() and not state.is_file():
         yield f"state: {shown_path(state)} is {'a directory' if state.is_dir() else 'no regular file'}"
-    for key, directory in (("state", state.parent), ("output", output)):
+    for key, directory in _directories(state, output):
         nearest = _nearest(directory)
         if not _is_directory(nearest):
             yield f"{key}: {shown_path(nearest)} is not a directory"
 
 
-def faults_of_config(directory: Path, output: Path) -> Iterator[str]:
+def faults_of_config(directory: Path, output: Path | Bucket) -> Iterator[str]:
     """Yield why the config in *directory*, with the takedowns beside it, cannot go with feeds in *output*."""
-    if _is_within(directory, output):
+    if isinstance(output, Path) and _is_within(directory, output):
         yield f"output: {shown_path(output)} holds the configuration, which everybody could fetch"
 
 
-def faults_of_writing(state: Path, output: Path) -> Iterator[str]:
+def faults_of_writing(state: Path, output: Path | Bucket) -> Iterator[str]:
     """Yield why this process cannot write *state* or *output*."""
-    for key, directory in (("state", state.parent), ("output", output)):
+    for key, directory in _directories(state, output):
         nearest = _nearest(directory)
         if _is_directory(nearest) and not os.access(nearest, os.W_OK | os.X_OK):
             yield f"{key}: {shown_path(nearest)} cannot be written to"
@@ -70,8 +78,10 @@ def faults_of_writing(state: Path, output: Path) -> Iterator[str]:
         yield f"state: {shown_path(state)} cannot be written"
 
 
-def faults_of_source(path: Path, output: Path) -> Iterator[str]:
+def faults_of_source(path: Path, output: Path | Bucket) -> Iterator[str]:
     """Yield why articles in *path* cannot go with feeds in *output*."""
+    if isinstance(output, Bucket):
+        return
     if _is_within(output, path):
         yield f"path: {shown_path(path)} holds the output directory; feeds would be read as articles"
     elif _is_within(path, output):
@@ -85,6 +95,22 @@ def doubt(path: Path) -> str | None:
     if not os.access(path, os.R_OK | os.X_OK):
         return f"path: {shown_path(path)} cannot be read now; the source fails until it can"
     return None
+
+
+def _bucket(text: str) -> Bucket:
+    name, _, prefix = text.removeprefix(S3).partition("/")
+    if not _BUCKET.fullmatch(name):
+        raise ValueError(f"{shown(text)} names no bucket: 3 to 63 of a-z, 0-9, dot and hyphen")
+    parts = prefix.removesuffix("/").split("/") if prefix else []
+    if not all(_KEY_PART.fullmatch(part) and part not in {".", ".."} for part in parts):
+        raise ValueError(f"{shown(text)} has a prefix with more than letters, digits and !-_.*'()")
+    return Bucket(name=name, prefix="/".join(parts))
+
+
+def _directories(state: Path, output: Path | Bucket) -> Iterator[tuple[str, Path]]:
+    yield "state", state.parent
+    if isinstance(output, Path):
+        yield "output", output
 
 
 def _is_within(inner: Path, outer: Path) -> bool:

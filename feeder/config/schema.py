@@ -150,6 +150,17 @@ class StorageTable(Table):
     status_every: Duration = timedelta(minutes=1)
 
 
+class BucketTable(Table):
+    """``[bucket]``, for an output in S3."""
+
+    region: Annotated[str, PlainValidator(values.region)] | None = None
+    endpoint: Annotated[str, PlainValidator(values.endpoint)] | None = None
+    path_style: bool | None = None
+    access_key: Annotated[str, PlainValidator(values.secret)] | None = None
+    secret_key: Annotated[str, PlainValidator(values.secret)] | None = None
+    cache_control: Annotated[str, PlainValidator(values.header_value)] | None = None
+
+
 class AlertsTable(Table):
     """``[alerts]``."""
 
@@ -298,6 +309,7 @@ TABLES: Final[Mapping[str, type[Table]]] = MappingProxyType(
         "feeds": FeedsTable,
         "pages": PagesTable,
         "storage": StorageTable,
+        "bucket": BucketTable,
         "server": ServerTable,
         "websub": WebsubTable,
         "alerts": AlertsTable,

@@ -53,6 +53,7 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _FIELD_VALUE: Final = re.compile(r"[!-~](?:[ -~\t]*[!-~])?")  # RFC 9110, 5.5, without what it calls obsolete
 _SECRET: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|credential:(?!\.\.?$)[A-Za-z0-9._-]{1,255}")
 _AUTH: Final = re.compile(rf"(?:basic|bearer):(?:{_SECRET.pattern})")
+_REGION: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _OF_THE_EXCHANGE: Final = "is for Feeder to say: it goes with how an answer is read"
 HEADERS_OF_OTHERS: Final = {
     "authorization": 'is not for headers; give it by auth = "bearer:env:NAME" or "basic:env:NAME"',
@@ -378,6 +379,31 @@ def cookies(value: object) -> str:
             'is not the name of a secret such as "env:NAME" or "credential:NAME"; cookies themselves do not belong here'
         )
     return value
+
+
+def secret(value: object) -> str:
+    """Return the name of a secret. What is none is not repeated: it may be the secret."""
+    if not isinstance(value, str) or not _SECRET.fullmatch(value):
+        raise ValueError(
+            'is not the name of a secret such as "env:NAME" or "credential:NAME"; a secret itself does not belong here'
+        )
+    return value
+
+
+def region(value: object) -> str:
+    """Return the name of a region of S3."""
+    text = _text(value)
+    if not _REGION.fullmatch(text):
+        raise ValueError(f'{shown(value)} is not a region such as "eu-central-1"')
+    return text
+
+
+def endpoint(value: object) -> str:
+    """Return the address of a store; the bucket is not part of it."""
+    text = url(value).removesuffix("/")
+    if urlsplit(text).path or urlsplit(text).query or urlsplit(text).username is not None:
+        raise ValueError(f'{shown(value)} is not the address of a store such as "https://s3.example.org:9000"')
+    return text
 
 
 def glob(value: object) -> str:

@@ -105,18 +105,19 @@ def _look(settings: Config, now: datetime) -> Iterator[Finding]:
     yield from surroundings.of_config(settings)
     yield from surroundings.of_rights(settings)
     yield from surroundings.of_disks(settings)
+    yield from surroundings.of_bucket(settings)
     try:
         if not is_begun(settings):
             do = "`feeder once` or `feeder run` does"
             yield Finding(area=Area.STATE, what="nothing has been polled yet", do=do, is_fault=False)
             return
         with beside(settings) as app:
-            yield from _look_inside(app, settings, now)
+            yield from _look_inside(app, now)
     except FeederError as error:
         yield Finding(area=Area.STATE, what=str(error), do="the line says it; `feeder restore` if there is a backup")
 
 
-def _look_inside(app: App, settings: Config, now: datetime) -> Iterator[Finding]:
+def _look_inside(app: App, now: datetime) -> Iterator[Finding]:
     damage = app.store.damage()
     for line in damage:
         mend = Mend.REBUILD if is_of_indexes(damage) else None
@@ -128,7 +129,7 @@ def _look_inside(app: App, settings: Config, now: datetime) -> Iterator[Finding]
     yield from _failing(app.store)
     yield from publication.of_faults(app.parts)
     yield from publication.of_files(app.parts)
-    yield from publication.of_strays(app.parts, settings.output, now)
+    yield from publication.of_strays(app.parts, now)
 
 
 def _contradictions(store: Store) -> Iterator[Finding]:

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from pathlib import Path
 from typing import Final
 
 from feeder import render, urls
 from feeder.doctor.findings import Area, Finding, Mend
 from feeder.errors import OutputError
 from feeder.model import Node
-from feeder.output.files import is_temporary
+from feeder.output.checks import is_temporary
 from feeder.pipeline import Parts, orphans, publishing
 from feeder.pipeline.tree import Shelf, Tree
 from feeder.store import ArticlePage, FaultKind
@@ -72,11 +71,11 @@ def of_faults(parts: Parts) -> Iterator[Finding]:
         yield Finding(area=Area.OUTPUT, what=what, do="mend the reason; it is tried again", is_fault=is_fault)
 
 
-def of_strays(parts: Parts, root: Path, now: datetime) -> Iterator[Finding]:
+def of_strays(parts: Parts, now: datetime) -> Iterator[Finding]:
     """Yield files that nobody knows of."""
     known = {*render.INDEXES, *render.ASSETS, *(each.path for each in _files(parts)), *_places(parts)}
     # A daemon writes a file first, and notes it then.
-    strange = [path for path in _found(parts) if path not in known and _is_old(root / path, now)]
+    strange = [path for path in _found(parts) if path not in known and _is_old(path, parts, now)]
     left = [path for path in strange if is_temporary(path)]
     placed = [path for path in strange if path.startswith(_OWN) and not is_temporary(path)]
     ours = [path for path in placed if orphans.is_ours(path, parts)]
@@ -176,11 +175,12 @@ def _beside(paths: Iterable[str], feeds: Iterable[str]) -> Iterator[str]:
             yield path
 
 
-def _is_old(path: Path, now: datetime) -> bool:
+def _is_old(path: str, parts: Parts, now: datetime) -> bool:
     try:
-        return path.stat().st_mtime < (now - LEFT_BEHIND).timestamp()
-    except OSError:  # it took its place meanwhile
+        written = parts.output.written(path)
+    except OutputError:  # no path of ours
         return False
+    return written is not None and written < now - LEFT_BEHIND  # None: it took its place meanwhile
 
 
 def _many(paths: list[str]) -> str:

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from feeder import takedowns
+from feeder import outputs, takedowns
 from feeder.config import Config, places
 from feeder.doctor.findings import Area, Finding
-from feeder.errors import ConfigError, FetchError
+from feeder.errors import ConfigError, FetchError, OutputError
 from feeder.fetch.secrets import revealed
 from feeder.model import Source
+from feeder.output import Bucket
 from feeder.store import SourceState
 
 LITTLE_BYTES: Final = 256 << 20
@@ -47,6 +48,8 @@ def of_disks(settings: Config) -> Iterator[Finding]:
     """Yield disks that have little room left, or none."""
     needed = settings.state.stat().st_size if settings.state.exists() else 0
     for name, path in (("state", settings.state.parent), ("output", settings.output)):
+        if isinstance(path, Bucket):
+            continue
         found = os.statvfs(_nearest(path))
         free = found.f_bavail * found.f_frsize
         is_full = free < NOTHING_BYTES or (found.f_files > 0 and found.f_favail < NOTHING_FILES)
@@ -54,6 +57,18 @@ def of_disks(settings: Config) -> Iterator[Finding]:
             what = f"the disk of {name} ({path}) has {free >> 20} MiB and {found.f_favail} files left"
             do = "make room; feeds and the state stay whole meanwhile, but nothing new is published"
             yield Finding(area=Area.DISK, what=what, do=do, is_fault=is_full)
+
+
+def of_bucket(settings: Config) -> Iterator[Finding]:
+    """Yield that a bucket cannot be written to, or does not keep an older feed from the place of a newer one."""
+    try:
+        fault = outputs.fault_of_conditions(settings)
+    except OutputError as error:
+        yield Finding(area=Area.OUTPUT, what=str(error), do="mend [bucket], its secrets, or the rights in the bucket")
+        return
+    if fault:
+        do = "let one process alone publish to it, or take a store that knows conditional writes"
+        yield Finding(area=Area.OUTPUT, what=f"{settings.output}: the store {fault}", do=do)
 
 
 def of_clock(states: Iterable[SourceState], now: datetime) -> Iterator[Finding]:

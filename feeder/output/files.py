@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -14,34 +12,28 @@ from itertools import islice
 from pathlib import Path
 from stat import S_ISREG
 from types import TracebackType
-from typing import Any, Final, NoReturn, Self, TypeAlias
-from xml.parsers import expat
+from typing import Final, Self
 
 from feeder.durable import flush
 from feeder.errors import OutputError
 from feeder.model import FeedFile
 from feeder.output import Announce
+from feeder.output.checks import BAD_SIGN, STRAY, Parts, check, names_of, parts_of
 
 # A batch is written, flushed and renamed together. Its files and directories are held open until then.
 BATCH_FILES: Final = 128
 BATCH_DIRECTORIES: Final = 128
 BATCH_BYTES: Final = 32 * 1024 * 1024  # what it may take on the disk beside the files it replaces
 
-NAME_MAX: Final = 255  # bytes of a name on the usual file systems
 FILE_MODE: Final = 0o644  # less the umask, as for directories
 DIRECTORY_MODE: Final = 0o755
 
-_STRAY: Final = re.compile(r"\.feeder-[0-9a-f]{16}\.tmp")
-_BAD_SIGN: Final = re.compile("[\x00-\x1f\x7f\\\\\ud800-\udfff]")
-_NOT_NAMES: Final = frozenset({"", ".", ".."})
 _ABSENT: Final = (FileNotFoundError, NotADirectoryError)  # a link in place of a directory is no directory
 
 _ROOT: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _DIRECTORY: Final = _ROOT | os.O_NOFOLLOW
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-
-_Parts: TypeAlias = tuple[str, ...]
 
 
 class FileOutput:
@@ -54,7 +46,13 @@ class FileOutput:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def publish(self, files: Iterable[FeedFile], *, announce: Announce | None = None) -> tuple[str, ...]:
+    def publish(
+        self,
+        files: Iterable[FeedFile],
+        *,
+        announce: Announce | None = None,
+        seen: Mapping[str, str] | None = None,  # noqa: ARG002 - the state's lock keeps other processes away
+    ) -> tuple[str, ...]:
         """Write those of *files* whose bytes differ from what is there, durably; return their paths.
 
         XML and JSON are read back first; what is not well-formed replaces nothing. Of *files* one at a time is kept
@@ -81,7 +79,7 @@ class FileOutput:
             with _told(str(self._root)), suppress(*_ABSENT), _Tree(self._root) as tree:
                 for path in wanted[start : start + BATCH_FILES]:
                     with _told(path):
-                        removed += [path] * tree.remove(_parts(path))
+                        removed += [path] * tree.remove(parts_of(path))
                 flush(tree.changed)
         return tuple(removed)
 
@@ -92,12 +90,12 @@ class FileOutput:
 
     def written(self, path: str) -> datetime | None:
         """Return when the file at *path* was written, or None if it is not there."""
-        ((_, status),) = self._statuses([path])
+        ((_, status),) = self._statuses([path], names=names_of)
         return datetime.fromtimestamp(status.st_mtime, UTC) if status else None
 
     def read(self, path: str) -> bytes | None:
         """Return the file's bytes, or None if it is not there."""
-        *parents, name = _parts(path)
+        *parents, name = parts_of(path)
         with _told(path), suppress(*_ABSENT), _Tree(self._root) as tree:
             directory = tree.enter(tuple(parents))
             return _read(directory, name) if _status(directory, name) else None
@@ -109,10 +107,10 @@ class FileOutput:
         with _told(below), suppress(*_ABSENT):
             for directory, folders, files in os.walk(f"{root}/{below}"):
                 # No name of ours is like that, and what is called so can be neither read nor removed here.
-                folders[:] = sorted(name for name in folders if not _BAD_SIGN.search(name))
+                folders[:] = sorted(name for name in folders if not BAD_SIGN.search(name))
                 place = os.path.relpath(directory, root)
                 known = (name for name in sorted(files) if names is None or name in names)
-                yield from (f"{place}/{name}" for name in known if not _BAD_SIGN.search(name))
+                yield from (f"{place}/{name}" for name in known if not BAD_SIGN.search(name))
 
     def sweep(self, *, below: bool = True) -> int:
         """Remove what an interrupted run left in the directory and *below* it; return how many files that were."""
@@ -120,18 +118,20 @@ class FileOutput:
         with _told(str(self._root)), suppress(*_ABSENT):
             for _, folders, names, directory in os.fwalk(os.path.realpath(self._root)):
                 folders[:] = folders if below else []
-                for name in filter(_STRAY.fullmatch, names):
+                for name in filter(STRAY.fullmatch, names):
                     os.unlink(name, dir_fd=directory)
                     swept += 1
         return swept
 
-    def _statuses(self, paths: Iterable[str]) -> Iterator[tuple[str, os.stat_result | None]]:
+    def _statuses(
+        self, paths: Iterable[str], *, names: Callable[[str], Parts] = parts_of
+    ) -> Iterator[tuple[str, os.stat_result | None]]:
         rest = iter(paths)
         while part := list(islice(rest, BATCH_FILES)):
             with ExitStack() as opened:
                 tree = self._entered(opened)
                 for path in part:
-                    *parents, name = _parts(path)
+                    *parents, name = names(path)
                     status = None
                     with _told(path), suppress(*_ABSENT):
                         status = _status(tree.enter(tuple(parents)), name) if tree else None
@@ -143,29 +143,12 @@ class FileOutput:
         return None
 
 
-def is_temporary(path: str) -> bool:
-    """Tell whether the file at *path* is one that a run writes before it takes the place of another."""
-    return bool(_STRAY.fullmatch(path.rpartition("/")[2]))
-
-
 @contextmanager
 def _told(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or type(error).__name__}") from error
-
-
-def _parts(path: str) -> _Parts:
-    parts = tuple(path.split("/"))
-    if (
-        _BAD_SIGN.search(path)
-        or not _NOT_NAMES.isdisjoint(parts)
-        or any(len(part.encode()) > NAME_MAX for part in parts)
-        or _STRAY.fullmatch(parts[-1])
-    ):
-        raise OutputError(f"{path!a}: is not a path for a published file")
-    return parts
 
 
 # ---------------------------------------------------------------- directories
@@ -175,7 +158,7 @@ class _Tree:
     """Directories below a root, opened part by part so that no link is followed, and kept open for a while."""
 
     def __init__(self, root: Path) -> None:
-        self._opened: dict[_Parts, int] = {(): os.open(root, _ROOT)}
+        self._opened: dict[Parts, int] = {(): os.open(root, _ROOT)}
         self.changed: set[int] = set()  # those whose list of names must be flushed
 
     def __enter__(self) -> Self:
@@ -188,7 +171,7 @@ class _Tree:
     def __len__(self) -> int:
         return len(self._opened)
 
-    def enter(self, parts: _Parts, *, create: bool = False) -> int:
+    def enter(self, parts: Parts, *, create: bool = False) -> int:
         """Return the directory at *parts*, open."""
         directory = self._opened.get(parts)
         if directory is not None:
@@ -211,7 +194,7 @@ class _Tree:
         self.changed.add(parent)
         return os.open(name, _DIRECTORY, dir_fd=parent)
 
-    def remove(self, parts: _Parts) -> bool:
+    def remove(self, parts: Parts) -> bool:
         """Remove a file and the directories above it that are empty now; tell whether it was there."""
         *parents, name = parts
         try:
@@ -224,7 +207,7 @@ class _Tree:
         self._prune(tuple(parents))  # in any case: the last run may have been stopped before it came to this
         return was_there
 
-    def _prune(self, parts: _Parts) -> None:
+    def _prune(self, parts: Parts) -> None:
         for depth in range(len(parts), 0, -1):
             parent = self._opened[parts[: depth - 1]]
             try:
@@ -303,12 +286,12 @@ class _Batch:
 
     def add(self, file: FeedFile) -> None:
         """Write *file* beside the one it will replace, unless that holds the same bytes."""
-        *parents, name = _parts(file.path)
+        *parents, name = parts_of(file.path)
         with _told(file.path):
             directory = self._tree.enter(tuple(parents), create=True)
             if self._is_there(directory, name, file):
                 return
-            _check(file)
+            check(file)
             self._write(directory, name, file)
 
     def _is_there(self, directory: int, name: str, file: FeedFile) -> bool:
@@ -339,34 +322,3 @@ class _Batch:
         with _told(self._root):
             flush(self._tree.changed)
         return [file.path for file in self._waiting]
-
-
-# ---------------------------------------------------------------- the last check
-
-
-def _check(file: FeedFile) -> None:
-    """Read *file* back as strictly as the strictest reader would."""
-    check = _CHECKS.get(file.path.rpartition(".")[2])
-    if check is None:
-        return
-    try:
-        check(file.body)
-    except (expat.ExpatError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise OutputError(f"{file.path}: is not well-formed, so it is not published: {reason}") from error
-
-
-def _check_xml(body: bytes) -> None:
-    # expat is as strict as lxml, namespaces included, and takes a third of its time: it builds no tree.
-    expat.ParserCreate(namespace_separator=" ").Parse(body, True)
-
-
-def _check_json(body: bytes) -> None:
-    json.loads(body.decode(), parse_constant=_refuse_constant)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON (RFC 8259, section 6)")
-
-
-_CHECKS: Final[dict[str, Callable[[bytes], Any]]] = {"xml": _check_xml, "opml": _check_xml, "json": _check_json}

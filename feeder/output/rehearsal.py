@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from feeder.model import FeedFile
 from feeder.output import Announce
@@ -12,7 +12,13 @@ from feeder.output.wrapped import Wrapped
 class Rehearsal(Wrapped):
     """Answers as *output* would, which is only read."""
 
-    def publish(self, files: Iterable[FeedFile], *, announce: Announce | None = None) -> tuple[str, ...]:  # noqa: ARG002
+    def publish(
+        self,
+        files: Iterable[FeedFile],
+        *,
+        announce: Announce | None = None,  # noqa: ARG002
+        seen: Mapping[str, str] | None = None,  # noqa: ARG002
+    ) -> tuple[str, ...]:
         """Return the paths of those files that would be written."""
         return tuple(file.path for file in files if self._output.read(file.path) != file.body)
 

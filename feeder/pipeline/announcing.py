@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from feeder.model import FeedFile
 from feeder.output import Announce, Output
@@ -21,9 +21,11 @@ class Announcing(Wrapped):
         self._store = store
         self._listeners = listeners
 
-    def publish(self, files: Iterable[FeedFile], *, announce: Announce | None = None) -> tuple[str, ...]:
+    def publish(
+        self, files: Iterable[FeedFile], *, announce: Announce | None = None, seen: Mapping[str, str] | None = None
+    ) -> tuple[str, ...]:
         """Note what changes, and have it written."""
-        return self._output.publish(files, announce=announce or self._note)
+        return self._output.publish(files, announce=announce or self._note, seen=seen)
 
     def remove(self, paths: Iterable[str]) -> tuple[str, ...]:
         """Note which of *paths* are there, and have them removed."""

@@ -21,6 +21,14 @@ class ArticlePages:
         self._parts = parts
         self._seen: set[str] = set()
         self._changed: dict[str, ArticlePage] = {}
+        self._looked: dict[str, str] = {}  # what their files were before the articles were read; "": not there
+
+    def look(self, ids: Iterable[str]) -> None:
+        """Note what the pages of *ids* are, before these articles are read (see `Output.publish`)."""
+        new = {id_ for id_ in ids if id_ not in self._looked}
+        paths = {id_: self._path(id_) for id_ in self._parts.store.article_pages(new)} if new else {}
+        stamps = self._parts.output.stamps(paths.values())
+        self._looked |= {id_: stamps.get(paths.get(id_, ""), "") for id_ in new}
 
     def write(self, entries: Iterable[RenderedEntry]) -> tuple[str, ...]:
         """Write the pages of *entries* that are not there as they should be; return their paths.
@@ -34,14 +42,15 @@ class ArticlePages:
         wanted = {self._path(id_): entry for id_, entry in new.items() if entry.article}
         if not wanted:
             return ()
-        stamps = self._parts.output.stamps(wanted)
+        self.look(new)
+        seen = {path: self._looked[entry.id] for path, entry in wanted.items()}
         files = [
             FeedFile(path=path, body=entry.article)
             for path, entry in wanted.items()
-            if known.get(entry.id) != _as_written(entry, stamps.get(path, ""))
+            if known.get(entry.id) != _as_written(entry, seen[path])
         ]
         self._announce(entry for entry in wanted.values() if entry.id not in known)
-        written = self._parts.output.publish(files)
+        written = self._parts.output.publish(files, seen=seen)
         stamps = self._parts.output.stamps(file.path for file in files)
         for file in files:
             entry = wanted[file.path]

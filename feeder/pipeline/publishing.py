@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
-from itertools import islice
+from itertools import chain, islice
 from typing import Protocol, TypeVar
 
 from feeder import categories, plan, render, urls
@@ -153,6 +153,7 @@ class _Order:
 
     mark: Mark
     ids: tuple[str, ...]
+    seen: Mapping[str, str]  # what its files were before its articles were read (see `Output.publish`)
 
     @property
     def node(self) -> Node:
@@ -180,9 +181,25 @@ class _Kitchen:
 
     def order(self, marks: Sequence[Mark]) -> list[_Order]:
         """Choose the articles of some nodes and begin to render those that are not at hand."""
-        orders = [_Order(mark=mark, ids=selected(mark.node, self.parts)) for mark in marks]
+        paths = {mark.node: self._files(mark.node) for mark in marks}
+        stamps = self.parts.output.stamps(chain.from_iterable(paths.values()))
+        orders = [
+            _Order(
+                mark=mark,
+                ids=selected(mark.node, self.parts),
+                seen={path: stamps.get(path, "") for path in paths[mark.node]},
+            )
+            for mark in marks
+        ]
+        self.articles.look(id_ for order in orders for id_ in order.ids)
         self._begin_all(id_ for order in orders if order.node not in self.tree.refused for id_ in order.ids)
         return orders
+
+    def _files(self, node: Node) -> list[str]:
+        """Return what files the feed of *node* is to have."""
+        category = self.tree.places.get(node)
+        names = (*(urls.FILE_NAMES[made] for made in self.parts.feeds.formats), urls.PAGE)
+        return [urls.file_path(category, name) for name in names] if category else []
 
     def entries(self, ids: Sequence[str]) -> list[RenderedEntry]:
         """Return the entries of *ids* in order, without those that cannot be shown."""
@@ -411,7 +428,8 @@ def _serve(plates: Sequence[_Plate], kitchen: _Kitchen, now: datetime) -> None:
     parts, published = kitchen.parts, kitchen.published
     entries = [entry for plate in plates for entry in plate.document.entries]
     written = kitchen.articles.write(entries)  # before the feeds that lead there
-    written += parts.output.publish(file for plate in plates for file in plate.files)
+    seen = {path: stamp for plate in plates for path, stamp in plate.order.seen.items()}
+    written += parts.output.publish((file for plate in plates for file in plate.files), seen=seen)
     stamps = parts.output.stamps(file.path for plate in plates for file in plate.files)
     feeds = [_published_feed(plate, stamps, parts) for plate in plates]
     # Removed while the store still knows them: a crash in between leaves no file that nobody would ever remove.

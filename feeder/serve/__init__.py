@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 import uvicorn
@@ -33,6 +35,7 @@ STOP_SECONDS: Final = 3  # for answers that are under way when the server is sto
 # milliseconds for each of them, as Python has it, would make all clients wait while feeds are published.
 SWITCH_SECONDS: Final = 0.0001
 MOST_AGE: Final = timedelta(hours=1)
+NOWHERE: Final = Path(os.devnull)  # nothing lies below it: what is in a bucket is not served from here
 
 
 class Server:
@@ -108,7 +111,8 @@ async def serving(settings: Config, probes: Probes) -> AsyncIterator[Served]:
         FeederError: An address cannot be had.
     """
     moved = Forwarding(path_of(settings.state))
-    site = Site(settings.output, terms=terms(settings), memory=settings.cache, moved=moved)
+    root = settings.output if isinstance(settings.output, Path) else NOWHERE
+    site = Site(root, terms=terms(settings), memory=settings.cache, moved=moved)
     places = (
         (settings.listen, Desk(site, probes.for_all), FOR_ALL),
         (settings.admin, Desk(site, probes.for_us), FOR_US),

@@ -12,6 +12,7 @@ import structlog
 from feeder import metrics
 from feeder.config import Config
 from feeder.errors import FeederError
+from feeder.output import Bucket
 from feeder.serve import serving
 from feeder.serve.probes import Probes
 from feeder.serve.status import figures
@@ -35,7 +36,7 @@ async def _serve(settings: Config, clock: Callable[[], datetime]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     probes = Probes(
-        waits_for=lambda: None if settings.output.is_dir() else "nothing has been published yet",
+        waits_for=lambda: None if _has_output(settings) else "nothing has been published yet",
         figures=lambda: figures(settings, clock()),
         metrics=metrics.exposition(metrics.State(lambda: settings, clock)),
     )
@@ -43,3 +44,7 @@ async def _serve(settings: Config, clock: Callable[[], datetime]) -> None:
         log.info("serving", addresses=served.urls)
         await stopping.wait()
     log.info("stopped")
+
+
+def _has_output(settings: Config) -> bool:
+    return isinstance(settings.output, Bucket) or settings.output.is_dir()

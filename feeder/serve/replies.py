@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from feeder.model import Format
 from feeder.serve.paths import Found, Names, Stamp
-from feeder.urls import ARTICLES, FILE_NAMES, MEDIA_TYPES
+from feeder.urls import ARTICLES, MEDIA_TYPES, TYPES_BY_NAME, media_type
 
 Fields: TypeAlias = Mapping[bytes, bytes]
 """The header fields of a request that matter here, by their names in small letters."""
@@ -32,25 +32,6 @@ LONGEST_FIELD: Final = 1000  # characters of an Accept-Encoding that are worth r
 ETAG_DIGITS: Final = 32
 SHORT_SECONDS: Final = 10  # that it may be believed there is nothing at an address
 
-TYPES_BY_NAME: Final = MappingProxyType({FILE_NAMES[made]: MEDIA_TYPES[made] for made in FILE_NAMES})
-TYPES_BY_SUFFIX: Final = MappingProxyType(
-    {
-        "css": "text/css",
-        "gif": "image/gif",
-        "html": "text/html",
-        "ico": "image/vnd.microsoft.icon",
-        "jpg": "image/jpeg",
-        "js": "text/javascript",
-        "json": "application/json",
-        "opml": "text/x-opml",
-        "png": "image/png",
-        "svg": "image/svg+xml",
-        "txt": "text/plain",
-        "webp": "image/webp",
-        "xml": "application/xml",
-    }
-)
-UNKNOWN_TYPE: Final = "application/octet-stream"
 # Chromium shows these by their style sheet only as plain XML, and as mere text under their own types.
 _STYLED: Final = frozenset({MEDIA_TYPES[Format.ATOM], MEDIA_TYPES[Format.RSS]})
 _SHOWN_TYPE: Final = "application/xml; charset=utf-8"
@@ -155,11 +136,10 @@ def read(found: Found, names: Names, terms: Terms, *, most: int) -> Version:
 
 
 def _headers(names: Names, changed: int, terms: Terms) -> dict[str, str]:
-    kind = TYPES_BY_NAME.get(names[-1]) or TYPES_BY_SUFFIX.get(names[-1].rpartition(".")[2].lower(), UNKNOWN_TYPE)
-    # JSON has no such parameter: it is always UTF-8 (RFC 8259, section 11).
-    charset = "; charset=utf-8" if kind.endswith("xml") or kind.startswith("text/") else ""
+    named = media_type(names[-1])
+    kind = named.partition(";")[0]
     headers = {
-        "content-type": kind + charset,
+        "content-type": named,
         "last-modified": formatdate(changed, usegmt=True),
         "cache-control": f"public, max-age={int(terms.max_age.total_seconds())}, must-revalidate",
         "accept-ranges": "bytes",

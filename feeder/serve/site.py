@@ -18,8 +18,8 @@ from feeder.redirects import Moved
 from feeder.serve import paths
 from feeder.serve.cache import Cache
 from feeder.serve.paths import Found, Names
-from feeder.serve.replies import CHUNK, TYPES_BY_NAME, Fields, Reply, Terms, Version, fields_of, read, reply, sentence
-from feeder.urls import PAGE
+from feeder.serve.replies import CHUNK, Fields, Reply, Terms, Version, fields_of, read, reply, sentence
+from feeder.urls import PAGE, TYPES_BY_NAME
 
 log = structlog.get_logger(__name__)
 

@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from feeder import report
 from feeder.config import Config
+from feeder.output import Bucket
 from feeder.screen import Table
 from feeder.store import PublishedFeed, Store
 from feeder.store.sqlite import open_to_read
@@ -38,7 +39,10 @@ _TEMPLATE: Final = templates_of("feeder.serve").get_template("status.html")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedFigures:
-    """A published feed: how much it holds, and since when. `written` is None if its files are gone."""
+    """A published feed: how much it holds, and since when. `written` is None if its files are gone, or in a bucket.
+
+    How large these are a page that asks for itself anew does not ask a bucket: `size` is 0 there.
+    """
 
     name: str
     path: str  # of its first file
@@ -95,7 +99,7 @@ def _feeds(settings: Config, store: Store) -> Iterator[FeedFigures]:
         yield _feed(feed, report.named(path), settings.output)
 
 
-def _feed(feed: PublishedFeed, name: str, output: Path) -> FeedFigures:
+def _feed(feed: PublishedFeed, name: str, output: Path | Bucket) -> FeedFigures:
     statuses = list(_statuses(feed, output))
     return FeedFigures(
         name=name,
@@ -109,7 +113,9 @@ def _feed(feed: PublishedFeed, name: str, output: Path) -> FeedFigures:
     )
 
 
-def _statuses(feed: PublishedFeed, output: Path) -> Iterator[os.stat_result]:
+def _statuses(feed: PublishedFeed, output: Path | Bucket) -> Iterator[os.stat_result]:
+    if isinstance(output, Bucket):
+        return
     for path, _, _ in feed.files:
         with suppress(OSError):
             yield (output / path).lstat()
