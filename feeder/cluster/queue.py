@@ -20,6 +20,7 @@ from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.errors import FailingListenerError
 from pgqueuer.domain.models import Job as Record
 from pgqueuer.domain.settings import DBSettings, Durability
+from pgqueuer.domain.types import Channel
 
 from feeder.cluster import Job, Kind
 from feeder.errors import StoreError
@@ -104,9 +105,9 @@ class PostgresQueue:
             for timer in timers:
                 timer.cancel()
             ended = await asyncio.gather(*timers, return_exceptions=True)
-        for error in ended:
-            if isinstance(error, Exception):
-                raise error
+        for outcome in ended:
+            if isinstance(outcome, Exception):
+                raise outcome
 
     async def lengths(self) -> Mapping[str, int]:
         """Return how many jobs wait or run, by kind and state: "poll queued"."""
@@ -166,7 +167,7 @@ async def _settings(connection: psycopg.AsyncConnection[Any]) -> DBSettings:
     schema = str(row[0] if row else "")
     mark = blake2b(schema.encode(), digest_size=8).hexdigest()
     # What the queue holds is in the state as well: a crash of the database may take it along.
-    return DBSettings(prefix="", db_schema=None, channel=f"feeder_{mark}", durability=Durability.volatile)
+    return DBSettings(prefix="", db_schema=None, channel=Channel(f"feeder_{mark}"), durability=Durability.volatile)
 
 
 def _queries(driver: PsycopgDriver, settings: DBSettings) -> Queries:
