@@ -24,7 +24,7 @@ from feeder.normalize import title_key
 from feeder.parse.published import PublishedEntry, PublishedPage, feed_files, parse_published, read_published
 from feeder.report import many
 from feeder.store import Store
-from feeder.store.sqlite import prefix
+from feeder.store.tables import prefix
 from feeder.urls import article_path
 
 SHOWN: Final = 20  # entries of a kind that a report names

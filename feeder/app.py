@@ -39,7 +39,8 @@ from feeder.pipeline.receiving import Heard, Question
 from feeder.redirects import Redirects, base_of, forwarding
 from feeder.store import Alert, AlertKind, Listener, SourceState, Store
 from feeder.store.file import look
-from feeder.store.sqlite import copy_state, open_existing, open_store, prefix
+from feeder.store.sqlite import copy_state, open_existing, open_store
+from feeder.store.tables import prefix
 from feeder.takedowns import Takedown
 from feeder.workers import Workers
 

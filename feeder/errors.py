@@ -83,6 +83,10 @@ class StoreError(FeederError):
     """The state cannot be used; the operator must act."""
 
 
+class Overtaken(StoreError):
+    """Another process changed the same at the same time; what failed is to be done again, from its beginning."""
+
+
 class Unheard(FeederError):
     """Somebody could not be told which files changed; tell again, after `wait` if they ask for that."""
 

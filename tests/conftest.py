@@ -1,33 +1,55 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+import databases
 import pytest
 from build import site
+from databases import Postgres
 from hypothesis import settings
 from remote import Newsroom
 from servers import Server, talking
 
 from feeder.store import Store
-from feeder.store.sqlite import open_store
+from feeder.store.address import Address, State
+from feeder.store.opening import open_store
 
 # How long an example takes says more of the machine than of the law.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
-def open_sqlite(folder: Path) -> Store:
-    return open_store(folder / "state.db", site_id=site().id)
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server."""
+    with databases.server() as running:
+        yield running
 
 
-STORES: dict[str, Callable[[Path], Store]] = {"sqlite": open_sqlite}
+@pytest.fixture(scope="session")
+def shared_schema(postgres: Postgres) -> Iterator[Address]:
+    """A state in PostgreSQL that tests take in turns: to make a new one for each takes half a second."""
+    schema = postgres.address()
+    yield schema
+    postgres.drop(schema)
 
 
-@pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+@pytest.fixture(params=["sqlite", "postgres"])
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[State]:
+    """A place for every kind of state, which is empty."""
+    if request.param == "sqlite":
+        yield tmp_path / "state.db"
+        return
+    schema: Address = request.getfixturevalue("shared_schema")
+    yield schema
+    request.getfixturevalue("postgres").empty(schema)
+
+
+@pytest.fixture
+def store(state: State) -> Iterator[Store]:
     """Every kind of store, new and empty."""
-    opened = STORES[request.param](tmp_path)
+    opened = open_store(state, site_id=site().id)
     yield opened
     opened.close()
 

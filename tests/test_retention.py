@@ -11,12 +11,13 @@ import pytest
 from build import article, source
 from remote import DAY, NOON, Newsroom, item, rss
 from servers import Server
+from states import connection_of
 from structlog.testing import capture_logs
 from test_store import poll
 from test_store_faults import opened
 
 from feeder.pipeline import retention
-from feeder.store.sqlite import SqliteStore
+from feeder.store.tables import Tables
 
 KEEP = timedelta(days=30)
 SETTINGS = 'entries = 1\nwindow = "0s"\narchive = 0'
@@ -182,15 +183,15 @@ def test_room_that_is_not_needed_is_given_back_some_at_a_time(tmp_path: Path) ->
         assert store.give_back() == 0
         with store.transaction():
             store.forget("newsroom", store.locators("newsroom"), NOON)
-        store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection_of(store).execute("PRAGMA wal_checkpoint(TRUNCATE)")
         before = (tmp_path / "state.db").stat().st_size
         given = list(iter(store.give_back, 0))
         assert given
         assert max(given) < 2100  # pages that point to them go, too
-        store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection_of(store).execute("PRAGMA wal_checkpoint(TRUNCATE)")
         assert (tmp_path / "state.db").stat().st_size == before - 4096 * sum(given)
         assert store.damage() == ()
 
 
-def _fill(store: SqliteStore, count: int) -> None:
+def _fill(store: Tables, count: int) -> None:
     poll(store, *[(f"{n}.md", article(f"Title {n}", summary="s" * 2000)) for n in range(count)])

@@ -10,6 +10,7 @@ import pytest
 from build import DAY, HOUR, NOON, PREFIX, article, place, reading, source
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from states import connection_of
 
 from feeder import dedup
 from feeder.dedup import Candidate, Decision, Missing, Rules
@@ -50,7 +51,7 @@ from feeder.store import (
 )
 from feeder.store.packing import pack, unpack
 from feeder.store.rows import SIGHTING_COLUMNS, sighting_values
-from feeder.store.sqlite import HISTORY, SqliteStore
+from feeder.store.tables.deciding import HISTORY
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -809,7 +810,7 @@ def test_a_published_feed_comes_back_as_it_went(polled: Store) -> None:
     poll(polled, ("a.md", article()))
     saved = feed((), only_id(polled), updated=NOON - DAY, fingerprint="渲染")
     with polled.transaction():
-        polled.save_feed(saved, mark=Mark(node=(), seq=1), now=SEEN)
+        polled.save_feed(saved, mark=Mark(node=(), seqs=(1,)), now=SEEN)
     assert polled.feeds() == (replace(saved, ids=(), count=1),)
     assert polled.feeds_of(only_id(polled)) == ((),)
 
@@ -817,7 +818,7 @@ def test_a_published_feed_comes_back_as_it_went(polled: Store) -> None:
 def test_an_entry_that_leaves_a_feed_is_not_in_it(polled: Store) -> None:
     for ids in ((ID, FOREIGN), (FOREIGN,)):
         with polled.transaction():
-            polled.save_feed(feed(("a",), *ids), mark=Mark(node=("a",), seq=1), now=SEEN)
+            polled.save_feed(feed(("a",), *ids), mark=Mark(node=("a",), seqs=(1,)), now=SEEN)
     assert (polled.feeds_of(ID), polled.feeds_of(FOREIGN)) == ((), (("a",),))
 
 
@@ -826,10 +827,10 @@ def test_a_body_is_kept_while_a_feed_holds_its_article(polled: Store) -> None:
     with polled.transaction():
         polled.save_bodies([body, replace(body, id=FOREIGN)])
         for node in (("a",), ("b",)):
-            polled.save_feed(feed(node, ID, FOREIGN), mark=Mark(node=node, seq=1), now=SEEN)
-        polled.save_feed(feed(("a",), FOREIGN), mark=Mark(node=("a",), seq=1), now=SEEN)
+            polled.save_feed(feed(node, ID, FOREIGN), mark=Mark(node=node, seqs=(1,)), now=SEEN)
+        polled.save_feed(feed(("a",), FOREIGN), mark=Mark(node=("a",), seqs=(1,)), now=SEEN)
         assert set(polled.bodies([ID, FOREIGN])) == {ID, FOREIGN}
-        polled.drop_feed(Mark(node=("b",), seq=1))
+        polled.drop_feed(Mark(node=("b",), seqs=(1,)))
     assert polled.bodies([ID, FOREIGN]) == {FOREIGN: replace(body, id=FOREIGN)}
     assert unpack(polled.bodies([FOREIGN])[FOREIGN].packed) == CLEAN
 
@@ -838,7 +839,7 @@ def test_the_page_of_an_article_comes_back_as_it_went_and_is_left_when_no_feed_h
     pages = [ArticlePage(id=id_, digest="d", stamp="s") for id_ in (ID, FOREIGN)]
     with polled.transaction():
         polled.save_article_pages(pages)
-        polled.save_feed(feed((), ID), mark=Mark(node=(), seq=1), now=SEEN)
+        polled.save_feed(feed((), ID), mark=Mark(node=(), seqs=(1,)), now=SEEN)
     assert (polled.article_pages(), polled.article_pages([ID])) == ({ID: pages[0], FOREIGN: pages[1]}, {ID: pages[0]})
     assert polled.left_article_pages() == (FOREIGN,)
     with polled.transaction():
@@ -916,9 +917,8 @@ def test_a_rhythm_has_the_last_article_of_each_hour_newest_first_and_none_of_the
 
 
 def rows(store: Store, table: str) -> set[tuple[str, ...]]:
-    assert isinstance(store, SqliteStore)
     column = {"paths": "labels", "nodes": "identity"}[table]
-    return {tuple(json.loads(text)) for (text,) in store._db.execute(f"SELECT {column} FROM {table}")}
+    return {tuple(json.loads(text)) for (text,) in connection_of(store).execute(f"SELECT {column} FROM {table}")}
 
 
 def prune(store: Store) -> None:
@@ -967,8 +967,7 @@ def test_a_spelling_that_is_in_use_survives(polled: Store) -> None:
 
 def test_a_spelling_that_was_miscounted_is_not_torn_from_its_articles(polled: Store) -> None:
     poll(polled, ("a.md", filed(("A",))))
-    assert isinstance(polled, SqliteStore)
-    polled._db.execute("UPDATE paths SET sightings = 0")
+    connection_of(polled).execute("UPDATE paths SET sightings = 0")
     prune(polled)
     assert rows(polled, "paths") == {("A",)}
 

@@ -16,22 +16,24 @@ from typing import IO
 
 import pytest
 from build import NOON, article, site, source
+from states import connection_of, statements_of
 from test_store import only_id, poll, publish
 
 from feeder.errors import StoreError
 from feeder.store.file import APPLICATION_ID, look
 from feeder.store.migrating import kept_at, migrate
-from feeder.store.sqlite import SqliteStore, copy_state, open_existing, open_store
+from feeder.store.sqlite import copy_state, open_existing, open_store
+from feeder.store.tables import Tables
 
-SCHEMA = resources.files("feeder.store") / "sql"
+SCHEMA = resources.files("feeder.store") / "sql" / "sqlite"
 VERSIONS = sum(1 for script in SCHEMA.iterdir() if re.fullmatch(r"\d{4}\.sql", script.name))
 
 
-def opened(path: Path) -> SqliteStore:
+def opened(path: Path) -> Tables:
     return open_store(path, site_id=site().id)
 
 
-def known(path: Path, count: int = 300) -> SqliteStore:
+def known(path: Path, count: int = 300) -> Tables:
     """Return a new state with some articles."""
     store = opened(path)
     with store.transaction():
@@ -252,7 +254,7 @@ def test_a_state_below_a_file_cannot_be_made(tmp_path: Path) -> None:
 def test_a_checkpoint_that_was_cut_off_is_finished(tmp_path: Path) -> None:
     path, copy = tmp_path / "state.db", tmp_path / "copy.db"
     store = opened(path)
-    store._db.execute("PRAGMA wal_autocheckpoint = 0")
+    connection_of(store).execute("PRAGMA wal_autocheckpoint = 0")
     with store.transaction():
         store.sync_sources([source()])
     poll(store, *[(f"{n}.md", article(f"Title {n}", body=f"Text {n}.")) for n in range(300)])
@@ -324,7 +326,7 @@ def test_fault_84_a_state_that_another_process_locks_is_waited_for(state: Path) 
 
 def test_fault_84_a_state_that_stays_locked_is_an_error_and_works_afterwards(state: Path) -> None:
     with contextlib.closing(opened(state)) as store, child(HOLDER, str(state)) as holder:
-        store._db.execute("PRAGMA busy_timeout = 20")
+        connection_of(store).execute("PRAGMA busy_timeout = 20")
         assert said(holder.stdout) == "locked"
         with pytest.raises(StoreError, match="database is locked"), store.transaction():
             pass
@@ -343,6 +345,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from build import article
+from states import connection_of
 from test_store import poll
 from test_store_faults import opened
 
@@ -351,7 +354,7 @@ poll(store, ("kept.md", article("Kept")))
 record = store.record
 def stop(*arguments):
     record(*arguments)
-    store._db.execute("PRAGMA cache_spill = 1")
+    connection_of(store).execute("PRAGMA cache_spill = 1")
     print("inside", flush=True)
     sys.stdin.readline()
 store.record = stop
@@ -377,6 +380,7 @@ FILLER = """
 import resource, signal, sys
 from pathlib import Path
 from build import article
+from states import connection_of
 from feeder.errors import StoreError
 from test_store import poll
 from test_store_faults import opened
@@ -430,8 +434,8 @@ def test_fault_79_a_full_disk_rolls_back_and_leaves_the_state_whole(small_disk: 
         assert store.count("newsroom") == int(committed) + 1
 
 
-def _is_whole(store: SqliteStore) -> bool:
-    return bool(store._db.execute("PRAGMA integrity_check").fetchall() == [("ok",)])
+def _is_whole(store: Tables) -> bool:
+    return bool(connection_of(store).execute("PRAGMA integrity_check").fetchall() == [("ok",)])
 
 
 # ---------------------------------------------------------------- the schema
@@ -447,7 +451,7 @@ def test_a_state_of_the_first_schema_is_upgraded_and_keeps_its_rows(tmp_path: Pa
         assert _told(store) == before
         assert _is_whole(store)
         assert _schema(store) == _schema_of(now)
-        assert store._db.execute("PRAGMA user_version").fetchone() == (VERSIONS,)
+        assert connection_of(store).execute("PRAGMA user_version").fetchone() == (VERSIONS,)
         poll(store, ("0.md", article("Title 0", body="Edited.", categories=(("A",),))))
         assert store.count("newsroom") == 300
     with contextlib.closing(sqlite3.connect(old.with_name("old.db.v1.bak"))) as kept:
@@ -468,14 +472,14 @@ def _make_first_schema(path: Path, *, rows_of: Path) -> None:
         connection.commit()
 
 
-def _told(store: SqliteStore) -> tuple[object, ...]:
+def _told(store: Tables) -> tuple[object, ...]:
     id_ = only_id(store, "7.md")
     asked = store.counts(), store.sources(), store.feeds(), store.nodes(), store.shown([id_]), store.keys_of(id_)
     return *asked, tuple(store.newest(("a",)))
 
 
-def _schema(store: SqliteStore) -> set[tuple[str, str]]:
-    return set(store._db.execute("SELECT type, name FROM sqlite_schema"))
+def _schema(store: Tables) -> set[tuple[str, str]]:
+    return set(connection_of(store).execute("SELECT type, name FROM sqlite_schema"))
 
 
 def _schema_of(path: Path) -> set[tuple[str, str]]:
@@ -508,10 +512,10 @@ def test_a_further_script_changes_a_state_with_content_and_nothing_else(state: P
     further = "ALTER TABLE sources ADD COLUMN colour TEXT NOT NULL DEFAULT 'blue'; DELETE FROM history;"
     with contextlib.closing(opened(state)) as store:
         before = _told(store)
-        migrate(store._db, state, [*scripts, further])
+        migrate(connection_of(store), state, [*scripts, further])
         assert _told(store) == before
-        assert store._db.execute("SELECT colour FROM sources").fetchall() == [("blue",)]
-        migrate(store._db, state, [*scripts, further])
+        assert connection_of(store).execute("SELECT colour FROM sources").fetchall() == [("blue",)]
+        migrate(connection_of(store), state, [*scripts, further])
     with pytest.raises(StoreError, match=rf"a newer Feeder \(schema {VERSIONS + 1}, known: {VERSIONS}\)"):
         opened(state)
     with contextlib.closing(opened(kept_at(state, VERSIONS).rename(state))) as store:
@@ -522,7 +526,7 @@ def test_without_room_for_the_copy_a_state_is_not_migrated(state: Path) -> None:
     kept_at(state, VERSIONS).mkdir()
     scripts = [""] * VERSIONS
     with contextlib.closing(opened(state)) as store, pytest.raises(OSError, match=r"state\.db"):
-        migrate(store._db, state, [*scripts, "DROP TABLE keys;"])
+        migrate(connection_of(store), state, [*scripts, "DROP TABLE keys;"])
     with contextlib.closing(opened(state)) as store:
         assert store.count("newsroom") == 300
     assert not list(state.parent.glob(".feeder-*"))
@@ -531,21 +535,21 @@ def test_without_room_for_the_copy_a_state_is_not_migrated(state: Path) -> None:
 def test_no_statement_reads_a_table_of_articles_whole_but_to_count_them_and_to_find_a_link(state: Path) -> None:
     big = re.compile(r"SCAN (articles|sightings|keys|memberships|feed_entries|bodies|history)\b(?! USING)")
     with contextlib.closing(opened(state)) as store:
-        scans = {name for name, sql in store._sql.items() if any(map(big.match, _plan(store, sql)))}
+        scans = {name for name, sql in statements_of(store).items() if any(map(big.match, _plan(store, sql)))}
     assert scans == {"counts", "links"}  # both only when somebody asks
 
 
 def test_no_statement_reads_a_source_whole_but_to_see_what_is_missing_from_it(state: Path) -> None:
     whole = "SEARCH sightings USING PRIMARY KEY (source=?)"
     with contextlib.closing(opened(state)) as store:
-        readers = {name for name, sql in store._sql.items() if whole in _plan(store, sql)}
+        readers = {name for name, sql in statements_of(store).items() if whole in _plan(store, sql)}
     # Once in a scan, to judge how much is missing, when settings have changed, when the source has left the config, and
     # every few minutes, beside the writer, if its silence is told.
     assert readers == {"scan_missing", "count", "namesakes", "locators", "rhythm_of_source"}
 
 
-def _plan(store: SqliteStore, sql: str) -> list[str]:
+def _plan(store: Tables, sql: str) -> list[str]:
     filled = sql.replace("?*", "?")
     named = dict.fromkeys(re.findall(r":(\w+)", filled), 0)
     values = named or [0] * filled.count("?")
-    return [row[3] for row in store._db.execute(f"EXPLAIN QUERY PLAN {filled}", values)]
+    return [row[3] for row in connection_of(store).execute(f"EXPLAIN QUERY PLAN {filled}", values)]

@@ -15,7 +15,7 @@ from upgrading import DAY, SECOND, UPGRADES
 
 from feeder import config
 from feeder.app import opened
-from feeder.store.file import scripts
+from feeder.store.database import scripts
 
 
 def files(root: Path) -> dict[str, tuple[bytes, int, int]]:
@@ -92,4 +92,4 @@ def test_the_oldest_state_has_come_all_the_way(tmp_path: Path) -> None:
     with opened(config.load(tmp_path / "config.toml"), workers=0) as app:
         assert app.store.damage() == ()
     with closing(sqlite3.connect(tmp_path / "state.db")) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (len(scripts()),)
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(scripts("sqlite")),)

@@ -82,10 +82,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A node whose feeds are stale. The mark is removed only if no later one has taken its place."""
+    """A node whose feeds are stale. What is removed in the end are the marks with these numbers, and none made since."""
 
     node: Node
-    seq: int
+    seqs: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +234,13 @@ class Store(Protocol):
 
     def transaction(self) -> AbstractContextManager[None]:
         """Commit all of what happens inside, or nothing; one inside of another is a part of it that can fail alone."""
+
+    def decision(self) -> AbstractContextManager[None]:
+        """A transaction whose outcome rests on what is read in it.
+
+        Raises:
+            Overtaken: Another process changed that meanwhile: it is to be done again, from its beginning.
+        """
 
     def close(self) -> None:
         """Release the database."""

@@ -13,7 +13,8 @@ from pathlib import Path
 from feeder.errors import StoreError
 from feeder.store.copies import MODE, copied, flush_path
 from feeder.store.file import connect_as_allowed, connect_to_read, told
-from feeder.store.sqlite import SqliteStore, open_store
+from feeder.store.sqlite import open_store
+from feeder.store.tables import Tables
 
 TABLE = "backup"
 
@@ -50,7 +51,7 @@ def notes_in(path: Path) -> Mapping[str, str]:
 
 
 @contextmanager
-def restoring(backup: Path, state: Path, *, site_id: str) -> Iterator[SqliteStore]:
+def restoring(backup: Path, state: Path, *, site_id: str) -> Iterator[Tables]:
     """Yield a copy of *backup*, migrated to this version, that takes the place of *state* at the end.
 
     Nobody else works with the state meanwhile, and what is there must have been put away by then (see `put_away`).

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from stat import S_ISREG
 from typing import Final
 
 from feeder.errors import StoreError
+from feeder.store.database import scripts
 
 APPLICATION_ID: Final = 0x46656564  # "Feed", in the file's header
 BUSY_SECONDS: Final = 30
-FOLDER: Final = resources.files("feeder.store") / "sql"
+DIALECT: Final = "sqlite"
 
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _WAY_OUT: Final = (
@@ -75,19 +72,6 @@ def may_write(path: Path) -> bool:
     return os.access(real, os.W_OK) and os.access(real.parent, os.W_OK)
 
 
-@cache
-def scripts() -> tuple[str, ...]:
-    """Return the names of the scripts that make the schema, in their order."""
-    return tuple(sorted(each.name for each in FOLDER.iterdir() if re.fullmatch(r"\d{4}\.sql", each.name)))
-
-
-@cache
-def script(name: str) -> str:
-    """Return the text of a file of SQL."""
-    file: Traversable = FOLDER / name
-    return file.read_text("utf-8")
-
-
 @contextmanager
 def told(path: Path, *also: type[Exception]) -> Iterator[None]:
     """Raise SQLite's errors, and those of *also*, as errors of the state at *path*, with the way out of damage."""
@@ -132,8 +116,10 @@ def _check_owner(connection: sqlite3.Connection, path: Path) -> None:
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if owner != APPLICATION_ID and (owner or version or tables):
         raise StoreError(f"{path}: not a state of Feeder (an SQLite database of another program)")
-    if version > len(scripts()):
-        raise StoreError(f"{path}: the state was written by a newer Feeder (schema {version}, known: {len(scripts())})")
+    if version > len(scripts(DIALECT)):
+        raise StoreError(
+            f"{path}: the state was written by a newer Feeder (schema {version}, known: {len(scripts(DIALECT))})"
+        )
 
 
 def _site(connection: sqlite3.Connection) -> str | None:

@@ -79,6 +79,16 @@ def labels(text: str) -> CategoryPath:
     return tuple(json.loads(text))
 
 
+def files_text(files: Iterable[tuple[str, str, str]]) -> str:
+    """Return files with their digests and stamps as a row has them."""
+    return json.dumps({path: [digest, stamp] for path, digest, stamp in files}, ensure_ascii=False)
+
+
+def files(text: str) -> tuple[tuple[str, str, str], ...]:
+    """Return what `files_text` was given, in the order of their paths."""
+    return tuple((path, digest, stamp) for path, (digest, stamp) in sorted(json.loads(text).items()))
+
+
 def sighting_values(sighting: Sighting, short_id: str, paths: str) -> tuple[object, ...]:
     """Return the values of SIGHTING_COLUMNS."""
     article = sighting.article

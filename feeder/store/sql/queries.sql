@@ -1,4 +1,5 @@
--- Every statement of sqlite.py, by name. "(?*)" stands for as many placeholders as there are values.
+-- The statements of the tables, by name, that all databases read; those that not all do are in files of their own.
+-- "(?*)" stands for as many placeholders as there are values; INDEXED BY and CROSS and +id are for SQLite alone.
 
 -- name: set_meta
 INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
@@ -18,7 +19,8 @@ FROM sources WHERE name = ?;
 SELECT name, source FROM sources;
 
 -- name: rename_source
-UPDATE OR IGNORE sources SET name = ?, fingerprint = NULL WHERE name = ?;
+UPDATE sources SET name = :name, fingerprint = NULL
+WHERE name = :was AND NOT EXISTS (SELECT 1 FROM sources AS other WHERE other.name = :name);
 
 -- name: unrank_sources
 UPDATE sources SET rank = NULL, leased_until = NULL;
@@ -30,17 +32,12 @@ ON CONFLICT (name) DO UPDATE SET rank = excluded.rank, on_remove = excluded.on_r
 -- name: left_sources
 SELECT name FROM sources WHERE rank IS NULL AND on_remove = 'withdraw' ORDER BY name;
 
--- name: due_sources
-SELECT source, name FROM sources
-WHERE rank IS NOT NULL AND enabled AND NOT paused AND next_poll <= :now AND (leased_until IS NULL OR leased_until <= :now)
-ORDER BY next_poll, rank LIMIT :limit;
-
 -- name: lease
 UPDATE sources SET leased_until = ? WHERE source = ?;
 
 -- name: poll_succeeded
 UPDATE sources SET leased_until = NULL, next_poll = :next, why = :why, last_poll = :now, last_success = :now,
-    failures = 0, error = NULL, failed_with = NULL, accepted = 0
+    failures = 0, error = NULL, failed_with = NULL, accepted = FALSE
 WHERE name = :name;
 
 -- name: poll_failed
@@ -55,16 +52,20 @@ UPDATE sources SET memo = ? WHERE name = ?;
 UPDATE sources SET fingerprint = ? WHERE name = ?;
 
 -- name: request_poll
-UPDATE sources SET next_poll = min(next_poll, ?) WHERE name = ?;
+UPDATE sources SET next_poll = CASE WHEN next_poll < :now THEN next_poll ELSE :now END WHERE name = :name;
 
 -- name: set_paused
 UPDATE sources SET paused = ? WHERE name = ?;
 
 -- name: accept
-UPDATE sources SET accepted = 1, next_poll = min(next_poll, ?) WHERE name = ?;
+UPDATE sources SET accepted = TRUE, next_poll = CASE WHEN next_poll < :now THEN next_poll ELSE :now END WHERE name = :name;
 
 -- name: scan_place
-INSERT OR REPLACE INTO temp.scan (locator, size, mtime_ns, inode) VALUES (?, ?, ?, ?);
+INSERT INTO scan (locator, size, mtime_ns, inode) VALUES (?, ?, ?, ?)
+ON CONFLICT (locator) DO UPDATE SET size = excluded.size, mtime_ns = excluded.mtime_ns, inode = excluded.inode;
+
+-- name: count_scan
+SELECT count(*) FROM scan;
 
 -- name: unlisted
 SELECT prefix, reason FROM unlisted WHERE source = ? ORDER BY prefix;
@@ -73,33 +74,34 @@ SELECT prefix, reason FROM unlisted WHERE source = ? ORDER BY prefix;
 DELETE FROM unlisted WHERE source = ?;
 
 -- name: put_unlisted
-INSERT OR REPLACE INTO unlisted (source, prefix, reason) VALUES (?, ?, ?);
+INSERT INTO unlisted (source, prefix, reason) VALUES (?, ?, ?)
+ON CONFLICT (source, prefix) DO UPDATE SET reason = excluded.reason;
 
 -- name: scan_found_again
 UPDATE sightings INDEXED BY sightings_missing SET missing_since = NULL, missing_scans = 0
-WHERE source = ? AND missing_since IS NOT NULL AND locator IN (SELECT locator FROM temp.scan);
+WHERE source = ? AND missing_since IS NOT NULL AND locator IN (SELECT locator FROM scan);
 
 -- name: scan_missing
 UPDATE sightings SET missing_since = coalesce(missing_since, :now), missing_scans = missing_scans + 1
 WHERE source = :source
-    AND NOT EXISTS (SELECT 1 FROM temp.scan WHERE scan.locator = sightings.locator)
+    AND NOT EXISTS (SELECT 1 FROM scan WHERE scan.locator = sightings.locator)
     AND NOT EXISTS (SELECT 1 FROM unlisted WHERE unlisted.source = :source AND substr(sightings.locator, 1, length(prefix)) = prefix);
 
 -- name: scan_missing_at
 UPDATE sightings SET missing_since = coalesce(missing_since, :now), missing_scans = missing_scans + 1
 WHERE source = :source AND locator = :at
-    AND NOT EXISTS (SELECT 1 FROM temp.scan WHERE scan.locator = sightings.locator)
+    AND NOT EXISTS (SELECT 1 FROM scan WHERE scan.locator = sightings.locator)
     AND NOT EXISTS (SELECT 1 FROM unlisted WHERE unlisted.source = :source AND substr(sightings.locator, 1, length(prefix)) = prefix);
 
 -- name: scan_missing_below
 UPDATE sightings SET missing_since = coalesce(missing_since, :now), missing_scans = missing_scans + 1
 WHERE source = :source AND locator > :at || '/' AND locator < :at || '0'  -- "0" follows "/"
-    AND NOT EXISTS (SELECT 1 FROM temp.scan WHERE scan.locator = sightings.locator)
+    AND NOT EXISTS (SELECT 1 FROM scan WHERE scan.locator = sightings.locator)
     AND NOT EXISTS (SELECT 1 FROM unlisted WHERE unlisted.source = :source AND substr(sightings.locator, 1, length(prefix)) = prefix);
 
 -- name: changed
-SELECT scan.locator, scan.size, scan.mtime_ns, scan.inode, coalesce(seen.digest, x''), seen.status, seen.reason
-FROM temp.scan LEFT JOIN sightings AS seen ON seen.source = :source AND seen.locator = scan.locator
+SELECT scan.locator, scan.size, scan.mtime_ns, scan.inode, seen.digest, seen.status, seen.reason
+FROM scan LEFT JOIN sightings AS seen ON seen.source = :source AND seen.locator = scan.locator
 WHERE :everything OR seen.locator IS NULL OR seen.size <> scan.size OR seen.mtime_ns <> scan.mtime_ns
     OR seen.inode <> scan.inode
 ORDER BY scan.locator;
@@ -110,9 +112,6 @@ SELECT $sighting, locator FROM sightings WHERE id IS NOT NULL AND source = ? AND
 -- name: vanished
 SELECT $sighting, locator FROM sightings INDEXED BY sightings_missing
 WHERE id IS NOT NULL AND missing_since IS NOT NULL AND source = ? AND body_hash IN (?*);
-
--- name: owners
-SELECT key, id FROM keys WHERE key IN (?*);
 
 -- name: memories
 SELECT id, first_seen, adopted, link, text_hash, text_since, removed FROM articles WHERE id IN (?*);
@@ -138,7 +137,7 @@ DELETE FROM sightings WHERE source = ? AND locator = ?;
 SELECT id, paths FROM sightings WHERE source = ? AND locator = ?;
 
 -- name: put_key
-INSERT OR IGNORE INTO keys (key, id) VALUES (?, ?);
+INSERT INTO keys (key, id) VALUES (?, ?) ON CONFLICT DO NOTHING;
 
 -- name: take_key
 UPDATE keys SET id = ? WHERE key = ?;
@@ -162,7 +161,7 @@ UPDATE keys SET id = ? WHERE id = ?;
 INSERT INTO history (id, at, verdict, source, locator, note) VALUES (?, ?, ?, ?, ?, ?);
 
 -- name: trim_history
-DELETE FROM history WHERE rowid IN (SELECT rowid FROM history WHERE id = ? ORDER BY at DESC, rowid DESC LIMIT -1 OFFSET ?);
+DELETE FROM history WHERE rowid IN (SELECT rowid FROM history WHERE id = ? ORDER BY at DESC, rowid DESC LIMIT 1000000000 OFFSET ?);
 
 -- name: standing
 SELECT id, source, locator, item_hash, published, updated, held, paths FROM articles WHERE id IN (?*);
@@ -177,17 +176,10 @@ ON CONFLICT (id) DO UPDATE SET text_hash = excluded.text_hash, text_since = excl
     held = excluded.held, paths = excluded.paths;
 
 -- name: put_membership
-INSERT OR IGNORE INTO memberships (node, published, id) VALUES (?, ?, ?);
+INSERT INTO memberships (node, published, id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
 
 -- name: delete_membership
 DELETE FROM memberships WHERE node = ? AND published = ? AND id = ?;
-
--- name: put_mark
-INSERT INTO marks (node, seq) VALUES (?, ?)
-ON CONFLICT (node) DO UPDATE SET seq = excluded.seq, retry_at = NULL;
-
--- name: next_seq
-SELECT coalesce(max(seq), 0) + 1 FROM marks;
 
 -- name: seen_at
 SELECT locator, digest, status, reason FROM sightings WHERE source = ? AND locator IN (?*);
@@ -214,29 +206,10 @@ DELETE FROM documents WHERE source = ? AND locator = ?;
 
 -- Without a digest, it is read anew if its source still has it.
 -- name: forget_reading
-UPDATE sightings SET digest = X'' WHERE source = ? AND locator = ?;
+UPDATE sightings SET digest = ? WHERE source = ? AND locator = ?;
 
 -- name: put_offered
 UPDATE sightings SET offered = ? WHERE source = ? AND (offered IS NULL OR offered < ?) AND inode = 0 AND locator IN (?*);
-
--- What was in the last document of its source that brought anything is offered still, however long ago that was.
--- name: expired
-WITH bounds AS (
-    SELECT source, name, min(:before, (
-        SELECT max(offered) FROM sightings INDEXED BY sightings_offered WHERE sightings.source = sources.source AND offered IS NOT NULL
-    )) AS bound
-    FROM sources WHERE enabled AND rank IS NOT NULL
-)
-SELECT name, locator, id FROM bounds CROSS JOIN sightings INDEXED BY sightings_offered USING (source)
-WHERE offered IS NOT NULL AND offered < bound
-    AND NOT EXISTS (
-        SELECT 1 FROM sightings AS other LEFT JOIN bounds AS theirs ON theirs.source = other.source
-        WHERE other.id = sightings.id AND coalesce(other.offered < theirs.bound, 0) = 0
-    )
-    AND NOT EXISTS (SELECT 1 FROM feed_entries WHERE feed_entries.id = sightings.id)
-    AND NOT EXISTS (SELECT 1 FROM archived WHERE archived.id = sightings.id)
-    AND NOT EXISTS (SELECT 1 FROM articles WHERE articles.id = sightings.id AND (held OR removed))
-LIMIT :limit;
 
 -- name: forgettable
 SELECT id FROM articles INDEXED BY articles_unshown
@@ -279,30 +252,19 @@ SELECT locator FROM sightings WHERE source = ? ORDER BY locator;
 SELECT id, published, paths FROM articles WHERE held AND published <= ?;
 
 -- name: unhold
-UPDATE articles SET held = 0 WHERE id = ?;
+UPDATE articles SET held = FALSE WHERE id = ?;
 
 -- name: next_held
 SELECT min(published) FROM articles WHERE held;
 
--- name: stale
-SELECT nodes.identity, marks.seq FROM marks JOIN nodes USING (node) LEFT JOIN feeds USING (node)
-WHERE (coalesce(retry_at, 0) <= :now OR retry_at > :now + 3600)  -- a time far ahead: the clock was set back
-    AND (published_at IS NULL OR published_at + :settle <= :now OR published_at > :now);
-
--- name: marked
-SELECT identity FROM marks JOIN nodes USING (node);
-
--- name: put_late_mark
-INSERT INTO marks (node, seq, retry_at) VALUES (?, ?, ?)
-ON CONFLICT (node) DO UPDATE SET retry_at = excluded.retry_at;
-
 -- name: delete_mark
-DELETE FROM marks WHERE node = ? AND seq = ?;
+DELETE FROM marks WHERE node = ? AND seq IN (?*);
 
 -- name: newest
 SELECT memberships.id, memberships.published, name
 FROM memberships JOIN articles USING (id) JOIN sources USING (source)
-WHERE node = ? ORDER BY memberships.published DESC, memberships.id;
+WHERE node = :node AND memberships.published <= :published AND (memberships.published < :published OR memberships.id > :id)
+ORDER BY memberships.published DESC, memberships.id LIMIT :limit;
 
 -- name: live_nodes
 SELECT identity, coalesce(label, '') FROM nodes
@@ -321,7 +283,7 @@ SELECT id, key, body FROM bodies WHERE id IN (?*);
 
 -- name: put_body
 INSERT INTO bodies (id, key, body, kept) VALUES (?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET key = excluded.key, body = excluded.body, kept = max(kept, excluded.kept);
+ON CONFLICT (id) DO UPDATE SET key = excluded.key, body = excluded.body, kept = bodies.kept OR excluded.kept;
 
 -- name: prune_bodies
 DELETE FROM bodies WHERE id IN (?*) AND NOT kept
@@ -329,16 +291,10 @@ DELETE FROM bodies WHERE id IN (?*) AND NOT kept
     AND NOT EXISTS (SELECT 1 FROM archived WHERE archived.id = bodies.id);
 
 -- name: enter_archive
-INSERT OR IGNORE INTO archived (id) VALUES (?);
+INSERT INTO archived (id) VALUES (?) ON CONFLICT DO NOTHING;
 
 -- name: waiting
 SELECT id FROM archived WHERE page IS NULL ORDER BY seq;
-
--- name: put_page
-INSERT INTO archive_pages DEFAULT VALUES;
-
--- name: put_page_number
-INSERT OR IGNORE INTO archive_pages (page) SELECT :number WHERE :number > coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'archive_pages'), 0);
 
 -- name: put_on_page
 UPDATE archived SET page = ? WHERE id = ?;
@@ -389,10 +345,12 @@ DELETE FROM archive_pages WHERE page = ?;
 DELETE FROM archived WHERE id IN (?*);
 
 -- name: delete_from_feeds
-INSERT OR REPLACE INTO deletions (node, id, at) SELECT node, id, ? FROM feed_entries WHERE id IN (?*);
+INSERT INTO deletions (node, id, at) SELECT node, id, ? FROM feed_entries WHERE id IN (?*)
+ON CONFLICT (node, id) DO UPDATE SET at = excluded.at;
 
 -- name: delete_from_archive
-INSERT OR REPLACE INTO deletions (node, id, at) SELECT ?, id, ? FROM archived WHERE id IN (?*);
+INSERT INTO deletions (node, id, at) SELECT ?, id, ? FROM archived WHERE id IN (?*)
+ON CONFLICT (node, id) DO UPDATE SET at = excluded.at;
 
 -- name: undelete
 DELETE FROM deletions WHERE id IN (?*) RETURNING node;
@@ -425,13 +383,10 @@ FROM feeds JOIN nodes USING (node);
 SELECT id FROM feed_entries WHERE node = ?;
 
 -- name: put_feed_entry
-INSERT OR IGNORE INTO feed_entries (node, id) VALUES (?, ?);
+INSERT INTO feed_entries (node, id) VALUES (?, ?) ON CONFLICT DO NOTHING;
 
 -- name: delete_feed_entry
 DELETE FROM feed_entries WHERE node = ? AND id = ?;
-
--- name: put_departure
-INSERT OR REPLACE INTO departures (directory, identity) VALUES (?, ?);
 
 -- name: departures
 SELECT directory, identity FROM departures ORDER BY seq;
@@ -441,9 +396,6 @@ UPDATE departures SET identity = ? WHERE directory = ?;
 
 -- name: delete_departure
 DELETE FROM departures WHERE directory = ?;
-
--- name: put_news
-INSERT OR REPLACE INTO news (listener, path) VALUES (?, ?);
 
 -- name: news
 SELECT seq, path FROM news WHERE listener = ? ORDER BY seq LIMIT ?;
@@ -521,13 +473,13 @@ GROUP BY published / 3600 ORDER BY 1 DESC LIMIT ?;
 SELECT path, labels FROM paths;
 
 -- name: put_path
-INSERT INTO paths (labels) VALUES (?);
+INSERT INTO paths (labels) VALUES (?) RETURNING path;
 
 -- name: nodes
 SELECT node, identity FROM nodes;
 
 -- name: put_node
-INSERT INTO nodes (identity) VALUES (?);
+INSERT INTO nodes (identity) VALUES (?) RETURNING node;
 
 -- name: put_path_node
 INSERT INTO path_nodes (node, path, depth) VALUES (?, ?, ?);
@@ -553,10 +505,6 @@ DELETE FROM nodes WHERE identity <> '[]'
 
 -- name: count_path
 UPDATE paths SET sightings = sightings + ? WHERE path = ? RETURNING sightings;
-
--- name: spellings
-SELECT json_extract(labels, '$[' || (depth - 1) || ']') FROM path_nodes JOIN paths USING (path)
-WHERE node = ? AND sightings > 0 AND depth > 0;
 
 -- name: get_label
 SELECT label FROM nodes WHERE node = ?;
@@ -587,23 +535,11 @@ SELECT key FROM keys WHERE id = ? ORDER BY key;
 
 -- name: merged_ids
 SELECT id FROM sightings WHERE id IS NOT NULL GROUP BY id
-HAVING count(*) > 1 AND min(text_hash) <> max(text_hash) ORDER BY id;
+HAVING count(*) > 1 AND count(DISTINCT text_hash) > 1 ORDER BY id;
 
 -- name: problems
 SELECT name, locator, reason FROM sightings JOIN sources USING (source)
 WHERE status <> 'good' AND status IN ('broken', 'unsettled', 'unreadable') ORDER BY name, locator;
-
--- name: counts
-SELECT 'articles', count(*) FROM articles WHERE source IS NOT NULL
-UNION ALL SELECT 'held', count(*) FROM articles WHERE held
-UNION ALL SELECT 'removed', count(*) FROM articles WHERE removed
-UNION ALL SELECT 'sightings', count(*) FROM sightings WHERE id IS NOT NULL
-UNION ALL SELECT 'merged', count(*) FROM (SELECT 1 FROM sightings WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1)
-UNION ALL SELECT 'left_out', count(*) FROM sightings WHERE status <> 'good' AND status = 'left_out'
-UNION ALL SELECT 'rejected', count(*) FROM sightings WHERE status <> 'good' AND status IN ('broken', 'unsettled', 'unreadable')
-UNION ALL SELECT 'missing', count(*) FROM sightings WHERE missing_since IS NOT NULL AND +id IS NOT NULL
-UNION ALL SELECT 'feeds', count(*) FROM feeds
-UNION ALL SELECT 'stale', count(*) FROM marks;
 
 -- name: links
 SELECT id, link FROM sightings WHERE id IS NOT NULL AND link IS NOT NULL
@@ -613,7 +549,7 @@ UNION SELECT id, link FROM articles WHERE link IS NOT NULL;
 SELECT DISTINCT id FROM sightings WHERE id IS NOT NULL ORDER BY id;
 
 -- name: adopt
-INSERT OR IGNORE INTO articles (id, first_seen, adopted, text_since, link) VALUES (?, ?, ?, ?, ?);
+INSERT INTO articles (id, first_seen, adopted, text_since, link) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING;
 
 -- name: removed_ids
 SELECT id FROM articles WHERE removed;
@@ -623,3 +559,15 @@ SELECT id, key FROM keys WHERE id IN (SELECT id FROM articles WHERE removed) ORD
 
 -- name: set_removed
 UPDATE articles SET removed = ? WHERE id = ?;
+
+-- name: counts
+SELECT 'articles', count(*) FROM articles WHERE source IS NOT NULL
+UNION ALL SELECT 'held', count(*) FROM articles WHERE held
+UNION ALL SELECT 'removed', count(*) FROM articles WHERE removed
+UNION ALL SELECT 'sightings', count(*) FROM sightings WHERE id IS NOT NULL
+UNION ALL SELECT 'merged', count(*) FROM (SELECT 1 FROM sightings WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1) AS merged
+UNION ALL SELECT 'left_out', count(*) FROM sightings WHERE status <> 'good' AND status = 'left_out'
+UNION ALL SELECT 'rejected', count(*) FROM sightings WHERE status <> 'good' AND status IN ('broken', 'unsettled', 'unreadable')
+UNION ALL SELECT 'missing', count(*) FROM sightings WHERE missing_since IS NOT NULL AND +id IS NOT NULL
+UNION ALL SELECT 'feeds', count(*) FROM feeds
+UNION ALL SELECT 'stale', count(DISTINCT node) FROM marks;

@@ -1,0 +1,461 @@
+"""The state in a schema of a PostgreSQL database, for many writers. Only this room knows psycopg."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from hashlib import sha256
+from itertools import chain, count, islice
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias, cast
+
+import psycopg
+import structlog
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.types.numeric import Int8Dumper
+from psycopg.types.string import StrDumper
+
+from feeder.errors import Overtaken, StateInUse, StoreError
+from feeder.store.address import MASK, Address
+from feeder.store.database import invariants, scripts, statements
+from feeder.store.tables import Tables, prefix
+
+DIALECT: Final = "postgres"
+LEAST_VERSION: Final = 140_000  # of the server
+WAIT: Final = "30s"  # for a lock that another process holds
+CHUNK: Final = 5000  # rows in one statement
+ITERSIZE: Final = 2000  # rows of a stream in memory
+
+# A server that is cut off is noticed within a minute, by both sides.
+_PATIENCE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "connect_timeout": "10",
+        "keepalives_idle": "20",
+        "keepalives_interval": "10",
+        "keepalives_count": "3",
+        "tcp_user_timeout": "50000",
+    }
+)
+_SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "lock_timeout": WAIT,
+        "jit": "off",  # all statements are short
+        "tcp_keepalives_idle": "20",
+        "tcp_keepalives_interval": "10",
+        "tcp_keepalives_count": "3",
+    }
+)
+# Serialization and deadlock; and what is there, or gone, since another process was faster.
+_OVERTAKEN: Final = frozenset({"40001", "40P01", "23505", "23503"})
+_BULK: Final = re.compile(r"INSERT INTO (\w+) \(([^)]*)\)\s+VALUES \([?, ]+\)(.*)", re.DOTALL)
+_TARGET: Final = re.compile(r"ON CONFLICT \(([^)]*)\) DO UPDATE")
+
+log = structlog.get_logger(__name__)
+
+Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
+
+
+class PostgresDatabase:
+    """A connection to a schema, and another one when it is lost."""
+
+    def __init__(self, connection: Connection, address: Address, *, is_alone: bool) -> None:
+        self.connection = connection
+        self._address = address
+        self._is_alone = is_alone
+        self._sql = _translated()
+        self._bulk: dict[str, tuple[str, tuple[int, ...]] | None] = {}
+        self._depth = 0
+        self._numbers = count()
+
+    @contextmanager
+    def transaction(self, *, is_decision: bool = False) -> Iterator[None]:
+        """Commit all of what happens inside, or nothing; one inside of another is a part of it that can fail alone.
+
+        A decision sees nothing of what others commit meanwhile, and raises Overtaken where they were faster.
+        """
+        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ" if is_decision else "BEGIN"
+        is_part = self._depth > 0
+        with self._told():
+            self._execute("SAVEPOINT part" if is_part else begin)
+            self._depth += 1
+            try:
+                yield
+                done = self._execute("RELEASE SAVEPOINT part" if is_part else "COMMIT")
+                if done.statusmessage == "ROLLBACK":
+                    raise StoreError(f"{self._address}: a statement failed, and with it all before")
+            except BaseException:
+                self._undo(is_part=is_part)
+                raise
+            finally:
+                self._depth -= 1
+
+    def close(self) -> None:
+        """Release the connection."""
+        self.connection.close()
+
+    def check_in_place(self) -> None:
+        """Do nothing: another database in the same place is refused when the connection to this one is lost."""
+
+    def all(self, statement: str, *values: Any) -> list[Any]:
+        """Return all rows; *values* are those of its placeholders, or one mapping of their names."""
+        with self._told():
+            return self._execute(self._sql[statement], _bound(values)).fetchall()
+
+    def stream(self, statement: str, values: Mapping[str, Any]) -> Iterator[Any]:
+        """Yield the rows, which may be many, while other statements run; outside of a transaction, all are taken first."""
+        if not self._depth:
+            yield from self.all(statement, values)
+            return
+        with self._told(), self.connection.cursor(name=f"stream_{next(self._numbers)}") as cursor:
+            cursor.itersize = ITERSIZE
+            yield from cursor.execute(self._sql[statement], values)
+
+    def one(self, statement: str, *values: Any) -> Any:
+        """Return the first row, or None."""
+        with self._told():
+            return self._execute(self._sql[statement], _bound(values)).fetchone()
+
+    def run(self, statement: str, *values: Any) -> int:
+        """Return how many rows it wrote."""
+        with self._told():
+            return self._execute(self._sql[statement], _bound(values)).rowcount
+
+    def insert(self, statement: str, *values: Any) -> int:
+        """Return the number of the new row, which the statement returns."""
+        return int(self.one(statement, *values)[0])
+
+    def write(self, statement: str, many: Iterable[Sequence[Any] | Mapping[str, Any]]) -> None:
+        """Run a statement with each of *many* values, in their order; insertions go many at once."""
+        rest = iter(many)
+        with self._told():
+            while chunk := list(islice(rest, CHUNK)):
+                self._write(statement, chunk)
+
+    def each(self, statement: str, values: Iterable[Any], *before: Any) -> list[Any]:
+        """Run a statement with IN (?*) for all of *values*, those *before* first; return all rows."""
+        wanted = list(dict.fromkeys(values))
+        if not wanted:
+            return []
+        with self._told():
+            found = self._execute(self._sql[statement], (*before, wanted))
+            return found.fetchall() if found.description else []
+
+    def count(self, statement: str, values: Mapping[str, Any]) -> int:
+        """Return how many rows there would be."""
+        with self._told():
+            found = self._execute(f"SELECT count(*) FROM ({self._sql[statement].rstrip(';')}) AS counted", values)
+            return _number(found)
+
+    def look(self, statement: str) -> list[Any]:
+        """Return the rows of one of the invariants."""
+        (text,) = invariants(DIALECT)[statement]
+        with self._told():
+            return self._execute(text).fetchall()
+
+    def mend(self, name: str, values: Mapping[str, Any]) -> list[Any]:
+        """Run the statements that mend an invariant, if there are any, and return their rows."""
+        with self._told():
+            done = (self._execute(_named(text), values) for text in invariants(DIALECT).get(name, ()))
+            return list(chain.from_iterable(each.fetchall() for each in done if each.description))
+
+    def damage(self) -> tuple[str, ...]:
+        """Return the indexes that PostgreSQL itself holds for useless; for more there are its own tools."""
+        with self._told():
+            found = self._execute(
+                "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid "
+                "WHERE relnamespace = current_schema()::regnamespace AND NOT indisvalid ORDER BY relname"
+            )
+            return tuple(f"index {name} is not valid" for (name,) in found)
+
+    def rebuild_indexes(self) -> None:
+        """Make all indexes anew."""
+        with self._told():
+            self._execute(sql.SQL("REINDEX SCHEMA {}").format(sql.Identifier(self._address.schema)))
+
+    def give_back(self) -> int:
+        """Add up what writers left to be added up; room is for PostgreSQL's own housekeeping (autovacuum)."""
+        self.run("add_up")
+        return 0
+
+    def _execute(
+        self, text: str | sql.Composed, values: Sequence[Any] | Mapping[str, Any] | None = None
+    ) -> psycopg.Cursor[tuple[Any, ...]]:
+        if self.connection.closed and not self._depth:
+            self.connection = _connected(self._address, is_alone=self._is_alone)
+            _check(self.connection, self._address)
+            log.info("state_connected", state=str(self._address))
+        return self.connection.execute(text, values)
+
+    def _undo(self, *, is_part: bool) -> None:
+        with suppress(psycopg.Error):  # the connection is lost, and all with it
+            for each in ("ROLLBACK TO SAVEPOINT part", "RELEASE SAVEPOINT part") if is_part else ("ROLLBACK",):
+                self.connection.execute(each)
+
+    def _write(self, statement: str, many: list[Any]) -> None:
+        if statement not in self._bulk:
+            self._bulk[statement] = self._at_once(statement)
+        bulk = self._bulk[statement]
+        if bulk is None:
+            with self.connection.cursor() as cursor:
+                cursor.executemany(self._sql[statement], many)
+            return
+        text, target = bulk
+        if target:  # one statement must not write a row twice
+            many = list({tuple(row[at] for at in target): row for row in many}.values())
+        self._execute(text, [list(column) for column in zip(*many, strict=True)])
+
+    def _at_once(self, statement: str) -> tuple[str, tuple[int, ...]] | None:
+        """Return an insertion for columns of values in place of a row's, and which columns tell rows apart."""
+        found = _BULK.fullmatch(statements(DIALECT)[statement])
+        if not found:
+            return None
+        table, names, rest = found.groups()
+        columns = [name.strip() for name in names.split(",")]
+        types = self._types(table)
+        arrays = ", ".join(f"%s::{types[column]}[]" for column in columns)
+        target = _TARGET.search(rest)
+        keys = tuple(columns.index(name.strip()) for name in target[1].split(",")) if target else ()
+        return f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays}) {_positional(rest)}", keys
+
+    def _types(self, table: str) -> dict[str, str]:
+        found = self._execute(
+            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+            "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+            (table,),
+        )
+        return dict(found.fetchall())
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        with told(self._address):
+            yield
+
+
+# ---------------------------------------------------------------- opening
+
+
+def look(address: Address, *, site_id: str) -> bool:
+    """Tell whether there is a state at *address*.
+
+    Raises:
+        StoreError: What is there is not ours, of a newer version, of another site, or cannot be read.
+    """
+    with told(address), _connected(address, is_alone=False) as connection:
+        found = _notes(connection, address)
+    _check_version(found, address)
+    site = found.get("site.id")
+    if site not in {None, site_id}:
+        raise StoreError(
+            f'{address}: this state belongs to site.id "{site}", not "{site_id}": '
+            "another id would make every article new to every subscriber; another site needs a schema of its own (`?schema=…`)"
+        )
+    return site is not None
+
+
+def open_store(address: Address, *, site_id: str, is_alone: bool = True) -> Tables:
+    """Open the state at *address*, migrated to this version; make it if there is none.
+
+    Raises:
+        StoreError: As `look`; StateInUse: another process works with it *alone*.
+    """
+    look(address, site_id=site_id)
+    with told(address):
+        connection = _connected(address, is_alone=is_alone)
+        with _closed_if_it_fails(connection):
+            _migrate(connection, address, site_id=site_id)
+    return Tables(PostgresDatabase(connection, address, is_alone=is_alone), prefix=prefix(site_id))
+
+
+def open_existing(address: Address, *, site_id: str) -> Tables:
+    """Open the state at *address* beside processes that work with it.
+
+    Raises:
+        StoreError: As `look`, or there is none; or it must be migrated, which is for who works with it alone.
+    """
+    if not look(address, site_id=site_id):
+        raise StoreError(f"{address}: there is no state yet; run `feeder once` first")
+    with told(address):
+        connection = _connected(address, is_alone=False)
+        with _closed_if_it_fails(connection):
+            _check(connection, address)
+    return Tables(PostgresDatabase(connection, address, is_alone=False), prefix=prefix(site_id))
+
+
+@contextmanager
+def told(address: Address) -> Iterator[None]:
+    """Raise PostgreSQL's errors as errors of the state at *address*, in one line, without a password."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if error.sqlstate in _OVERTAKEN:
+            raise Overtaken(f"{address}: another process was faster: {_line(error, address)}") from error
+        raise StoreError(f"{address}: the state cannot be used: {_line(error, address)}") from error
+
+
+def _connected(address: Address, *, is_alone: bool) -> Connection:
+    """Connect, and make all that a session needs; with *is_alone*, nobody else works with the state until its end."""
+    options = {**_PATIENCE, **conninfo_to_dict(address.url), "client_encoding": "utf8"}
+    options.setdefault("application_name", f"feeder {os.getpid()} on {socket.gethostname()}"[:63])
+    connection = psycopg.connect(autocommit=True, **cast("dict[str, Any]", options))
+    with _closed_if_it_fails(connection):
+        _check_server(connection, address)
+        connection.adapters.register_dumper(int, Int8Dumper)
+        connection.adapters.register_dumper(str, _TextDumper)
+        settings = {**_SETTINGS, "search_path": f'"{address.schema}"'}
+        for name, value in settings.items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+        if is_alone:
+            _lock(connection, address)
+    return connection
+
+
+@contextmanager
+def _closed_if_it_fails(connection: Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _check_server(connection: Connection, address: Address) -> None:
+    if connection.info.server_version < LEAST_VERSION:
+        least = LEAST_VERSION // 10_000
+        raise StoreError(
+            f"{address}: PostgreSQL {connection.info.server_version // 10_000} is too old; {least} is wanted"
+        )
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise StoreError(f"{address}: the database keeps text as {encoding}; make one with ENCODING 'UTF8'")
+
+
+def _lock(connection: Connection, address: Address) -> None:
+    key = _key(address, "alone")
+    row = connection.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
+    if row and row[0]:
+        return
+    holders = connection.execute(
+        "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
+        "WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND (classid::bigint << 32) | objid::bigint = %s",
+        (key,),
+    ).fetchall()
+    raise StateInUse(f"{address}: the state is in use by {', '.join(name for (name,) in holders) or 'another process'}")
+
+
+def _key(address: Address, purpose: str) -> int:
+    """Return the number of an advisory lock of this schema; the database is told apart by PostgreSQL."""
+    digest = sha256(f"feeder/{address.schema}/{purpose}".encode()).digest()
+    return int.from_bytes(digest[:8], signed=True)
+
+
+def _migrate(connection: Connection, address: Address, *, site_id: str) -> None:
+    """Run the scripts that the schema has not seen yet, all or none, one process at a time."""
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_key(address, "migration"),))
+        if _schema_of(connection, address) is None:  # the right to make one is wanted only where there is none
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(address.schema)))
+        found = _notes(connection, address)
+        before = _check_version(found, address)
+        for script in scripts(DIALECT)[before:]:
+            connection.execute(script)
+        for name, value in (("schema", str(len(scripts(DIALECT)))), ("site.id", site_id)):
+            connection.execute(_translated()["set_meta"], (name, value))
+    _make_scan(connection)
+    if 0 < before < len(scripts(DIALECT)):
+        log.info("state_migrated", schema=len(scripts(DIALECT)), before=before)
+
+
+def _check(connection: Connection, address: Address) -> None:
+    """Raise StoreError unless there is a state of this version."""
+    if _check_version(_notes(connection, address), address) < len(scripts(DIALECT)):
+        raise StoreError(
+            f"{address}: there is no state, or that of an older Feeder; `feeder once`, or a restart of the daemon, "
+            "brings it up to date"
+        )
+    _make_scan(connection)
+
+
+def _make_scan(connection: Connection) -> None:
+    connection.execute(
+        'CREATE TEMP TABLE IF NOT EXISTS scan (locator text COLLATE "C" PRIMARY KEY, '
+        "size bigint, mtime_ns bigint, inode bigint)"
+    )
+
+
+def _schema_of(connection: Connection, address: Address) -> object:
+    row = connection.execute("SELECT to_regnamespace(%s)::oid", (f'"{address.schema}"',)).fetchone()
+    return row and row[0]
+
+
+def _notes(connection: Connection, address: Address) -> dict[str, str]:
+    """Return what the state says of itself; nothing if there is none.
+
+    Raises:
+        StoreError: The schema belongs to another program.
+    """
+    tables = connection.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relkind IN ('r', 'p')",
+        (f'"{address.schema}"',),
+    ).fetchall()
+    if not tables:
+        return {}
+    if not {("meta",), ("sources",), ("sightings",)} <= set(tables):
+        raise StoreError(
+            f"{address}: not a state of Feeder (the schema {address.schema} holds tables of another program)"
+        )
+    return dict(connection.execute("SELECT name, value FROM meta WHERE name IN ('schema', 'site.id')").fetchall())
+
+
+def _check_version(notes: Mapping[str, str], address: Address) -> int:
+    version, known = int(notes.get("schema", "0")), len(scripts(DIALECT))
+    if version > known:
+        raise StoreError(f"{address}: the state was written by a newer Feeder (schema {version}, known: {known})")
+    return version
+
+
+def _line(error: psycopg.Error, address: Address) -> str:
+    primary = error.diag.message_primary
+    text = primary or " ".join(str(error).split()) or type(error).__name__
+    for secret in address.secrets:
+        text = text.replace(secret, MASK)
+    return text
+
+
+# ---------------------------------------------------------------- statements
+
+
+@cache
+def _translated() -> Mapping[str, str]:
+    return MappingProxyType({name: _named(_positional(text)) for name, text in statements(DIALECT).items()})
+
+
+def _positional(text: str) -> str:
+    """Return a statement as psycopg reads it, without what only SQLite's planner must be told."""
+    text = re.sub(r" INDEXED BY \w+", "", text.replace("%", "%%"))
+    text = re.sub(r"CROSS JOIN (\w+ USING)", r"JOIN \1", text)
+    return text.replace("+id IS", "id IS").replace("IN (?*)", "= ANY(?)").replace("?*", "?").replace("?", "%s")
+
+
+def _named(text: str) -> str:
+    return re.sub(r"(?<!:):([a-z]+)", r"%(\1)s", text)
+
+
+def _bound(values: tuple[Any, ...]) -> Any:
+    return values[0] if values and isinstance(values[0], dict) else values
+
+
+def _number(cursor: psycopg.Cursor[tuple[Any, ...]]) -> int:
+    row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+class _TextDumper(StrDumper):
+    """Text without what PostgreSQL cannot hold: NUL, and halves of surrogate pairs."""
+
+    def dump(self, obj: str) -> bytes:
+        return obj.replace("\0", "\ufffd").encode("utf-8", "replace")

