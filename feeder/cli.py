@@ -438,7 +438,7 @@ def _alerted(app: App) -> None:
         import asyncio
 
         from feeder.alerts import attend
-        from feeder.telling import at_once
+        from feeder.life import at_once
 
         asyncio.run(attend(app, at_once, _now))
 

@@ -9,7 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import structlog
 
@@ -27,6 +27,18 @@ T = TypeVar("T")
 
 class GivenUp(BaseException):
     """The work in hand is not worth waiting for any longer; its transaction is undone. It is nobody's to catch."""
+
+
+class Do(Protocol):
+    """Does a piece of work with the state."""
+
+    async def __call__(self, what: str, work: Callable[[], T], /) -> T | None:
+        """Return what comes of *work*; None if it could not be done."""
+
+
+async def at_once(_what: str, work: Callable[[], T], /) -> T:
+    """Do a piece of work with the state, as `Do`, in a run that nobody else shares."""
+    return work()
 
 
 class Life:

@@ -12,7 +12,7 @@ from hashlib import sha256
 from itertools import chain, islice
 from typing import Protocol, TypeVar
 
-from feeder import categories, plan, render, urls
+from feeder import categories, plan, render, shards, urls
 from feeder.dedup import UNRANKED
 from feeder.errors import FeederError, InvalidItem
 from feeder.model import (
@@ -76,24 +76,66 @@ class Published:
 def publish(parts: Parts, *, now: datetime, settle: timedelta, progress: Progress | None = None) -> Published:
     """Render and write the feeds of every stale node; a node that fails keeps its mark and its last good files."""
     published = Published()
+    _ripen(parts, published, now)
+    marks = parts.store.stale(now, settle=settle)
+    if marks:
+        _publish_all(marks, parts, published, now=now, progress=progress)
+    return published
+
+
+def publish_site(parts: Parts, *, now: datetime, settle: timedelta, progress: Progress | None = None) -> Published:
+    """Publish the site's own feed and what there is once, beside others who publish the shards of all other feeds."""
+    published = Published()
+    _ripen(parts, published, now)
+    marks = parts.store.stale(now, settle=settle, shard=shards.SITE)
+    if marks:
+        _publish_all(marks, parts, published, now=now, progress=progress)
+    return published
+
+
+def publish_shard(
+    parts: Parts, shard: int, *, now: datetime, settle: timedelta, progress: Progress | None = None
+) -> Published:
+    """Publish the stale feeds of a shard; where that changes what is told of them elsewhere, the site is stale."""
+    published = Published()
+    marks = parts.store.stale(now, settle=settle, shard=shard)
+    if marks:
+        kitchen = _kitchen(parts, published, now, is_part=True)
+        _publish_feeds(marks, kitchen, now, progress)
+        _finish(kitchen, now)
+    return published
+
+
+def _ripen(parts: Parts, published: Published, now: datetime) -> None:
+    """Mark what has become true by itself."""
     with parts.store.transaction():
         published.released = parts.store.release(now)
         parts.store.end_deletions(now - parts.feeds.deletions)
-    marks = parts.store.stale(now, settle=settle)
-    if not marks:
-        return published
-    shelf = Shelf(parts.store.feeds())
-    kitchen = _Kitchen(parts, shelf, Tree.of(parts, shelf), Faults(parts.store, now), published)
+
+
+def _publish_all(
+    marks: Sequence[Mark], parts: Parts, published: Published, *, now: datetime, progress: Progress | None
+) -> None:
+    kitchen = _kitchen(parts, published, now)
     _publish_assets(kitchen)
-    for done in _pipelined(kitchen, marks):
-        _write(done, kitchen, now)
-        published.nodes += len(done)
-        if progress:
-            progress(published.nodes, len(marks))
+    _publish_feeds(marks, kitchen, now, progress)
     _publish_indexes(kitchen, now)
     _finish(kitchen, now)
-    published.left = moves.settled(parts, shelf)
-    return published
+    published.left = moves.settled(parts, kitchen.shelf)
+
+
+def _kitchen(parts: Parts, published: Published, now: datetime, *, is_part: bool = False) -> _Kitchen:
+    shelf = Shelf(parts.store.feeds())
+    faults = Faults(parts.store, now)
+    return _Kitchen(parts, shelf, Tree.of(parts, shelf), faults, published, is_part=is_part)
+
+
+def _publish_feeds(marks: Sequence[Mark], kitchen: _Kitchen, now: datetime, progress: Progress | None) -> None:
+    for done in _pipelined(kitchen, marks):
+        _write(done, kitchen, now)
+        kitchen.published.nodes += len(done)
+        if progress:
+            progress(kitchen.published.nodes, len(marks))
 
 
 def audit(parts: Parts) -> int:
@@ -163,8 +205,11 @@ class _Order:
 class _Kitchen:
     """Renders each article once for all nodes that want it, in worker processes, and keeps the latest at hand."""
 
-    def __init__(self, parts: Parts, shelf: Shelf, tree: Tree, faults: Faults, published: Published) -> None:
+    def __init__(
+        self, parts: Parts, shelf: Shelf, tree: Tree, faults: Faults, published: Published, *, is_part: bool
+    ) -> None:
         self.parts = parts
+        self.is_part = is_part  # of what is published; the site's own feed is another's
         self.shelf = shelf
         self.tree = tree
         self.overview = Overview(parts, tree)
@@ -445,6 +490,7 @@ def _serve(plates: Sequence[_Plate], kitchen: _Kitchen, now: datetime) -> None:
                 parts.store.mark([feed.node], not_before=now + RETRY)
         kitchen.articles.note()
         kitchen.faults.save()
+        _mark_site(kitchen, is_stale=any(kitchen.shelf.differs(feed) for feed in feeds))
     for feed in feeds:
         kitchen.shelf.put(feed)
     published.written += written
@@ -487,9 +533,16 @@ def _drop(orders: Sequence[_Order], kitchen: _Kitchen, _now: datetime) -> None:
             parts.store.drop_feed(order.mark)
             kitchen.faults.feed_mended(order.node)
         kitchen.faults.save()
+        _mark_site(kitchen, is_stale=bool(orders))
     for order in orders:
         kitchen.shelf.drop(order.node)
     kitchen.published.removed += removed
+
+
+def _mark_site(kitchen: _Kitchen, *, is_stale: bool) -> None:
+    """Have the lists of all feeds written anew, by the one who writes the site's own."""
+    if kitchen.is_part and is_stale:
+        kitchen.parts.store.mark([()])
 
 
 def _finish(kitchen: _Kitchen, now: datetime) -> None:
