@@ -19,6 +19,7 @@ import click
 
 from feeder import allocator
 from feeder.errors import ConfigError, FeederError, StateInUse, UnknownName
+from feeder.leaving import leave
 
 if TYPE_CHECKING:
     from feeder.app import App
@@ -117,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     allocator.keep_small()
     with _terminable():
         code = _run(arguments)
-    sys.exit(code)
+    leave(code)
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -20,6 +20,7 @@ from feeder import program, websub
 from feeder.app import App
 from feeder.config import Config
 from feeder.errors import Declined, OutputError, Unheard
+from feeder.life import Do
 from feeder.outputs import output_of
 from feeder.store import Listener
 

@@ -24,6 +24,7 @@ EMPTY = """
 DO $$
 DECLARE each text;
 BEGIN
+    DELETE FROM marks;
     FOR each IN SELECT format('%I', relname) FROM pg_class
         WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'meta'
     LOOP

@@ -45,6 +45,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from feeder import config, log, schedule
 from feeder.app import App, opened
+from feeder.leaving import leave
 
 class Stuck(App):
     def poll(self, name, now, *, jitter=0.0):
@@ -56,6 +57,7 @@ with opened(config.load(Path(sys.argv[1])), workers=1) as app:
     if "stuck" in sys.argv:
         app = Stuck(config=app.config, parts=app.parts, archives=app.archives)
     schedule.run(app, clock=lambda: datetime.now(UTC), ready=lambda address: print(address, flush=True))
+leave(0)
 """
 
 

@@ -460,7 +460,7 @@ def _positional(text: str) -> str:
 
 
 def _named(text: str) -> str:
-    return re.sub(r"(?<!:):([a-z]+)", r"%(\1)s", text)
+    return re.sub(r"(?<!:):([a-z_]+)", r"%(\1)s", text)
 
 
 def _bound(values: tuple[Any, ...]) -> Any:

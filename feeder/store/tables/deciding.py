@@ -124,7 +124,7 @@ class Deciding(Ground):
     def release(self, now: datetime) -> int:
         """Let held articles in whose hour has come; return how many."""
         due = self._db.all("held_due", rows.seconds(now))
-        come = [row for id_, published, paths in due for row in self._memberships(id_, published, 0, paths)]
+        come = [row for id_, published, paths in due for row in self._memberships(id_, published, False, paths)]
         self._db.write("unhold", [(id_,) for id_, _, _ in due])
         self._db.write("put_membership", come)
         self._touch(node for node, _, _ in come)
@@ -188,7 +188,7 @@ class Deciding(Ground):
             *head,
             shown.article.text_hash,
             rows.seconds_or_none(shown.text_since),
-            0,
+            False,
             self._source(shown.source),
             shown.locator,
             shown.article.item_hash,
