@@ -20,8 +20,8 @@ from benchmarks.contenders import URL
 from benchmarks.processes import Command, await_that, running, timed, weighed
 from benchmarks.works import MB, STARTED, Bench, Row
 from feeder import config
+from feeder.store.opening import open_existing
 from feeder.store.packing import unpack_document
-from feeder.store.sqlite import open_existing
 
 LATENCY_SECONDS: Final = 0.05
 MANY_TIMES: Final = 5  # as many feeds, for the peak of memory

@@ -25,7 +25,7 @@ from feeder.life import Do
 from feeder.model import AlertAfter, Node
 from feeder.silence import Signs, Silence, judge
 from feeder.store import Alert, AlertKind, SourceState, Store
-from feeder.store.sqlite import open_to_read
+from feeder.store.opening import open_to_read
 from feeder.telling import pause
 
 log = structlog.get_logger(__name__)

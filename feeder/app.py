@@ -13,7 +13,7 @@ from pathlib import Path
 from secrets import token_hex
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import structlog
@@ -21,7 +21,7 @@ import structlog
 from feeder import cadence, config, dedup, render, takedowns
 from feeder import memo as memory
 from feeder.config import Config
-from feeder.errors import ConfigError, Declined, FetchError, OutputError, StoreError, Unheard
+from feeder.errors import ConfigError, Declined, FetchError, OutputError, Overtaken, StoreError, Unheard
 from feeder.fetch.archive import as_directory, sweep
 from feeder.lock import alone
 from feeder.memo import Memo
@@ -37,9 +37,8 @@ from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
 from feeder.pipeline.receiving import Heard, Question
 from feeder.redirects import Redirects, base_of, forwarding
-from feeder.store import Alert, AlertKind, Listener, SourceState, Store
-from feeder.store.file import look
-from feeder.store.sqlite import copy_state, open_existing, open_store
+from feeder.store import Alert, AlertKind, Listener, SourceState, Store, sqlite
+from feeder.store.opening import copy_state, is_there, open_existing, open_store
 from feeder.store.tables import prefix
 from feeder.takedowns import Takedown
 from feeder.workers import Workers
@@ -52,12 +51,14 @@ GONE = timedelta(days=36_500)
 SHELF_LIFE = timedelta(days=30)  # of what a URL's articles said, once no feed holds them
 ARCHIVES = "archives"  # beside the state
 INDEX = "feeds.json"
+PAUSES = (0.0, 0.05, 0.2, 0.8, 2.0)  # seconds before what another process overtook is done again
 RELOADED = "reloaded"  # a note that is another one whenever the config was read anew
 _NONE = float  # draws no jitter
 FIXED: Mapping[str, Callable[[Config], object]] = MappingProxyType(
     {
         "site.id": lambda settings: settings.site.id,
         "storage.state": lambda settings: settings.state,
+        "storage.local": lambda settings: settings.local,
         "storage.output": lambda settings: settings.output,
         "server.listen": lambda settings: settings.listen,
         "server.admin": lambda settings: settings.admin,
@@ -65,6 +66,7 @@ FIXED: Mapping[str, Callable[[Config], object]] = MappingProxyType(
     }
 )
 """What cannot change while the state is open."""
+T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
 """Told what is counted ("articles", "feeds"), how many are done, and how many there are to do."""
 
@@ -104,23 +106,25 @@ class App:
 
     def prepare(self, now: datetime) -> None:
         """Bring the state in line with the config, the takedowns and what lies in the output directory."""
-        swept = self.parts.output.sweep() + (0 if self.is_rehearsal else forwarding.sweep(self.config.state))
+        swept = self.parts.output.sweep() + (0 if self.is_rehearsal else forwarding.sweep(self.config.local))
         if swept:
             log.info("strays_swept", files=swept)
-        with self.store.transaction():
-            for name in self.store.sync_sources(self.config.sources):
-                self._retire(name, now)
-            for name in (*self.reread(), *self._mended()):
-                self.store.request_poll(name, now)
-            self._recall(now)
-            self._take_down(now)
-            self._restand_all(now)
+        self._decided(lambda: self._align(now))
         self._keep_takedowns()
         sweep(self.archives, (source for source in self.config.sources if source.url))
         self.find_archives()
         publishing.check(self.parts)
         self._silence(now)
         self._forward(moves.settled(self.parts, self.store.feeds()))
+
+    def _align(self, now: datetime) -> None:
+        for name in self.store.sync_sources(self.config.sources):
+            self._retire(name, now)
+        for name in (*self.reread(), *self._mended()):
+            self.store.request_poll(name, now)
+        self._recall(now)
+        self._take_down(now)
+        self._restand_all(now)
 
     def reconfigured(self) -> Config:
         """Return the config as it is written now, for `take_over`.
@@ -204,7 +208,7 @@ class App:
 
     def poll(self, name: str, now: datetime, *, jitter: float = 0.0) -> Polled:
         """Poll one source; whatever goes wrong with it is in the result and in the state, and changes nothing else."""
-        polled, seconds = self._spared(name, lambda: self._poll(name, now, jitter), now, jitter)
+        polled, seconds = self._decided(lambda: self._spared(name, lambda: self._poll(name, now, jitter), now, jitter))
         self._keep_takedowns()
         self._report(polled, seconds)
         return polled
@@ -229,8 +233,7 @@ class App:
             now: When it was heard.
             jitter: Draws the jitter of each source.
         """
-        with self.store.transaction():
-            timed = [self._taken(name, each, now, jitter()) for name, each in heard.items()]
+        timed = self._decided(lambda: [self._taken(name, each, now, jitter()) for name, each in heard.items()])
         self._keep_takedowns()
         for polled, seconds in timed:
             self._report(polled, seconds)
@@ -239,22 +242,10 @@ class App:
     def look_at(self, name: str, locators: Collection[str], now: datetime) -> Polled | None:
         """Poll some documents of a source, between its polls; None if that is a matter for a poll of all of it."""
         started = time.monotonic()
-        with self.store.transaction():
-            state = self.store.source(name)
-            if state.is_paused:
-                return Polled(source=name)
-            if state.error or state.fingerprint != self.parts.fingerprints[name]:
-                return None
-            try:
-                polled = polling.poll(self.parts.sources[name], state, self.parts, now=now, at=locators)
-            except FetchError:
-                return None
-            if polled.error:
-                return None
-            if polled.missing:
-                self.store.request_poll(name, _confirmation(self.parts.sources[name], now))
-        self._keep_takedowns()
-        self._report(polled, time.monotonic() - started)
+        polled = self._decided(lambda: self._looked_at(name, locators, now))
+        if polled and not polled.is_paused:
+            self._keep_takedowns()
+            self._report(polled, time.monotonic() - started)
         return polled
 
     def prune(self, now: datetime) -> None:
@@ -338,8 +329,7 @@ class App:
     def remove(self, id_: str, note: str, now: datetime) -> None:
         """Take an article down for good."""
         takedowns.append(self._takedown_file, Takedown(id=id_, keys=self.store.keys_of(id_), note=note))
-        with self.store.transaction():
-            self._take_down(now)
+        self._decided(lambda: self._take_down(now))
         self._keep_takedowns()
 
     def close(self) -> None:
@@ -351,6 +341,34 @@ class App:
         _log_poll(polled, seconds)
         if self.observer:
             self.observer.polled(polled, seconds)
+
+    def _decided(self, act: Callable[[], T]) -> T:
+        """Do *act*, which decides about articles, in a transaction; again if another process was faster."""
+        for seconds in PAUSES:
+            try:
+                with self.store.decision():
+                    return act()
+            except Overtaken as error:
+                log.debug("overtaken", reason=str(error))
+                self.parts.wait(seconds)
+        with self.store.decision():
+            return act()
+
+    def _looked_at(self, name: str, locators: Collection[str], now: datetime) -> Polled | None:
+        state = self.store.source(name)
+        if state.is_paused:
+            return Polled(source=name, is_paused=True)
+        if state.error or state.fingerprint != self.parts.fingerprints[name]:
+            return None
+        try:
+            polled = polling.poll(self.parts.sources[name], state, self.parts, now=now, at=locators)
+        except FetchError:
+            return None
+        if polled.error:
+            return None
+        if polled.missing:
+            self.store.request_poll(name, _confirmation(self.parts.sources[name], now))
+        return polled
 
     def _poll(self, name: str, now: datetime, jitter: float) -> Polled:
         source, state = self.parts.sources[name], self.store.source(name)
@@ -456,7 +474,7 @@ class App:
             return
         before, self._unforwarded = self._unforwarded, None
         try:
-            forwarding.write(found, self.config.state, site_url=site_url)
+            forwarding.write(found, self.config.local, site_url=site_url)
         except OutputError as error:
             self._unforwarded = str(error)
             if self._unforwarded != before:
@@ -515,7 +533,7 @@ def has_state(settings: Config) -> bool:
     Raises:
         StoreError: What lies in the state's place cannot be used.
     """
-    return look(settings.state, site_id=settings.site.id)
+    return is_there(settings.state, site_id=settings.site.id)
 
 
 def is_begun(settings: Config) -> bool:
@@ -543,10 +561,10 @@ def rehearsed(
         if not is_fresh:
             _check_not_lost(settings, output)
         if has_state(settings):
-            copy_state(settings.state, state)
+            copy_state(settings.state, state, site_id=settings.site.id)
         with suppress(OSError):  # there are none, or one is being replaced; what is stored of its articles serves
-            shutil.copytree(settings.state.parent / ARCHIVES, Path(folder) / ARCHIVES, symlinks=True)
-        store = open_store(state, site_id=settings.site.id, called=settings.state)
+            shutil.copytree(settings.local.parent / ARCHIVES, Path(folder) / ARCHIVES, symlinks=True)
+        store = sqlite.open_store(state, site_id=settings.site.id, called=settings.state)
         app = App(
             config=settings,
             parts=_parts(settings, store, Rehearsal(output), Workers(workers)),
@@ -571,6 +589,7 @@ def blank(site: Site, sources: tuple[Source, ...]) -> Iterator[App]:
             feeds=FeedSettings(),
             pages=PageSettings(),
             state=place / "state.db",
+            local=place / "state.db",
             output=place / "public",
             listen=None,
             sources=sources,
@@ -597,7 +616,7 @@ def beside(settings: Config) -> Iterator[App]:
     _check_not_lost(settings, output)
     store = open_existing(settings.state, site_id=settings.site.id)
     app = App(
-        config=settings, parts=_parts(settings, store, output, Workers(1)), archives=settings.state.parent / ARCHIVES
+        config=settings, parts=_parts(settings, store, output, Workers(1)), archives=settings.local.parent / ARCHIVES
     )
     try:
         app.find_archives()
@@ -616,14 +635,14 @@ def opened(
         StoreError: The state cannot be used, another process uses it, or it is new beside feeds that exist.
     """
     output = output_of(settings)
-    with alone(settings.state):
+    with alone(settings.local):
         if not is_fresh:
             _check_not_lost(settings, output)
         store = open_store(settings.state, site_id=settings.site.id)
         app = App(
             config=settings,
             parts=_parts(settings, store, _announcing(settings, store, output), Workers(workers)),
-            archives=settings.state.parent / ARCHIVES,
+            archives=settings.local.parent / ARCHIVES,
             progress=progress,
         )
         try:
@@ -678,7 +697,7 @@ def _check_not_lost(settings: Config, output: Output) -> None:
     """A new state beside published feeds would make old articles new again, for every subscriber."""
     if has_state(settings) or output.read(INDEX) is None:
         return
-    found = "the state is empty" if settings.state.exists() else "there is no state"
+    found = "the state is empty" if settings.local.exists() else "there is no state"
     raise StoreError(
         f"{settings.state}: {found}, but {settings.output} holds feeds that Feeder wrote. "
         f"Restore the state from a backup; or take over their ids: `feeder adopt {_published_index(settings)}`; "

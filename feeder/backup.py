@@ -27,6 +27,7 @@ from feeder.output.files import FileOutput
 from feeder.outputs import output_of
 from feeder.report import many
 from feeder.store import Store
+from feeder.store.address import Address
 from feeder.store.backups import notes_in, put_away, restoring, save
 from feeder.store.copies import sweep
 from feeder.store.file import look
@@ -69,13 +70,14 @@ def backup(target: Path, settings: Config, now: datetime, *, force: bool = False
         OutputError: It cannot be written, is there already, or lies where it must not.
         StoreError: There is no state, or it is damaged.
     """
+    _check_kind(settings, "pg_dump")
     if not has_state(settings):
         raise StoreError(f"{settings.state}: there is no state yet, so there is nothing to keep")
     folder = target if target.is_dir() else None
-    path = folder / f"{settings.state.stem}-{now:%Y%m%dT%H%M%SZ}.db" if folder else target
+    path = folder / f"{settings.local.stem}-{now:%Y%m%dT%H%M%SZ}.db" if folder else target
     _check_place(path, settings)
     try:
-        save(settings.state, path, partial(_notes, settings, now), replaces=force)
+        save(settings.local, path, partial(_notes, settings, now), replaces=force)
         gone = _thin(folder, settings, keep) if folder and keep else ()
         return Saved(path=path, size=path.stat().st_size, gone=gone)
     except FileExistsError as error:
@@ -94,16 +96,17 @@ def restore(file: Path, settings: Config, now: datetime) -> Restored:
         StateInUse: A process works with the state.
         OutputError: The list of takedowns cannot be written.
     """
+    _check_kind(settings, "pg_restore")
     if not look(file, site_id=settings.site.id):
         raise StoreError(f"{file}: there is no such backup")
-    with alone(settings.state):
-        if settings.state.exists() and file.samefile(settings.state):
+    with alone(settings.local):
+        if settings.local.exists() and file.samefile(settings.local):
             raise StoreError(f"{file}: is the state itself")
         notes = notes_in(file)
-        with restoring(file, settings.state, site_id=settings.site.id) as store:
+        with restoring(file, settings.local, site_id=settings.site.id) as store:
             adoption = _catch_up(store, settings, now)
             is_back, lacking = _put_back_takedowns(notes.get(_REMOVED), settings)
-            kept = put_away(settings.state, _free_name(settings.state, now))
+            kept = put_away(settings.local, _free_name(settings.local, now))
     return Restored(made=notes.get(_MADE), kept=kept, adoption=adoption, are_takedowns_back=is_back, lacking=lacking)
 
 
@@ -134,11 +137,19 @@ def report_restore(done: Restored, settings: Config) -> tuple[str, ...]:
 # ---------------------------------------------------------------- saving
 
 
+def _check_kind(settings: Config, program: str) -> None:
+    if isinstance(settings.state, Address):
+        names = f"the schema {settings.state.schema}; keep removed.txt and the feeds beside it"
+        raise StoreError(
+            f"{settings.state}: a state in PostgreSQL is a matter for its own programs: `{program}` of {names}"
+        )
+
+
 def _check_place(path: Path, settings: Config) -> None:
     real = Path(os.path.realpath(path))
     if isinstance(settings.output, Path) and real.is_relative_to(os.path.realpath(settings.output)):
         raise OutputError(f"{path}: lies inside the output directory, where everybody could fetch it")
-    if real.name.startswith(settings.state.name) and real.parent == Path(os.path.realpath(settings.state)).parent:
+    if real.name.startswith(settings.local.name) and real.parent == Path(os.path.realpath(settings.local)).parent:
         raise OutputError(f"{path}: has the name of the state, or of a file that belongs to it")
 
 
@@ -153,7 +164,7 @@ def _notes(settings: Config, now: datetime) -> Mapping[str, str]:
 
 
 def _thin(folder: Path, settings: Config, keep: int) -> tuple[Path, ...]:
-    name = re.compile(rf"{re.escape(settings.state.stem)}-\d{{8}}T\d{{6}}Z\.db")
+    name = re.compile(rf"{re.escape(settings.local.stem)}-\d{{8}}T\d{{6}}Z\.db")
     found = sorted(path for path in folder.iterdir() if name.fullmatch(path.name))
     for path in found[:-keep]:
         path.unlink()

@@ -17,7 +17,7 @@ from feeder.config import Config
 from feeder.errors import OutputError, StoreError
 from feeder.model import FeedFile
 from feeder.output.files import FileOutput
-from feeder.store.sqlite import open_to_read
+from feeder.store.opening import open_to_read
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +45,7 @@ class Bulletin:
 
     def write(self, settings: Config, now: datetime) -> None:
         """Write it, as everything stands now; the state is read beside whoever writes it."""
-        path = path_of(settings.state)
+        path = path_of(settings.local)
         try:
             body = json.dumps(_stands(settings, now), ensure_ascii=False, indent=2) + "\n"
             FileOutput(path.parent).publish([FeedFile(path=path.name, body=body.encode("utf-8", "backslashreplace"))])

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from importlib.metadata import version
 from itertools import accumulate
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -33,7 +34,7 @@ from feeder.model import Status, Verdict
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
 from feeder.store import Alert, AlertKind, Fault, FaultKind, SourceState
-from feeder.store.sqlite import open_to_read
+from feeder.store.opening import open_to_read
 
 Clock = Callable[[], datetime]
 
@@ -213,7 +214,8 @@ class State(Collector):
         except StoreError:
             found = None
         yield _family("feeder_state_readable", [("", found is not None)])
-        yield _family("feeder_state_bytes", [("", _size(settings))])
+        if isinstance(settings.state, Path):
+            yield _family("feeder_state_bytes", [("", _size(settings.state))])
         if found is not None:
             yield from _stands(found, self._clock())
 
@@ -239,8 +241,8 @@ def _look(settings: Config) -> _Found:
         )
 
 
-def _size(settings: Config) -> int:
-    files = (settings.state, settings.state.with_name(settings.state.name + "-wal"))
+def _size(state: Path) -> int:
+    files = (state, state.with_name(state.name + "-wal"))
     size = 0
     for file in files:
         with suppress(OSError):

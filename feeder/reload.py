@@ -14,7 +14,7 @@ from feeder.config import Config
 from feeder.errors import ConfigError, FeederError
 from feeder.lock import holder
 from feeder.store import FaultKind, Store
-from feeder.store.sqlite import open_to_read
+from feeder.store.opening import open_to_read
 
 PATIENCE_SECONDS: Final = 60.0  # with a daemon that finishes a piece of work first
 STEP_SECONDS: Final = 0.1
@@ -27,7 +27,7 @@ def reload(settings: Config) -> int:
         ConfigError: It goes on by the config of before.
         FeederError: There is no daemon, or it does not come to it.
     """
-    process = holder(settings.state)
+    process = holder(settings.local)
     if process is None:
         raise FeederError(f"no daemon works with {settings.state}; the next start reads the configuration anyway")
     if not _listens(process):

@@ -286,7 +286,7 @@ def check(settings: Config, looks: Sequence[Look]) -> Iterator[Block]:
             ("time zone", f"{site.timezone}"),
             ("formats", ", ".join(settings.feeds.formats)),
             ("output", str(settings.output)),
-            ("state", str(settings.state) + ("" if settings.state.exists() else " (not there yet)")),
+            ("state", _place(settings)),
             ("server", _where(settings.listen)),
             ("for the operator", _where(settings.admin)),
         ),
@@ -296,6 +296,11 @@ def check(settings: Config, looks: Sequence[Look]) -> Iterator[Block]:
         columns=("source", "documents", "polled", "path or url"),
         rows=tuple(map(_look, looks)),
     )
+
+
+def _place(settings: Config) -> str:
+    is_missing = isinstance(settings.state, Path) and not settings.state.exists()
+    return f"{settings.state}{' (not there yet)' if is_missing else ''}"
 
 
 def _where(address: Address | None) -> str:
@@ -320,7 +325,7 @@ def check_values(settings: Config, looks: Sequence[Look]) -> dict[str, object]:
         "formats": [made.value for made in settings.feeds.formats],
         "output": str(settings.output),
         "state": str(settings.state),
-        "state_exists": settings.state.exists(),
+        "state_exists": settings.state.exists() if isinstance(settings.state, Path) else None,
         "listen": None if settings.listen is None else address_text(settings.listen),
         "admin": None if settings.admin is None else address_text(settings.admin),
         "sources": [

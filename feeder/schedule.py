@@ -31,7 +31,7 @@ from feeder.pipeline.receiving import Heard, Question
 from feeder.serve import Served, serving
 from feeder.serve.probes import Probes
 from feeder.serve.status import figures
-from feeder.store.sqlite import open_to_read
+from feeder.store.opening import open_to_read
 from feeder.systemd import supervisor
 from feeder.telling import go_on, tellers
 from feeder.watching import EVERYTHING, Watcher

@@ -220,7 +220,7 @@ def test_who_is_not_watched_any_more_is_forgotten(newsroom: Newsroom) -> None:
 def test_a_state_that_cannot_be_read_now_is_tried_again(newsroom: Newsroom) -> None:
     with opened(config.load(newsroom.desk.config), workers=0) as app:
         app.prepare(NOW)
-        lost = app.config.state
+        lost = app.config.local
         away = lost.rename(lost.with_name("away"))
         assert attend(app, NOW) is False
         away.rename(lost)

@@ -73,7 +73,7 @@ def test_an_error_that_is_no_text_is_written_all_the_same(desk: Desk) -> None:
 def test_that_it_cannot_be_written_is_told_once_and_when_that_is_over(desk: Desk) -> None:
     desk.run("once")
     settings, bulletin = config.load(desk.config), Bulletin()
-    path = path_of(settings.state)
+    path = path_of(settings.local)
     path.unlink()
     path.mkdir()
     with capture_logs() as logs:
@@ -88,7 +88,7 @@ def test_that_it_cannot_be_written_is_told_once_and_when_that_is_over(desk: Desk
 def test_it_is_written_again_and_again_as_the_config_of_that_time_says(desk: Desk) -> None:
     desk.run("once")
     loaded = config.load(desk.config)
-    path = path_of(loaded.state)
+    path = path_of(loaded.local)
     path.unlink()
     current: list[Config] = [replace(loaded, status_every=timedelta(milliseconds=10))]
 
@@ -110,4 +110,4 @@ def test_there_is_none_if_none_is_wanted(desk: Desk) -> None:
     text = desk.config.read_text("utf-8").replace("[storage]", '[storage]\nstatus_every = "0s"')
     desk.config.write_text(text, "utf-8")
     assert desk.run("once").code == 0
-    assert not path_of(config.load(desk.config).state).exists()
+    assert not path_of(config.load(desk.config).local).exists()

@@ -93,6 +93,7 @@ def test_the_least_config_has_every_default(tmp_path: Path) -> None:
         feeds=FeedSettings(),
         pages=PageSettings(),
         state=tmp_path / "var/feeder.db",
+        local=tmp_path / "var/feeder.db",
         output=tmp_path / "public",
         listen=("127.0.0.1", 8080),
         sources=(Source(name="a", order=0, path=tmp_path / "articles"),),

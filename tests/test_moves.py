@@ -136,7 +136,7 @@ def test_redirects_that_cannot_be_written_are_told_once_and_feeds_go_on(tree: Pa
     put(tree, "a", "A")
     under_test = newsroom(tree)
     with under_test.opened() as app, capture_logs() as logs:
-        place = forwarding.path_of(app.config.state)
+        place = forwarding.path_of(app.config.local)
         obstruct(place)
         app.prepare(START)
         for hours in (1, 2):

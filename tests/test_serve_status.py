@@ -94,7 +94,7 @@ def test_a_state_that_cannot_be_read_is_no_readiness_and_no_end(desk: Desk) -> N
     def read() -> None:
         figures(settings, NOW)
 
-    settings.state.write_bytes(b"nonsense")
+    settings.local.write_bytes(b"nonsense")
     probes = Probes(waits_for=read, figures=lambda: figures(settings, NOW))
     with answering(desk, probes) as address:
         ready, status, alive = (ask(address, target) for target in ("/readyz", "/status", "/healthz"))

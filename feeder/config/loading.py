@@ -52,6 +52,7 @@ from feeder.model import (
 from feeder.output import Bucket
 from feeder.redirects import base_of, read_rule
 from feeder.redirects import faults as faults_of_redirects
+from feeder.store.address import State
 from feeder.urls import is_own
 
 _AnyPlace = TypeVar("_AnyPlace")
@@ -74,7 +75,8 @@ class Config:
     site: Site
     feeds: FeedSettings
     pages: PageSettings
-    state: Path  # the SQLite file
+    state: State
+    local: Path  # what files of this machine lie beside, and are called after: the state, if it is a file
     output: Path | Bucket
     keep: timedelta | None = None  # how long articles are remembered that nobody offers any more; None: for good
     listen: values.Address | None
@@ -281,13 +283,19 @@ class _Storage:
     """Where things are, and the table that says so."""
 
     table: StorageTable
-    state: Path
+    state: State
+    local: Path
     output: Path | Bucket
+
+    @property
+    def key(self) -> str:
+        """What says where the files of this machine are."""
+        return "state" if self.state == self.local else "local"
 
 
 def _storage(main: File, placed: Iterable[_Placed], faults: _Faults, *, to_write: bool) -> _Storage | None:
     table = _table(main, "storage", StorageTable, faults)
-    state = _path(main, "state", table.state if table else None, places.state_file, faults)
+    state = _path(main, "state", table.state if table else None, places.state, faults)
     output = _path(main, "output", table.output if table else None, places.output_place, faults)
     if isinstance(output, Bucket):
         output = _in_bucket(main, output, faults)
@@ -299,11 +307,15 @@ def _storage(main: File, placed: Iterable[_Placed], faults: _Faults, *, to_write
             faults.add(each.file, each.label, fault)
     if table is None or state is None or output is None:
         return None
-    for fault in (*places.faults_of_storage(state, output), *places.faults_of_config(main.directory, output)):
+    local = state if isinstance(state, Path) else places.local(main.directory, table.local)
+    storage = _Storage(table=table, state=state, local=local, output=output)
+    for fault in places.faults_of_storage(local, output, key=storage.key):
         faults.add(main, "storage", fault)
-    for fault in places.faults_of_writing(state, output) if to_write else ():
+    for fault in places.faults_of_config(main.directory, output):
         faults.add(main, "storage", fault)
-    return _Storage(table=table, state=state, output=output)
+    for fault in places.faults_of_writing(local, output, key=storage.key) if to_write else ():
+        faults.add(main, "storage", fault)
+    return storage
 
 
 def _stored(storage: _Storage) -> dict[str, Any]:
@@ -311,6 +323,7 @@ def _stored(storage: _Storage) -> dict[str, Any]:
     table = storage.table
     return {
         "state": storage.state,
+        "local": storage.local,
         "output": storage.output,
         "keep": table.keep,
         "status_every": table.status_every,

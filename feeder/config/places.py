@@ -11,6 +11,7 @@ from typing import Final
 
 from feeder.config.values import shown, shown_path
 from feeder.output import Bucket
+from feeder.store.address import SCHEMES, State, address
 
 SQLITE: Final = "sqlite:///"
 S3: Final = "s3://"
@@ -24,16 +25,16 @@ def absolute(directory: Path, text: str) -> Path:
     return Path(os.path.abspath(directory / text))  # noqa: PTH100
 
 
-def state_file(directory: Path, text: str) -> Path:
-    """Return the database of "sqlite:///relative" or "sqlite:////absolute".
+def state(directory: Path, text: str) -> State:
+    """Return the database of "sqlite:///relative" or "sqlite:////absolute", or that of "postgresql://…".
 
     Raises:
         ValueError: It is something else.
     """
     if text.startswith(SQLITE) and text != SQLITE and not text.startswith(f"{SQLITE}:"):
         return absolute(directory, text.removeprefix(SQLITE))
-    if text.startswith(("postgresql:", "postgres:")):
-        raise ValueError("this version keeps its state in SQLite only")
+    if text.partition(":")[0] in SCHEMES:
+        return address(text)
     raise ValueError(f'{shown(text)} is not a database such as "sqlite:///var/feeder.db"')
 
 
@@ -50,16 +51,21 @@ def output_place(directory: Path, text: str) -> Path | Bucket:
     return absolute(directory, text)
 
 
-def faults_of_storage(state: Path, output: Path | Bucket) -> Iterator[str]:
-    """Yield why *state* and *output* cannot be used by anybody."""
+def local(directory: Path, text: str) -> Path:
+    """Return what the files of this machine are called after, in the directory *text*, beside a state in no file."""
+    return absolute(directory, text) / "feeder"
+
+
+def faults_of_storage(state: Path, output: Path | Bucket, *, key: str = "state") -> Iterator[str]:
+    """Yield why *state*, or what lies there in its place for another *key*, and *output* cannot be used by anybody."""
     if isinstance(output, Path) and _is_within(state, output):
-        yield f"state: {shown_path(state)} lies inside the output directory, where everybody could fetch it"
+        yield f"{key}: {shown_path(state)} lies inside the output directory, where everybody could fetch it"
     if state.exists() and not state.is_file():
-        yield f"state: {shown_path(state)} is {'a directory' if state.is_dir() else 'no regular file'}"
-    for key, directory in _directories(state, output):
+        yield f"{key}: {shown_path(state)} is {'a directory' if state.is_dir() else 'no regular file'}"
+    for each, directory in _directories(state, output, key):
         nearest = _nearest(directory)
         if not _is_directory(nearest):
-            yield f"{key}: {shown_path(nearest)} is not a directory"
+            yield f"{each}: {shown_path(nearest)} is not a directory"
 
 
 def faults_of_config(directory: Path, output: Path | Bucket) -> Iterator[str]:
@@ -68,14 +74,14 @@ def faults_of_config(directory: Path, output: Path | Bucket) -> Iterator[str]:
         yield f"output: {shown_path(output)} holds the configuration, which everybody could fetch"
 
 
-def faults_of_writing(state: Path, output: Path | Bucket) -> Iterator[str]:
-    """Yield why this process cannot write *state* or *output*."""
-    for key, directory in _directories(state, output):
+def faults_of_writing(state: Path, output: Path | Bucket, *, key: str = "state") -> Iterator[str]:
+    """Yield why this process cannot write *state* or *output*, as `faults_of_storage`."""
+    for each, directory in _directories(state, output, key):
         nearest = _nearest(directory)
         if _is_directory(nearest) and not os.access(nearest, os.W_OK | os.X_OK):
-            yield f"{key}: {shown_path(nearest)} cannot be written to"
+            yield f"{each}: {shown_path(nearest)} cannot be written to"
     if os.access(state, os.F_OK) and not os.access(state, os.W_OK):
-        yield f"state: {shown_path(state)} cannot be written"
+        yield f"{key}: {shown_path(state)} cannot be written"
 
 
 def faults_of_source(path: Path, output: Path | Bucket) -> Iterator[str]:
@@ -107,8 +113,8 @@ def _bucket(text: str) -> Bucket:
     return Bucket(name=name, prefix="/".join(parts))
 
 
-def _directories(state: Path, output: Path | Bucket) -> Iterator[tuple[str, Path]]:
-    yield "state", state.parent
+def _directories(state: Path, output: Path | Bucket, key: str) -> Iterator[tuple[str, Path]]:
+    yield key, state.parent
     if isinstance(output, Path):
         yield "output", output
 

@@ -143,6 +143,7 @@ class StorageTable(Table):
     """``[storage]``."""
 
     state: Line = "sqlite:///var/feeder.db"
+    local: Line = "var"
     output: Line = "public"
     keep: PositiveDuration | None = None
     after_publish: list[Annotated[str, PlainValidator(values.argument)]] = []

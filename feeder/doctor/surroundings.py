@@ -36,8 +36,8 @@ def of_config(settings: Config) -> Iterator[Finding]:
 
 def of_rights(settings: Config) -> Iterator[Finding]:
     """Yield what this user may not write or read, and secrets and certificates that are not there."""
-    for fault in places.faults_of_writing(settings.state, settings.output):
-        do = f"run this as the user of the daemon; else give that user ({_owner(settings.state.parent)}) the right"
+    for fault in places.faults_of_writing(settings.local, settings.output, key=_key(settings)):
+        do = f"run this as the user of the daemon; else give that user ({_owner(settings.local.parent)}) the right"
         yield Finding(area=Area.PLACES, what=fault, do=do)
     for source in settings.sources:
         if source.enabled:
@@ -46,8 +46,8 @@ def of_rights(settings: Config) -> Iterator[Finding]:
 
 def of_disks(settings: Config) -> Iterator[Finding]:
     """Yield disks that have little room left, or none."""
-    needed = settings.state.stat().st_size if settings.state.exists() else 0
-    for name, path in (("state", settings.state.parent), ("output", settings.output)):
+    needed = settings.local.stat().st_size if settings.local.exists() else 0
+    for name, path in ((_key(settings), settings.local.parent), ("output", settings.output)):
         if isinstance(path, Bucket):
             continue
         found = os.statvfs(_nearest(path))
@@ -80,6 +80,11 @@ def of_clock(states: Iterable[SourceState], now: datetime) -> Iterator[Finding]:
     if last > now + DRIFT:
         what = f"the clock says {now:%Y-%m-%d %H:%M} UTC, and sources were polled at {last:%Y-%m-%d %H:%M}"
         yield Finding(area=Area.CLOCK, what=what, do=do)
+
+
+def _key(settings: Config) -> str:
+    """Return what says where this machine's own files are."""
+    return "state" if settings.state == settings.local else "local"
 
 
 def _of_secrets(source: Source) -> Iterator[Finding]:

@@ -41,6 +41,7 @@ class Polled:
     statuses: Counter[Status] = field(default_factory=Counter)
     held: int = 0
     places: int = 0
+    is_paused: bool = False  # nothing was looked at
     error: str | None = None
     before: str | None = None  # the error of the poll before
     missing: int = 0  # documents that may come back

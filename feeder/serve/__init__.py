@@ -110,7 +110,7 @@ async def serving(settings: Config, probes: Probes) -> AsyncIterator[Served]:
     Raises:
         FeederError: An address cannot be had.
     """
-    moved = Forwarding(path_of(settings.state))
+    moved = Forwarding(path_of(settings.local))
     root = settings.output if isinstance(settings.output, Path) else NOWHERE
     site = Site(root, terms=terms(settings), memory=settings.cache, moved=moved)
     places = (

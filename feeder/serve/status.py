@@ -22,7 +22,7 @@ from feeder.config import Config
 from feeder.output import Bucket
 from feeder.screen import Table
 from feeder.store import PublishedFeed, Store
-from feeder.store.sqlite import open_to_read
+from feeder.store.opening import open_to_read
 from feeder.templates import templates_of
 
 DAYS: Final = 30
@@ -69,7 +69,7 @@ def figures(settings: Config, now: datetime) -> Figures:
     Raises:
         StoreError: The state cannot be read.
     """
-    if not settings.state.exists():
+    if isinstance(settings.state, Path) and not settings.state.exists():
         stands = report.standing(settings, None, merges=False)
         return Figures(title=settings.site.title, now=now, stands=stands, days=(), feeds=())
     with closing(open_to_read(settings.state, site_id=settings.site.id)) as store:

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from feeder.store import rows
 
+ORDERED: Final = "history"  # the table whose rows have no other order than that in which they came, by "rowid"
 FOLDER: Final = resources.files("feeder.store") / "sql"
 
 
@@ -63,6 +64,18 @@ class Database(Protocol):
 
     def mend(self, name: str, values: Mapping[str, Any]) -> list[Any]:
         """Run the statements that mend an invariant, if there are any, and return their rows."""
+
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the columns of each table."""
+
+    def dump(self, table: str, columns: Sequence[str]) -> Iterator[Any]:
+        """Yield the rows of a table, in the order in which they came if that says anything."""
+
+    def fill(self, table: str, columns: Sequence[str], many: Iterable[Any]) -> None:
+        """Add rows to a table; what is there already stays."""
+
+    def renumber(self) -> None:
+        """Have new rows get numbers above those that are there."""
 
     def damage(self) -> tuple[str, ...]:
         """Return what is wrong with it, a line each."""

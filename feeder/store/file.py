@@ -12,6 +12,7 @@ from stat import S_ISREG
 from typing import Final
 
 from feeder.errors import StoreError
+from feeder.store.address import State
 from feeder.store.database import scripts
 
 APPLICATION_ID: Final = 0x46656564  # "Feed", in the file's header
@@ -73,7 +74,7 @@ def may_write(path: Path) -> bool:
 
 
 @contextmanager
-def told(path: Path, *also: type[Exception]) -> Iterator[None]:
+def told(path: State, *also: type[Exception]) -> Iterator[None]:
     """Raise SQLite's errors, and those of *also*, as errors of the state at *path*, with the way out of damage."""
     kinds: tuple[type[Exception], ...] = (sqlite3.Error, *also)
     try:

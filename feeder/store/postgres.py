@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum, auto
 from functools import cache
 from hashlib import sha256
 from itertools import chain, count, islice
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, cast
 
@@ -22,8 +24,9 @@ from psycopg.types.numeric import Int8Dumper
 from psycopg.types.string import StrDumper
 
 from feeder.errors import Overtaken, StateInUse, StoreError
+from feeder.store import moving, sqlite
 from feeder.store.address import MASK, Address
-from feeder.store.database import invariants, scripts, statements
+from feeder.store.database import ORDERED, invariants, scripts, statements
 from feeder.store.tables import Tables, prefix
 
 DIALECT: Final = "postgres"
@@ -104,8 +107,8 @@ class PostgresDatabase:
             try:
                 yield
                 done = self._execute("RELEASE SAVEPOINT part" if is_part else "COMMIT")
-                if done.statusmessage == "ROLLBACK":
-                    raise StoreError(f"{self._address}: a statement failed, and with it all before")
+                if done.statusmessage == "ROLLBACK":  # somebody caught the error of a statement
+                    raise StoreError(f"{self._address}: a statement failed, and with it all before")  # noqa: TRY301
             except BaseException:
                 self._undo(is_part=is_part)
                 raise
@@ -180,6 +183,47 @@ class PostgresDatabase:
         with self._told():
             done = (self._execute(_named(text), values) for text in invariants(DIALECT).get(name, ()))
             return list(chain.from_iterable(each.fetchall() for each in done if each.description))
+
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the columns of each table."""
+        with self._told():
+            found = self._execute(
+                "SELECT relname, array_agg(attname::text ORDER BY attnum) FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid "
+                "WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition "
+                "AND attnum > 0 AND NOT attisdropped GROUP BY relname ORDER BY relname"
+            )
+            return {table: tuple(columns) for table, columns in found}
+
+    def dump(self, table: str, columns: Sequence[str]) -> Iterator[Any]:
+        """Yield the rows of a table, in the order in which they came if that says anything; within a transaction."""
+        order = " ORDER BY rowid" if table == ORDERED else ""
+        with self._told(), self.connection.cursor(name=f"stream_{next(self._numbers)}") as cursor:
+            cursor.itersize = ITERSIZE
+            yield from cursor.execute(f"SELECT {', '.join(columns)} FROM {table}{order}")
+
+    def fill(self, table: str, columns: Sequence[str], many: Iterable[Any]) -> None:
+        """Add rows to a table; what is there already stays."""
+        rest = iter(many)
+        types = self._types(table)
+        arrays = ", ".join(f"%s::{types[column]}[]" for column in columns)
+        text = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"
+        with self._told():
+            while chunk := list(islice(rest, CHUNK)):
+                rows = zip(columns, zip(*chunk, strict=True), strict=True)
+                self._execute(
+                    text, [[_CASTS.get(types[name], _same)(each) for each in column] for name, column in rows]
+                )
+
+    def renumber(self) -> None:
+        """Have new rows get numbers above those that are there."""
+        with self._told():
+            numbered = self._execute(
+                "SELECT table_name, column_name FROM information_schema.columns "
+                "WHERE table_schema = current_schema() AND is_identity = 'YES'"
+            ).fetchall()
+            for table, column in numbered:
+                highest = f"SELECT coalesce(max({column}), 0) + 1 FROM {table}"
+                self._execute(f"SELECT setval(pg_get_serial_sequence(%s, %s), ({highest}), false)", (table, column))
 
     def damage(self) -> tuple[str, ...]:
         """Return the indexes that PostgreSQL itself holds for useless; for more there are its own tools."""
@@ -302,6 +346,15 @@ def open_existing(address: Address, *, site_id: str) -> Tables:
         with _closed_if_it_fails(connection):
             _check(connection, address)
     return Tables(PostgresDatabase(connection, address, hold=Hold.BESIDE), prefix=prefix(site_id))
+
+
+def copy_state(address: Address, target: Path, *, site_id: str) -> None:
+    """Copy the state at *address*, as it is now, to a new SQLite file."""
+    with (
+        contextlib.closing(open_existing(address, site_id=site_id)) as source,
+        contextlib.closing(sqlite.open_store(target, site_id=site_id)) as copy,
+    ):
+        moving.copy(source, copy)
 
 
 @contextmanager
@@ -470,6 +523,13 @@ def _bound(values: tuple[Any, ...]) -> Any:
 def _number(cursor: psycopg.Cursor[tuple[Any, ...]]) -> int:
     row = cursor.fetchone()
     return int(row[0]) if row else 0
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_CASTS: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType({"boolean": bool})  # others have numbers for it
 
 
 class _TextDumper(StrDumper):

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from feeder.errors import StoreError
-from feeder.store.database import invariants, scripts, statements
+from feeder.store.address import State
+from feeder.store.database import ORDERED, invariants, scripts, statements
 from feeder.store.file import DIALECT, connect, connect_as_allowed, connect_to_read, look, told
 from feeder.store.migrating import migrate, version_of
 from feeder.store.tables import Tables, prefix
@@ -30,7 +31,7 @@ MOST_DAMAGE = 20  # lines
 class SqliteDatabase:
     """A file. Errors name the path that it is *called* by, if that is another."""
 
-    def __init__(self, connection: sqlite3.Connection, *, path: Path, called: Path | None = None) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, path: Path, called: State | None = None) -> None:
         self.connection = connection
         self._place = path
         self._file = _identity(path)
@@ -126,6 +127,33 @@ class SqliteDatabase:
                 chain.from_iterable(self.connection.execute(sql, values) for sql in self._invariants.get(name, ()))
             )
 
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the columns of each table."""
+        with self._told():
+            found = self.connection.execute(
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+            )
+            return {table: self._columns(table) for (table,) in found.fetchall()}
+
+    def dump(self, table: str, columns: Sequence[str]) -> Iterator[Any]:
+        """Yield the rows of a table, in the order in which they came if that says anything."""
+        order = " ORDER BY rowid" if table == ORDERED else ""
+        with self._told():
+            yield from self.connection.execute(f"SELECT {', '.join(columns)} FROM {table}{order}")
+
+    def fill(self, table: str, columns: Sequence[str], many: Iterable[Any]) -> None:
+        """Add rows to a table; what is there already stays."""
+        values = ", ".join("?" * len(columns))
+        with self._told():
+            text = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({values})"
+            self.connection.executemany(text, many)
+
+    def renumber(self) -> None:
+        """Do nothing: SQLite looks at the numbers that are there."""
+
+    def _columns(self, table: str) -> tuple[str, ...]:
+        return tuple(row[1] for row in self.connection.execute(f"PRAGMA table_info({table})"))
+
     def damage(self) -> tuple[str, ...]:
         """Return what SQLite finds wrong with the file, a line each."""
         with self._told():
@@ -157,7 +185,7 @@ class SqliteDatabase:
 # ---------------------------------------------------------------- opening
 
 
-def open_store(path: Path, *, site_id: str, called: Path | None = None) -> Tables:
+def open_store(path: Path, *, site_id: str, called: State | None = None) -> Tables:
     """Open the state at *path*, migrated to this version; make it if there is none.
 
     Raises:
@@ -230,7 +258,7 @@ def _closed_if_it_fails(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _opened(connection: sqlite3.Connection, path: Path, *, site_id: str, called: Path | None = None) -> Tables:
+def _opened(connection: sqlite3.Connection, path: Path, *, site_id: str, called: State | None = None) -> Tables:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA cache_size = -16384")
     connection.execute("PRAGMA temp_store = MEMORY")

@@ -35,7 +35,7 @@ class Ground:
     """What all tables have in common: transactions, ids, categories, and rows to values."""
 
     def __init__(self, database: Database, *, prefix: str) -> None:
-        self._db = database
+        self.database = self._db = database
         self._prefix = prefix
         self._pending: list[_Pending] = []
         self._fence: Callable[[], None] | None = None

@@ -53,6 +53,9 @@ INSERT INTO archive_pages (page) SELECT last FROM next RETURNING page;
 -- name: put_page_number
 UPDATE archive_numbers SET last = greatest(last, :number);
 
+-- name: last_number
+SELECT last FROM archive_numbers;
+
 -- name: spellings
 SELECT labels::json ->> (depth - 1)::int FROM path_nodes JOIN paths USING (path)
 WHERE node = ? AND sightings > 0 AND depth > 0;

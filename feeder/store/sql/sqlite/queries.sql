@@ -48,6 +48,9 @@ INSERT INTO archive_pages (page)
 SELECT :number WHERE :number > coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'archive_pages'), 0)
 ON CONFLICT DO NOTHING;
 
+-- name: last_number
+SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'archive_pages'), 0);
+
 -- name: spellings
 SELECT json_extract(labels, '$[' || (depth - 1) || ']') FROM path_nodes JOIN paths USING (path)
 WHERE node = ? AND sightings > 0 AND depth > 0;
