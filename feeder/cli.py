@@ -39,7 +39,7 @@ TERMINATED: Final = 143  # 128 + SIGTERM
 # What `feeder --help` lists, in this order. A command that is not named here comes last.
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "Set up": ("init", "check", "preview", "opml", "adopt"),
-    "Work": ("run", "once", "serve"),
+    "Work": ("run", "once", "serve", "worker"),
     "Look": ("status", "explain", "doctor"),
     "Steer": ("poll", "pause", "resume", "accept", "remove", "reload"),
     "Keep": ("backup", "restore"),
@@ -243,6 +243,39 @@ def serve(obj: Options) -> None:
         from feeder.serve.alone import run as run_server
 
         run_server(_load(obj, to_write=False), clock=_now)
+
+
+@feeder.command()
+@_common_options()
+@click.option("--roles", default="poll,publish,dispatch", show_default=True, help="What this node does.")
+@click.option("--concurrency", type=click.IntRange(1, 64), default=4, show_default=True, help="Jobs done at once.")
+@click.option("--admin", metavar="ADDRESS", help="Where metrics, health and status of this node are told.")
+@click.option("--name", help="What logs and `feeder status` call this node.  [default: host and process]")
+@click.pass_obj
+def worker(obj: Options, roles: str, concurrency: int, admin: str | None, name: str | None) -> None:
+    """Run a node of a cluster: share the work of one daemon with others.
+
+    All nodes have the same configuration, with a state in PostgreSQL, and feeds in a bucket or a directory that all of
+    them see. Nodes may come and go at any time; SIGTERM ends one after the jobs in hand.
+    """
+    with suppress(OSError, ValueError, RuntimeError):
+        faulthandler.enable()
+    with suppress(KeyboardInterrupt, _Terminated):
+        from feeder.config.values import address
+        from feeder.store.opening import EXTRA
+
+        try:
+            from feeder.cluster import node
+        except ImportError as error:
+            raise FeederError(f"a worker needs more than is installed: pip install '{EXTRA}' ({error})") from error
+        try:
+            place = address(admin) if admin else None
+        except ValueError as error:
+            raise ConfigError(f"--admin: {error}") from error
+        duties = node.Duties(
+            roles=node.roles_of(roles), slots=concurrency, admin=place, **({"name": name} if name else {})
+        )
+        node.run(_load(obj), duties)
 
 
 # ---------------------------------------------------------------- set up

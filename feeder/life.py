@@ -53,7 +53,7 @@ class Life:
         """Stop at SIGINT and SIGTERM, and *reload* at SIGHUP."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stop, number)
+            loop.add_signal_handler(number, self._take, number)
         loop.add_signal_handler(signal.SIGHUP, reload)
 
     def counting(self, told: Progress | None) -> Progress:
@@ -68,12 +68,17 @@ class Life:
 
         return progress
 
-    def _stop(self, number: signal.Signals) -> None:
-        log.info("stopping", signal=number.name)
+    def _take(self, number: signal.Signals) -> None:
         if self.given_up.is_set():
             _end()
         if self.stopping.is_set():
             self.given_up.set()
+        self.stop(number.name)
+
+    def stop(self, why: str) -> None:
+        """Begin to end: what is in hand has a few seconds."""
+        log.info("stopping", signal=why)
+        if self.stopping.is_set():
             return
         self.stopping.set()
         loop = asyncio.get_running_loop()

@@ -24,6 +24,8 @@ from pgqueuer.domain.types import Channel
 
 from feeder.cluster import Job, Kind
 from feeder.errors import StoreError
+from feeder.store.address import Address
+from feeder.store.postgres import options_of, told
 
 log = structlog.get_logger(__name__)
 
@@ -121,30 +123,22 @@ class PostgresQueue:
 
 
 @asynccontextmanager
-async def queue_of(address: str, *, slots: int = 1) -> AsyncIterator[PostgresQueue]:
-    """Yield the queue in the first schema of the search path of *address*, a connection string; it is made if need be.
+async def queue_of(place: Address, *, slots: int = 1) -> AsyncIterator[PostgresQueue]:
+    """Yield the queue in the schema of a state; it is made if need be.
 
     Args:
-        address: Of the database.
+        place: Of the state.
         slots: Jobs done at once on this node.
 
     Raises:
         StoreError: It cannot be reached.
     """
-    try:
-        asking = await psycopg.AsyncConnection.connect(address, autocommit=True)
-        try:
-            listening = await psycopg.AsyncConnection.connect(address, autocommit=True)
-        except BaseException:
-            await asking.close()
-            raise
-    except psycopg.Error as error:
-        raise _lost(error) from error
-    async with asking, listening:
-        settings = await _settings(asking)
-        queries = _queries(_Lines(asking, listening), settings)
-        await _install(queries)
-        yield PostgresQueue(queries, settings, slots=slots)
+    with told(place):
+        async with await _connected(place) as asking, await _connected(place) as listening:
+            settings = _settings(place)
+            queries = _queries(_Lines(asking, listening), settings)
+            await _install(queries)
+            yield PostgresQueue(queries, settings, slots=slots)
 
 
 class _Lines(PsycopgDriver):
@@ -161,11 +155,15 @@ class _Lines(PsycopgDriver):
         return await self._asking.execute(query, *args)
 
 
-async def _settings(connection: psycopg.AsyncConnection[Any]) -> DBSettings:
+async def _connected(place: Address) -> psycopg.AsyncConnection[Any]:
+    connection = await psycopg.AsyncConnection.connect(**options_of(place), autocommit=True)
+    await connection.execute("SELECT set_config('search_path', %s, false)", (f'"{place.schema}"',))
+    return connection
+
+
+def _settings(place: Address) -> DBSettings:
     """Name what pgqueuer makes after the schema: notices go to all of a database, which may hold several sites."""
-    row = await (await connection.execute("SELECT current_schema()")).fetchone()
-    schema = str(row[0] if row else "")
-    mark = blake2b(schema.encode(), digest_size=8).hexdigest()
+    mark = blake2b(place.schema.encode(), digest_size=8).hexdigest()
     # What the queue holds is in the state as well: a crash of the database may take it along.
     return DBSettings(prefix="", db_schema=None, channel=Channel(f"feeder_{mark}"), durability=Durability.volatile)
 
@@ -181,13 +179,10 @@ def _queries(driver: PsycopgDriver, settings: DBSettings) -> Queries:
 
 async def _install(queries: Queries) -> None:
     """Make its tables, or bring them up to this version of pgqueuer; of several nodes that start at once, one does."""
-    try:
-        async with queries.schema_lock():
-            if not await queries.schema_is_installed():
-                await queries.install(create_schema=False)
-        await queries.upgrade()
-    except psycopg.Error as error:
-        raise StoreError(f"the queue cannot be made: {_line(error)}") from error
+    async with queries.schema_lock():
+        if not await queries.schema_is_installed():
+            await queries.install(create_schema=False)
+    await queries.upgrade()
 
 
 async def _again_and_again(every: timedelta, work: Callable[[], Awaitable[None]]) -> None:

@@ -75,18 +75,24 @@ class Published:
 
 def publish(parts: Parts, *, now: datetime, settle: timedelta, progress: Progress | None = None) -> Published:
     """Render and write the feeds of every stale node; a node that fails keeps its mark and its last good files."""
-    published = Published()
-    _ripen(parts, published, now)
+    published = Published(released=ripen(parts, now))
     marks = parts.store.stale(now, settle=settle)
     if marks:
         _publish_all(marks, parts, published, now=now, progress=progress)
     return published
 
 
+def ripen(parts: Parts, now: datetime) -> int:
+    """Mark what has become another by itself; return how many articles' hour has come."""
+    with parts.store.transaction():
+        released = parts.store.release(now)
+        parts.store.end_deletions(now - parts.feeds.deletions)
+    return released
+
+
 def publish_site(parts: Parts, *, now: datetime, settle: timedelta, progress: Progress | None = None) -> Published:
     """Publish the site's own feed and what there is once, beside others who publish the shards of all other feeds."""
     published = Published()
-    _ripen(parts, published, now)
     marks = parts.store.stale(now, settle=settle, shard=shards.SITE)
     if marks:
         _publish_all(marks, parts, published, now=now, progress=progress)
@@ -104,13 +110,6 @@ def publish_shard(
         _publish_feeds(marks, kitchen, now, progress)
         _finish(kitchen, now)
     return published
-
-
-def _ripen(parts: Parts, published: Published, now: datetime) -> None:
-    """Mark what has become true by itself."""
-    with parts.store.transaction():
-        published.released = parts.store.release(now)
-        parts.store.end_deletions(now - parts.feeds.deletions)
 
 
 def _publish_all(

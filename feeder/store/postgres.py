@@ -368,11 +368,16 @@ def told(address: Address) -> Iterator[None]:
         raise StoreError(f"{address}: the state cannot be used: {_line(error, address)}") from error
 
 
-def _connected(address: Address, *, hold: Hold) -> Connection:
-    """Connect, and make all that a session needs; as *hold* says, nobody else works with the state until its end."""
+def options_of(address: Address) -> dict[str, Any]:
+    """Return what a connection to *address* is made with."""
     options = {**_PATIENCE, **conninfo_to_dict(address.url), "client_encoding": "utf8"}
     options.setdefault("application_name", f"feeder {os.getpid()} on {socket.gethostname()}"[:63])
-    connection = psycopg.connect(autocommit=True, **cast("dict[str, Any]", options))
+    return cast("dict[str, Any]", options)
+
+
+def _connected(address: Address, *, hold: Hold) -> Connection:
+    """Connect, and make all that a session needs; as *hold* says, nobody else works with the state until its end."""
+    connection = psycopg.connect(autocommit=True, **options_of(address))
     with _closed_if_it_fails(connection):
         _check_server(connection, address)
         connection.adapters.register_dumper(int, Int8Dumper)
