@@ -22,7 +22,7 @@ import structlog
 from feeder import cadence, config, dedup, render, takedowns
 from feeder import memo as memory
 from feeder.config import Config
-from feeder.errors import ConfigError, Declined, FetchError, OutputError, Overtaken, StoreError, Unheard
+from feeder.errors import ConfigError, Declined, FetchError, OutputError, Overtaken, StoreError, Unheard, Unreachable
 from feeder.fetch.archive import as_directory, sweep
 from feeder.lock import alone
 from feeder.memo import Memo
@@ -114,7 +114,7 @@ class App:
         self._keep_takedowns()
         sweep(self.archives, (source for source in self.config.sources if source.url))
         self.find_archives()
-        publishing.check(self.parts)
+        self._check_output()
         self._silence(now)
         self._forward(moves.settled(self.parts, self.store.feeds()))
 
@@ -126,6 +126,13 @@ class App:
         self._recall(now)
         self._take_down(now)
         self._restand_all(now)
+
+    def _check_output(self) -> None:
+        """Mark what is not as it was written; a bucket that does not answer now is no reason not to start."""
+        try:
+            publishing.check(self.parts)
+        except Unreachable as error:
+            log.warning("output_unreachable", error=str(error))
 
     def reconfigured(self) -> Config:
         """Return the config as it is written now, for `take_over`.

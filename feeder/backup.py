@@ -189,13 +189,13 @@ def _catch_up(store: Store, settings: Config, now: datetime) -> Adoption:
 
 @contextmanager
 def _readable(feeds: Iterable[str], output: Output, settings: Config) -> Iterator[list[str]]:
-    """Yield where *feeds* can be read as files; out of a bucket they are copied."""
+    """Yield where *feeds* can be read as files; out of a bucket they are copied, with all that the index leads to."""
     if isinstance(settings.output, Path):
         yield [str(settings.output / path) for path in feeds]
         return
     with TemporaryDirectory(prefix="feeder-") as folder:
-        copies = FileOutput(Path(folder))
-        copies.publish(FeedFile(path=path, body=output.read(path) or b"") for path in feeds)
+        found = ((path, output.read(path)) for path in output.find("", (INDEX, *urls.FILE_NAMES.values())))
+        FileOutput(Path(folder)).publish(FeedFile(path=path, body=body) for path, body in found if body)
         yield [str(Path(folder) / path) for path in feeds]
 
 

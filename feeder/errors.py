@@ -109,3 +109,7 @@ class StateInUse(StoreError):
 
 class OutputError(FeederError):
     """Feeds cannot be written; the last good ones stay."""
+
+
+class Unreachable(OutputError):
+    """The place where feeds are published does not answer now; wait and try again."""

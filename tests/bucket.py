@@ -124,20 +124,25 @@ class World:
     prefix: str = "news/2026"
 
     def place(self, *, endpoint: str | None = None, **given: Any) -> Bucket:
-        settings = {"name": self.name, "prefix": self.prefix, "region": "us-east-1", "path_style": True} | given
+        settings: dict[str, Any] = {
+            "name": self.name,
+            "prefix": self.prefix,
+            "region": "us-east-1",
+            "path_style": True,
+        } | given
         return Bucket(endpoint=endpoint or self.direct, **settings)
 
     def output(self, *, endpoint: str | None = None, **given: Any) -> BucketOutput:
         return BucketOutput(self.place(endpoint=endpoint, **given), access_key="key", secret_key="secret")  # noqa: S106
 
-    def request(self, method: str, key: str = "", body: bytes = b"") -> tuple[int, dict[str, str], bytes]:
+    def request(self, method: str, key: str = "", body: bytes = b"") -> tuple[int, http.client.HTTPMessage, bytes]:
         """Speak to the store as anybody may, without this program's library."""
         connection = http.client.HTTPConnection(*self.proxy.behind, timeout=60)
         connection.request(method, f"/{self.name}/{quote(key)}".rstrip("/"), body=body, headers=SIGNED)
         response = connection.getresponse()
         answer = response.read()
         connection.close()
-        return response.status, dict(response.getheaders()), answer
+        return response.status, response.headers, answer
 
     def tree(self) -> dict[str, bytes]:
         """Return all that is below the prefix."""

@@ -12,6 +12,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from itertools import dropwhile, islice, takewhile
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from feeder import config
@@ -119,6 +120,18 @@ class Desk:
             check=False,
         )
         return Result(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    def weighed(self, *arguments: str) -> tuple[Result, int]:
+        """Run the real program, in the folder; return what it said, and the MiB of memory that it used at most."""
+        command = [sys.executable, "-m", "feeder", *arguments]
+        with TemporaryFile() as out, TemporaryFile() as err:
+            process = subprocess.Popen(command, cwd=self.folder, stdout=out, stderr=err)
+            _, status, used = os.wait4(process.pid, 0)  # which alone tells what one child used
+            process.returncode = os.waitstatus_to_exitcode(status)
+            out.seek(0)
+            err.seek(0)
+            said = Result(code=process.returncode, out=out.read().decode(), err=err.read().decode())
+        return said, used.ru_maxrss >> 10
 
     @contextmanager
     def daemon(self) -> Iterator[App]:

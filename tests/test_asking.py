@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +31,8 @@ from feeder.pipeline.publishing import Published
 from feeder.pipeline.receiving import Heard, Question
 
 ADDRESSES = 101
+UNIT = Path(__file__).parent.parent / "systemd" / "feeder.service"
+STOP = int(UNIT.read_text("utf-8").partition("\nTimeoutStopSec=")[2].split()[0])  # seconds that systemd waits
 OFTEN = 'interval = "1s"\nmin_interval = "1s"\n'
 PAGE = b"<html><body><article><h2><a href='/a'>Bridge opens</a></h2><time>2026-03-10</time></article></body></html>"
 SELECT = 'select = { item = "article" }\n'
@@ -301,7 +304,7 @@ def test_fault_83_a_signal_ends_it_while_a_server_is_slow(room: Newsroom, server
     with child(room) as (process, _):  # type: ignore[arg-type]
         until(lambda: len(server.log) == 2)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(STOP) == 0
 
 
 def test_fault_83_a_signal_ends_it_while_an_answer_is_read(room: Newsroom, server: Server) -> None:
@@ -311,7 +314,8 @@ def test_fault_83_a_signal_ends_it_while_an_answer_is_read(room: Newsroom, serve
     with child(room) as (process, _):  # type: ignore[arg-type]
         until(lambda: server.log and server.log[0].ended)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(STOP) == 0
+    server.put("/f", rss(item("A")))
     assert room.poll("lake").error is None
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import structlog
 from desk import Desk
+from test_store_faults import _cut_off, _cut_off_in_its_header, _damaged_schema, _foreign, _newer, _text
 
 ARTICLE = "newsroom/bridge.md"
 
@@ -347,6 +348,19 @@ def test_a_lost_state_is_refused_with_both_ways_out(desk: Desk, lose: Callable[[
     assert desk.run("once", "--fresh", *flags).code == 0
 
 
+@pytest.mark.parametrize(
+    "damage", [_text, _cut_off, _cut_off_in_its_header, _damaged_schema, _newer, _foreign, _empty, _delete]
+)
+def test_fault_85_nothing_begins_with_a_state_that_is_none(desk: Desk, damage: Callable[[Path], None]) -> None:
+    desk.run("once")
+    damage(state := desk.folder / "var/state.db")
+    before = desk.tree("public"), state.read_bytes() if state.exists() else None
+    done = desk.program("--log-level", "error", "run", "-c", str(desk.config))
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert done.err.startswith(f"feeder: {state}: ")
+    assert (desk.tree("public"), state.read_bytes() if state.exists() else None) == before
+
+
 @pytest.mark.parametrize("question", [["status"], ["status", "--json"], ["explain", ARTICLE], ["pause", "newsroom"]])
 def test_a_lost_state_is_told_and_not_begun_by_asking(desk: Desk, question: list[str]) -> None:
     desk.run("once")
@@ -585,6 +599,27 @@ def test_check_tells_all_faults_at_once(desk: Desk) -> None:
     assert told.code == 2
     assert all(word in told.err for word in ("intervall", "Nowhere/City", "entries"))
     assert "Traceback" not in told.err
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        pytest.param("[[source]]\nname = 'b'\npath = '.'\nintervall = '1h'", 'source "b": unknown key "intervall"', id="key"),
+        pytest.param("[[source]]\nname = 'b'\npath = '.'\nlimit = 'many'", 'limit: "many" is not a whole number', id="type"),
+        pytest.param("[[source]]\nname = 'b'\npath = '.'\ninterval = '0s'", 'interval: "0s" is not longer', id="zero"),
+        pytest.param("[[source]]\nname = 'b'\npath = '.'\ninterval = '-5m'", 'interval: "-5m" is negative', id="negative"),
+        pytest.param("[categories]\nA.slug = 'x'\nB.slug = 'x'", "categories", id="two-in-one-file"),
+        pytest.param("[[source", "line ", id="no-toml"),
+    ],
+)  # fmt: skip
+def test_fault_92_nothing_begins_with_a_config_that_is_wrong(desk: Desk, written: str, told: str) -> None:
+    desk.config.write_text(f"{desk.config.read_text()}\n{written}\n")
+    done = desk.program("run", "-c", str(desk.config))
+    assert done.code == 2
+    assert "config.toml: " in done.err
+    assert told in done.err
+    assert "Traceback" not in done.err
+    assert not (desk.folder / "public").exists()
 
 
 def test_check_warns_of_a_directory_that_is_not_there(desk: Desk) -> None:

@@ -41,6 +41,7 @@ from feeder.model import (
     SourceKind,
     Watch,
 )
+from feeder.output import Bucket
 
 ROOT = Path(__file__).parent.parent
 SITE = 'site = { title = "News", url = "https://example.org/", id = "example.org,2026" }\n'
@@ -443,9 +444,51 @@ def test_a_config_without_sources_is_a_warning() -> None:
             id="command-with-nothing",
         ),
         pytest.param(
-            'storage.output = "s3://bucket/feeds"',
-            'storage: output: "s3://bucket/feeds" is not a directory; this version writes to directories only',
-            id="bucket",
+            'storage.output = "gs://bucket/feeds"',
+            'storage: output: "gs://bucket/feeds" is neither a directory nor a bucket such as "s3://feeds.example.org/news"',
+            id="output-elsewhere",
+        ),
+        pytest.param(
+            'storage.output = "s3://No/feeds"',
+            'storage: output: "s3://No/feeds" names no bucket: 3 to 63 of a-z, 0-9, dot and hyphen',
+            id="bucket-name",
+        ),
+        pytest.param(
+            'storage.output = "s3://bucket/a//b"',
+            'storage: output: "s3://bucket/a//b" has a prefix with more than letters, digits and !-_.*\'()',
+            id="bucket-prefix",
+        ),
+        pytest.param(
+            'storage.output = "s3://bucket"\nserver.listen = "127.0.0.1:8080"',
+            'server: listen: what is in a bucket is served by it, or by a CDN before it: let it be ""',
+            id="bucket-and-server",
+        ),
+        pytest.param(
+            'storage.output = "s3://bucket"\nbucket.access_key = "env:KEY"',
+            "bucket: access_key and secret_key go together",
+            id="bucket-half-a-key",
+        ),
+        pytest.param(
+            'storage.output = "s3://bucket"\nbucket.secret_key = "abc123"',
+            'bucket: secret_key: is not the name of a secret such as "env:NAME" or "credential:NAME"; '
+            "a secret itself does not belong here",
+            id="bucket-secret-itself",
+        ),
+        pytest.param(
+            'storage.output = "s3://bucket"\nbucket.region = "Frankfurt am Main"',
+            'bucket: region: "Frankfurt am Main" is not a region such as "eu-central-1"',
+            id="bucket-region",
+        ),
+        pytest.param(
+            'bucket.endpoint = "https://s3.example.org/bucket"',
+            'bucket: endpoint: "https://s3.example.org/bucket" is not the address of a store such as '
+            '"https://s3.example.org:9000"',
+            id="bucket-endpoint",
+        ),
+        pytest.param(
+            'bucket.cache_control = "max-age=60\\n"',
+            'bucket: cache_control: "max-age=60\\n" is not a line of ASCII without blanks around it',
+            id="bucket-cache-control",
         ),
     ],
 )
@@ -1416,3 +1459,44 @@ def test_site_ids_are_known(text: str) -> None:
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(text)):
         values.address(text)
+
+
+# ---------------------------------------------------------------- a bucket
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param('storage.output = "s3://feeds"', Bucket(name="feeds"), id="plain"),
+        pytest.param('storage.output = "s3://feeds/a/b/"', Bucket(name="feeds", prefix="a/b"), id="prefix"),
+        pytest.param(
+            'storage.output = "s3://feeds.example.org"', Bucket(name="feeds.example.org", path_style=True), id="dots"
+        ),
+        pytest.param(
+            'storage.output = "s3://feeds"\nbucket.endpoint = "http://127.0.0.1:9000/"',
+            Bucket(name="feeds", endpoint="http://127.0.0.1:9000", path_style=True),
+            id="endpoint",
+        ),
+        pytest.param(
+            'storage.output = "s3://feeds"\n[bucket]\nendpoint = "https://s3.example.org"\nregion = "eu-central-1"\n'
+            'path_style = false\naccess_key = "env:KEY"\nsecret_key = "credential:s3"\ncache_control = "no-cache"\n',
+            Bucket(
+                name="feeds",
+                endpoint="https://s3.example.org",
+                region="eu-central-1",
+                access_key="env:KEY",
+                secret_key="credential:s3",  # noqa: S106 - a name
+                cache_control="no-cache",
+            ),
+            id="all",
+        ),
+    ],
+)
+def test_a_bucket_is_an_output(text: str, expected: Bucket) -> None:
+    loaded = load(write(f"{SITE}{text}\n{SOURCE}"))
+    assert (loaded.output, loaded.listen) == (expected, None)
+    assert "KEY" not in repr(loaded)
+
+
+def test_a_bucket_is_called_by_its_url() -> None:
+    assert [str(Bucket(name="feeds")), str(Bucket(name="feeds", prefix="a/b"))] == ["s3://feeds", "s3://feeds/a/b"]

@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from desk import Desk
 from lxml import etree
 from test_schedule import Place, titles, until, watched
 
@@ -408,6 +409,22 @@ def test_fault_77_what_has_not_changed_is_not_read_again(tmp_path: Path) -> None
         place.write("Second")
         until(lambda: "Second" in titles(place))
         assert "Altered" not in place.feed()
+
+
+def test_fault_77_memory_does_not_grow_with_the_tree(tmp_path: Path) -> None:
+    """Twenty times as many articles: 120 MB of them."""
+    used = []
+    for count_ in (150, 3000):
+        desk = Desk(tmp_path / str(count_))
+        desk.folder.mkdir()
+        desk.settle(feeds='entries = 10\nwindow = "0s"')
+        for number in range(count_):
+            desk.write(f"newsroom/{number % 30}/{number}.md", f"Article {number}", body="Calm water. " * 3400)
+        first, most = desk.weighed("once")
+        again, most_again = desk.weighed("once", "--all")
+        assert (first.code, again.code) == (0, 0), first.err + again.err
+        used.append(max(most, most_again))
+    assert used[1] - used[0] < 40, used
 
 
 LIMITED = 'echo 5 > /proc/sys/user/max_inotify_watches && exec "$@"'

@@ -343,20 +343,47 @@ def test_fault_97_no_link_or_picture_runs_a_script_or_brings_its_own_bytes(tree:
 # ---------------------------------------------------------------- the machine it runs on
 
 
-def test_fault_100_locale_zone_and_hash_seed_of_the_process_move_no_byte(tmp_path: Path, tree: Path) -> None:
+IN_ITS_LOCALE = """
+import locale, sys, time
+from feeder.cli import main
+
+locale.setlocale(locale.LC_ALL, "")
+print(time.strftime("%a %b", time.gmtime(0)), file=sys.stderr)
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def locales(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the locales that the tests run in, as few machines have them."""
+    folder = tmp_path_factory.mktemp("locales")
+    for name in ("zh_CN", "de_DE"):
+        command = ["localedef", "-i", name, "-f", "UTF-8", str(folder / f"{name}.UTF-8")]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert (folder / f"{name}.UTF-8").exists(), f"{done.stderr}; apt install locales"
+    return folder
+
+
+def test_fault_100_locale_zone_and_hash_seed_of_the_process_move_no_byte(
+    tmp_path: Path, tree: Path, locales: Path
+) -> None:
     dated = [story for story in stories(60) if story.dated is not Dated.INVALID]  # the others show the run's time
     write(tree, dated, ran_at=START)
-    found = []
+    found, names = [], []
     for number, (language, zone) in enumerate(
-        (("C", "UTC"), ("zh_CN.UTF-8", "Asia/Kolkata"), ("de_DE", "America/Lima"))
+        (("C", "UTC"), ("zh_CN.UTF-8", "Asia/Kolkata"), ("de_DE.UTF-8", "America/Lima"))
     ):
         under_test = site(tmp_path / f"site-{number}", {TREE: tree}, feeds=FEEDS)
-        environment = {**os.environ, "LANG": language, "LC_ALL": language, "TZ": zone, "PYTHONHASHSEED": str(number)}
-        command = (sys.executable, "-m", "feeder", "--config", str(under_test.config_path), "once")
-        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
+        spoken = {"LANG": language, "LC_ALL": language, "LOCPATH": str(locales)}
+        environment = {**os.environ, **spoken, "TZ": zone, "PYTHONHASHSEED": str(number), "PYTHONIOENCODING": "utf-8"}
+        command = (sys.executable, "-c", IN_ITS_LOCALE, "--config", str(under_test.config_path), "once")
+        done = subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
+        names.append(done.stderr.decode().splitlines()[0])
         found.append(under_test.files())
+    assert names == ["Thu Jan", "四 1月", "Do Jan"]  # the processes really speak so
     assert len(found[0]) > 100
     assert found[0] == found[1] == found[2]
+    assert re.search(rb"<pubDate>(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-S][a-y]{2} 20\d\d ", found[1]["rss.xml"])
 
 
 def test_the_setting_of_the_time_zone_moves_no_id(tmp_path: Path, tree: Path) -> None:

@@ -679,6 +679,18 @@ def test_what_stands_around_a_feed_does_not_matter(frame: str) -> None:
     assert only(frame.format(text)).title == "A&B <"
 
 
+def test_fault_1_a_document_type_behind_what_only_looks_like_a_feed_is_refused() -> None:
+    with pytest.raises(ParseError, match="declares an entity of its own"):
+        read(f"<!-- <rss> --><!DOCTYPE rss [{BOMB}]>{rss('<item><title>&l11;&nbsp;<x></title></item>')}")
+
+
+@pytest.mark.parametrize("before", ["", "&nbsp;"], ids=["well-formed", "mended"])
+@pytest.mark.parametrize("quoted", ["<!DOCTYPE html><html><body>Hi</body></html>", "<!DOCTYPE html [<!ENTITY own '"])
+def test_a_document_type_that_an_article_quotes_is_its_text(quoted: str, before: str) -> None:
+    item = only(rss(f"<item><title>T{before}</title><description><![CDATA[{quoted}]]></description></item>"))
+    assert item.body == quoted
+
+
 def test_missing_prefixes_mean_what_they_always_mean() -> None:
     text = rss("<item><dc:title>T</dc:title><content:encoded>C</content:encoded></item>").replace(f" {NAMESPACES}", "")
     item = only(text)
@@ -693,6 +705,8 @@ BOMB = "".join(f"<!ENTITY l{n} '{f'&l{n - 1};' * 10 if n else 'ha'}'>" for n in 
     [
         pytest.param(BOMB, id="fault-1-billion-laughs"),
         pytest.param(f"<!ENTITY l11 '{'x' * 10_000}'>", id="fault-2-quadratic"),
+        pytest.param(f"<!ENTITY l11 '{'x' * 20_000}'>", id="fault-2-quadratic-and-large"),
+        pytest.param(f"<!-- {'x' * 20_000} --><!ENTITY l11 'x'>", id="fault-2-far-down"),
         pytest.param("<!ENTITY l11 SYSTEM 'file:///etc/passwd'>", id="fault-3-external"),
     ],
 )
@@ -935,13 +949,15 @@ BOMBS = {
     "attributes": "b'<feed ' + b' '.join(b'a%d=\"\"' % n for n in range(1_500_000)) + b'/>'",
     "attributes-with-blanks": "b'<feed ' + b' '.join(b'a%d = \"\"' % n for n in range(1_200_000)) + b'/>'",
     "json": "b'[' + b'{},' * 5_000_000",
+    "quadratic": "b'<!DOCTYPE rss [<!ENTITY a \\'' + b'x' * 1_000_000 + b'\\'>]><rss><channel>' + b'&a;' * 1_000_000",
+    "levels": "b'<rss>' + b'<x>' * 4_000_000",
     "laughs": f"({BOMB!r}).join(('<!DOCTYPE rss [', ']><rss><channel>&l11;</channel></rss>')).encode()",
     "text": "b'<rss><channel><title>' + b'x' * 15_000_000 + b'</title></channel></rss>'",
 }
 
 
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
-def test_no_bomb_takes_more_memory_than_it_may(bomb: str) -> None:
+def test_no_bomb_takes_more_memory_and_computing_than_it_may(bomb: str) -> None:
     program = (
         "import resource\n"
         "from feeder.errors import ParseError\n"
@@ -949,6 +965,8 @@ def test_no_bomb_takes_more_memory_than_it_may(bomb: str) -> None:
         "body = " + bomb + "\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + (150 << 20),) * 2)\n"
+        "spent = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "resource.setrlimit(resource.RLIMIT_CPU, (int(spent.ru_utime + spent.ru_stime) + 9,) * 2)\n"
         "try:\n"
         "    read_feed(body, url='https://lake.example/')\n"
         "except ParseError as error:\n"

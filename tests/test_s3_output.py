@@ -405,7 +405,7 @@ def test_no_such_bucket(bucket: World) -> None:
     output = bucket.output(name="nobody-has-this")
     acts = (
         lambda: output.publish([text("a.html")]),
-        lambda: output.publish([text("a.html")], seen={"a.html": '4-"x"'}),
+        lambda: output.publish([text("a.html")], seen={"a.html": '9-"x"'}),
         lambda: output.read("a.html"),
     )
     for act in acts:
@@ -427,3 +427,29 @@ def test_a_store_that_ignores_a_condition_is_found_out(bucket: World, header: st
     assert found
     assert found.startswith(f"ignores {header}")
     assert bucket.tree() == {}
+
+
+def test_an_environment_that_cannot_be_understood_is_told(bucket: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_UNSIGNED_PAYLOAD", "perhaps")
+    with pytest.raises(OutputError, match=rf"^s3://{bucket.name}/news/2026: .*perhaps"):
+        bucket.output()
+
+
+def test_a_fault_of_another_kind_is_told_in_a_line() -> None:
+    assert s3._reason(ValueError("Odd\n\nDebug source:\n…")) == "Odd"
+
+
+def test_the_host_names_the_bucket_unless_the_path_does(bucket: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3, "RETRIES", 0)
+    port = bucket.proxy.server_address[1]
+    output = bucket.output(endpoint=f"http://localhost:{port}", path_style=False)
+    asked: list[str | None] = []
+
+    def note(passage: Passage, *_: str) -> bool:
+        asked.append(passage.headers.get("host"))
+        return passage.refuse(403, "AccessDenied")
+
+    bucket.proxy.fault = note
+    with pytest.raises(OutputError):
+        output.read("a.html")
+    assert asked in ([f"{bucket.name}.localhost:{port}"], [])  # [] where names below localhost are not known

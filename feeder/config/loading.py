@@ -115,14 +115,7 @@ def load(path: Path, *, to_write: bool = True) -> Config:
     placed = tuple(_sources(main, site, faults))
     storage = _storage(main, placed, faults, to_write=to_write)
     _compare(placed, faults)
-    if (
-        server
-        and server.listen
-        and "listen" in server.model_fields_set
-        and storage
-        and isinstance(storage.output, Bucket)
-    ):
-        faults.add(main, "server", 'listen: what is in a bucket is served by it, or by a CDN before it: let it be ""')
+    _check_listen(main, server, storage, faults)
     if faults.lines or not (site and server and storage and websub and alerts):
         raise ConfigError(*faults.lines)
     return Config(
@@ -339,6 +332,12 @@ def _in_bucket(main: File, bucket: Bucket, faults: _Faults) -> Bucket:
     if ("access_key" in given) != ("secret_key" in given):
         faults.add(main, "bucket", "access_key and secret_key go together")
     return replace(bucket, **{"path_style": "endpoint" in given or "." in bucket.name} | given)
+
+
+def _check_listen(main: File, server: ServerTable | None, storage: _Storage | None, faults: _Faults) -> None:
+    is_wanted = server and server.listen and "listen" in server.model_fields_set
+    if is_wanted and storage and isinstance(storage.output, Bucket):
+        faults.add(main, "server", 'listen: what is in a bucket is served by it, or by a CDN before it: let it be ""')
 
 
 def _served(server: ServerTable, storage: _Storage) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from itertools import compress, islice
 from typing import Final
 
 from feeder import render, urls
@@ -17,6 +19,8 @@ from feeder.pipeline import Parts, orphans, publishing
 from feeder.pipeline.tree import Shelf, Tree
 from feeder.store import ArticlePage, FaultKind
 
+AT_ONCE: Final = 32  # files being read
+AT_HAND: Final = 1000  # files that wait for it
 FEW: Final = 3  # paths that a sentence names
 LEFT_BEHIND: Final = timedelta(hours=1)  # after which no run works on a file any more
 
@@ -39,7 +43,7 @@ class Expected:
 
 def differing(parts: Parts) -> tuple[Expected, ...]:
     """Return the files that are not as they were written; those that are to be written or removed anyway are left out."""
-    found = [each for each in _files(parts) if _differs(each, parts)]
+    found = list(_differing(_files(parts), parts))
     if not found:
         return ()
     # A daemon may have written some of them in the meantime: then they were marked, or are noted by now, in this order.
@@ -142,6 +146,15 @@ def _files(parts: Parts) -> Iterator[Expected]:
     for article in store.article_pages().values():
         path = urls.article_path(article.id, parts.site)
         yield Expected(path=path, digest=article.digest, article=article)
+
+
+def _differing(files: Iterable[Expected], parts: Parts) -> Iterator[Expected]:
+    """Yield those of *files* that differ; many are read at once, since a bucket is far away."""
+    rest = iter(files)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        while part := list(islice(rest, AT_HAND)):
+            differ = pool.map(lambda each: _differs(each, parts), part)
+            yield from compress(part, differ)
 
 
 def _differs(each: Expected, parts: Parts) -> bool:

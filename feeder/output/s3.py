@@ -31,7 +31,7 @@ from obstore.exceptions import (
 )
 from obstore.store import S3Store
 
-from feeder.errors import OutputError
+from feeder.errors import OutputError, Unreachable
 from feeder.model import FeedFile
 from feeder.output import Announce, Bucket
 from feeder.output.checks import BAD_SIGN, check, parts_of
@@ -151,7 +151,7 @@ class BucketOutput:
         with self._told(key):
             first = obstore.put(self._store, key, b"1", use_multipart=False)
             try:
-                return self._fault_at(key, first["e_tag"])
+                return self._fault_at(key, first["e_tag"] or "")
             finally:
                 obstore.delete(self._store, key)
 
@@ -216,9 +216,7 @@ class BucketOutput:
         with self._told(path):
             obstore.delete(self._store, self._key(path))
 
-    def _fault_at(self, key: str, tag: str | None) -> str | None:
-        if not tag:
-            return "gives no ETags, by which a file is known"
+    def _fault_at(self, key: str, tag: str) -> str | None:
         if self._lets(key, "create"):
             return "ignores If-None-Match: a file may take the place of one that it must not"
         obstore.put(self._store, key, b"2", use_multipart=False)
@@ -282,7 +280,7 @@ class BucketOutput:
     @contextmanager
     def _told(self, path: str) -> Iterator[None]:
         if time.monotonic() < self._asked_from:
-            raise OutputError(self._failure)
+            raise Unreachable(self._failure)
         try:
             yield
         except OutputError:
@@ -291,7 +289,7 @@ class BucketOutput:
             reason = f"{self._bucket}: {_reason(error)}"
             if isinstance(error, GenericError):
                 self._failure, self._asked_from = reason, time.monotonic() + REST_SECONDS
-                raise OutputError(reason) from error
+                raise Unreachable(reason) from error
             raise OutputError(f"{path}: {reason}") from error
 
 

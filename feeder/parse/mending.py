@@ -64,19 +64,36 @@ def mended(text: str) -> str:
 
 def has_doctype(text: str) -> bool:
     """Tell whether a document type stands before the root element."""
-    return text.find("<!DOCTYPE", 0, PROLOG) >= 0
+    return text.find("<!DOCTYPE", 0, _start_of_root(text)) >= 0
+
+
+def _start_of_root(text: str) -> int:
+    """Return where the prolog ends: what articles quote below is no document type of the feed."""
+    position = 0
+    for part, is_whole in _parts(text[:PROLOG]):
+        if not is_whole and (root := ROOT.search(part)):
+            return position + root.start()
+        position += len(part)
+    return PROLOG
 
 
 def _without_head(text: str) -> str:
     """Return *text* without its declaration and its document type."""
     head, rest = text[:PROLOG], text[PROLOG:]
-    doctype = _DOCTYPE.search(head)
-    if doctype is None:
+    root = _start_of_root(text)
+    start, doctype = head.find("<!DOCTYPE", 0, root), _DOCTYPE.search(head)
+    if doctype is None or doctype.start() > root:
+        # One without an end in the head is left out with all that stands before the root element.
+        _check_entities(text[start:] if start >= 0 else "")
         return _DECLARATION.sub("", head, count=1) + rest
-    for name in _ENTITY.findall(doctype[1] or ""):
+    _check_entities(doctype[1] or "")
+    return head[doctype.end() :] + rest
+
+
+def _check_entities(declared: str) -> None:
+    for name in _ENTITY.findall(declared):
         if f"{name};" not in html5:
             raise ParseError(f"it declares an entity of its own, {name[:100]!a}, which no feed needs")
-    return head[doctype.end() :] + rest
 
 
 def _end(text: str, name: str) -> int:

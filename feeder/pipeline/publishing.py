@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from feeder import categories, plan, render, shards, urls
 from feeder.dedup import UNRANKED
-from feeder.errors import FeederError, InvalidItem
+from feeder.errors import FeederError, InvalidItem, OutputError
 from feeder.model import (
     UTC_ZONE,
     Category,
@@ -130,7 +130,7 @@ def _kitchen(parts: Parts, published: Published, now: datetime, *, is_part: bool
 
 
 def _publish_feeds(marks: Sequence[Mark], kitchen: _Kitchen, now: datetime, progress: Progress | None) -> None:
-    for done in _pipelined(kitchen, marks):
+    for done in _pipelined(kitchen, marks, now):
         _write(done, kitchen, now)
         kitchen.published.nodes += len(done)
         if progress:
@@ -223,8 +223,18 @@ class _Kitchen:
         self._larder = parts.larder
         self._jobs: dict[str, work.EntryJob] = {}  # those of articles that are not served yet
 
-    def order(self, marks: Sequence[Mark]) -> list[_Order]:
+    def order(self, marks: Sequence[Mark], now: datetime) -> list[_Order]:
         """Choose the articles of some nodes and begin to render those that are not at hand."""
+        try:
+            orders = self._orders(marks)
+        except OutputError as error:  # the output does not even say what is there
+            for mark in marks:
+                _fail(mark.node, str(error), self, now)
+            return []
+        self._begin_all(id_ for order in orders if order.node not in self.tree.refused for id_ in order.ids)
+        return orders
+
+    def _orders(self, marks: Sequence[Mark]) -> list[_Order]:
         paths = {mark.node: self._files(mark.node) for mark in marks}
         stamps = self.parts.output.stamps(chain.from_iterable(paths.values()))
         orders = [
@@ -236,7 +246,6 @@ class _Kitchen:
             for mark in marks
         ]
         self.articles.look(id_ for order in orders for id_ in order.ids)
-        self._begin_all(id_ for order in orders if order.node not in self.tree.refused for id_ in order.ids)
         return orders
 
     def _files(self, node: Node) -> list[str]:
@@ -359,11 +368,11 @@ def _weight(entry: RenderedEntry | None) -> int:
     return weight(entry) if entry else 100
 
 
-def _pipelined(kitchen: _Kitchen, marks: Sequence[Mark]) -> Iterator[list[_Order]]:
+def _pipelined(kitchen: _Kitchen, marks: Sequence[Mark], now: datetime) -> Iterator[list[_Order]]:
     """Yield the orders batch by batch, the next ones always being rendered while one is written."""
     waiting: deque[list[_Order]] = deque()
     for part in _batches(marks, BATCH):
-        waiting.append(kitchen.order(part))
+        waiting.append(kitchen.order(part, now))
         if len(waiting) > AHEAD:
             yield waiting.popleft()
     yield from waiting
