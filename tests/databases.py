@@ -52,6 +52,10 @@ class Postgres:
         name = schema or f"feeder_test_{os.getpid()}_{next(NUMBERS)}"
         return address(f"{self.url}{'&' if '?' in self.url else '?'}schema={name}")
 
+    def text(self, schema: Address) -> str:
+        """Return an address as a config has it."""
+        return f"{self.url}{'&' if '?' in self.url else '?'}schema={schema.schema}"
+
     def execute(self, schema: Address, statement: str) -> list[tuple[object, ...]]:
         """Run a statement there, as somebody else."""
         with closing(psycopg.connect(schema.url, autocommit=True)) as connection:

@@ -28,7 +28,7 @@ id = "feeds.example.org,2026"
 [feeds]
 {feeds}
 [storage]
-state = "sqlite:///var/state.db"
+state = "{state}"
 output = "public"
 [server]
 listen = ""
@@ -66,14 +66,14 @@ class Desk:
     def config(self) -> Path:
         return self.folder / "config.toml"
 
-    def settle(self, *sources: str, site: str = "", feeds: str = "") -> None:
+    def settle(self, *sources: str, site: str = "", feeds: str = "", state: str = "sqlite:///var/state.db") -> None:
         """Write the config. Each source is "name" or "name" and further lines; its articles lie in its name."""
         tables = []
         for source in sources or ("newsroom",):
             name, _, rest = source.partition("\n")
             (self.folder / name).mkdir(exist_ok=True)
             tables.append(f'[[source]]\nname = "{name}"\npath = "{name}"\n{rest}\n')
-        self.config.write_text(CONFIG.format(site=site, feeds=feeds) + "\n".join(tables), "utf-8")
+        self.config.write_text(CONFIG.format(site=site, feeds=feeds, state=state) + "\n".join(tables), "utf-8")
 
     def write(
         self,

@@ -378,8 +378,9 @@ def test_a_config_without_sources_is_a_warning() -> None:
             id="contradiction",
         ),
         pytest.param(
-            'storage.state = "postgresql://db/feeder"',
-            "storage: state: this version keeps its state in SQLite only",
+            'storage.state = "postgresql://u:p@ss@db/feeder"',
+            'storage: state: is not an address such as "postgresql://feeder@localhost/feeder"; are the password\'s special '
+            "characters percent-encoded?",
             id="postgresql",
         ),
         pytest.param(
