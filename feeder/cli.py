@@ -275,7 +275,7 @@ def worker(obj: Options, roles: str, concurrency: int, admin: str | None, name: 
         duties = node.Duties(
             roles=node.roles_of(roles), slots=concurrency, admin=place, **({"name": name} if name else {})
         )
-        node.run(_load(obj), duties)
+        node.run(_load(obj), duties, clock=_now)
 
 
 # ---------------------------------------------------------------- set up

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from secrets import token_hex
 from typing import Final
@@ -64,28 +64,35 @@ class Duties:
     name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
 
 
-def run(settings: Config, duties: Duties, *, ready: Callable[[str], None] | None = None) -> None:
+def run(
+    settings: Config,
+    duties: Duties,
+    *,
+    clock: Callable[[], datetime],
+    ready: Callable[[str], None] | None = None,
+) -> None:
     """Take jobs until SIGINT or SIGTERM, as `schedule.run` goes on.
 
     Args:
         settings: What is polled and published.
         duties: What of it is for this node.
+        clock: The time of day on this machine, which may be wrong.
         ready: Told the address that tells how things stand, "" if there is none, once all is running.
 
     Raises:
         FeederError: It cannot begin, or it lost the queue or the state: a new process may find them again.
     """
-    asyncio.run(_Node(settings, duties).run(ready))
+    asyncio.run(_Node(settings, duties, Clock(clock)).run(ready))
 
 
 class _Node:
-    def __init__(self, settings: Config, duties: Duties) -> None:
+    def __init__(self, settings: Config, duties: Duties, clock: Clock) -> None:
         self._settings = settings
         self._duties = duties
         self._name = f"{duties.name}:{token_hex(3)}"  # nobody else ever: a number of a process comes again
-        self._started = datetime.now(UTC)
         self._life = Life()
-        self._clock = Clock()
+        self._clock = clock
+        self._started = clock()
         self._workers = Workers()
         self._counts = metrics.Counts()
         self._in_hand: Counter[str] = Counter()
@@ -104,7 +111,7 @@ class _Node:
         async with AsyncExitStack() as stack:
             stack.callback(self._workers.stop)
             desk = stack.enter_context(self._slot())
-            await desk.hand.must(lambda: join(desk.app, self._node_lease("join"), self._clock))
+            await desk.hand.must(lambda: self._begin(desk.app))
             for _ in range(self._duties.slots):
                 self._free.put_nowait(stack.enter_context(self._slot()))
             queue = await stack.enter_async_context(queue_of(place, slots=self._duties.slots + 1))
@@ -234,23 +241,26 @@ class _Node:
         async with serving(settings, probes) as served:
             yield next(iter(served.urls), "")
 
-    def _node_lease(self, name: str) -> Lease:
-        return Lease(name=name, holder=self._name, node=self._name)
+    def _begin(self, app: App) -> None:
+        self._clock.set_by(app.store.clock())
+        self._started = self._clock()
+        join(app, Lease(name="join", holder=self._name, node=self._name), self._clock)
 
 
 class Clock:
     """The time of day, by the database's clock where this machine's is wrong."""
 
-    def __init__(self) -> None:
+    def __init__(self, ours: Callable[[], datetime]) -> None:
+        self._ours = ours
         self._lead = timedelta()
 
     def __call__(self) -> datetime:
         """Return it."""
-        return datetime.now(UTC) + self._lead
+        return self._ours() + self._lead
 
     def set_by(self, theirs: datetime) -> None:
         """Go by *theirs*, which was a moment ago."""
-        lead = theirs - datetime.now(UTC).replace(microsecond=0)
+        lead = theirs - self._ours().replace(microsecond=0)
         is_wrong = abs(lead.total_seconds()) > SKEW_SECONDS
         if is_wrong and not self._lead:
             log.warning("clock_is_wrong", seconds=round(lead.total_seconds()))
