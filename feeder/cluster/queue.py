@@ -21,6 +21,7 @@ from pgqueuer.domain.errors import FailingListenerError
 from pgqueuer.domain.models import Job as Record
 from pgqueuer.domain.settings import DBSettings, Durability
 from pgqueuer.domain.types import Channel
+from pgqueuer.ports.driver import NotifyCallback
 
 from feeder.cluster import Job, Kind
 from feeder.errors import StoreError
@@ -147,6 +148,15 @@ class _Lines(PsycopgDriver):
     def __init__(self, asking: psycopg.AsyncConnection[Any], listening: psycopg.AsyncConnection[Any]) -> None:
         super().__init__(listening)
         self._asking = PsycopgDriver(asking)
+        self._listens = asyncio.Event()
+
+    async def add_listener(self, channel: str, callback: NotifyCallback) -> None:
+        await super().add_listener(channel, callback)
+        self._listens.set()
+
+    async def notify(self, channel: str, payload: str) -> None:
+        await self._listens.wait()  # the first look at its own health would not be heard otherwise
+        await super().notify(channel, payload)
 
     async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
         return await self._asking.fetch(query, *args)

@@ -80,6 +80,7 @@ class Work:
                 return
             if await do("note of the house", lambda: self._note_house(app)):
                 await do("audit", lambda: publishing.audit(app.parts))
+                await do("pages", lambda: publishing.clear_pages(app.parts))
                 await do("recall", lambda: app.recall(self._clock()))
                 await do("prune", lambda: app.prune(self._clock()))
                 await do("nodes", lambda: _forget_silent(app))

@@ -95,7 +95,7 @@ def publish_site(parts: Parts, *, now: datetime, settle: timedelta, progress: Pr
     published = Published()
     marks = parts.store.stale(now, settle=settle, shard=shards.SITE)
     if marks:
-        _publish_all(marks, parts, published, now=now, progress=progress)
+        _publish_all(marks, parts, published, now=now, progress=progress, is_shared=True)
     return published
 
 
@@ -113,12 +113,18 @@ def publish_shard(
 
 
 def _publish_all(
-    marks: Sequence[Mark], parts: Parts, published: Published, *, now: datetime, progress: Progress | None
+    marks: Sequence[Mark],
+    parts: Parts,
+    published: Published,
+    *,
+    now: datetime,
+    progress: Progress | None,
+    is_shared: bool = False,
 ) -> None:
     kitchen = _kitchen(parts, published, now)
     _publish_assets(kitchen)
     _publish_feeds(marks, kitchen, now, progress)
-    _publish_indexes(kitchen, now)
+    _publish_indexes(kitchen, now, is_shared=is_shared)
     _finish(kitchen, now)
     published.left = moves.settled(parts, kitchen.shelf)
 
@@ -142,6 +148,11 @@ def audit(parts: Parts) -> int:
     marked = check(parts)
     orphans.clear(parts)
     return marked
+
+
+def clear_pages(parts: Parts) -> None:
+    """Remove the pages of articles that are in no feed any more."""
+    ArticlePages(parts).clear()
 
 
 def check(parts: Parts) -> int:
@@ -259,9 +270,9 @@ class _Kitchen:
         self._begin_all(ids)
         found = []
         for id_ in ids:
-            if id_ not in self._served:
+            if id_ not in self._served and id_ in self._running:
                 self._collect(self._running[id_])
-            entry = self._served[id_]
+            entry = self._served.get(id_)  # one that was withdrawn a moment ago has none, and marked the feed anew
             if entry:
                 found.append(entry)
         return found
@@ -290,8 +301,9 @@ class _Kitchen:
 
     def _begin(self, ids: Collection[str]) -> Future[list[work.Served]]:
         store = self.parts.store
-        shown, digests, bodies = store.shown(ids), store.digests(ids), store.bodies(ids)
-        documents = store.documents([s.id for s in shown.values() if self._lies_in_no_file(s)])
+        with store.decision():  # all of it as it was at one moment
+            shown, digests, bodies = store.shown(ids), store.digests(ids), store.bodies(ids)
+            documents = store.documents([s.id for s in shown.values() if self._lies_in_no_file(s)])
         jobs = {s.id: self._job(s, digests[s.id], bodies.get(s.id), documents.get(s.id)) for s in shown.values()}
         self._jobs |= jobs
         ready = [work.Served(id=id_, entry=entry) for id_, job in jobs.items() if (entry := self._larder.take(job))]
@@ -331,7 +343,15 @@ class _Kitchen:
     def _categories(self, shown: Shown) -> tuple[Category, ...]:
         """Every level of every path, parents first; the order of the paths as written does not matter."""
         nodes = {n for path in shown.categories for n in categories.lineage(categories.node(path))[1:]}
-        return tuple(self.tree.places[node] for node in sorted(nodes))
+        return tuple(map(self.place, sorted(nodes)))
+
+    def place(self, node: Node) -> Category:
+        """Return the category of a node; another process may have made it a moment ago."""
+        if node not in self.tree.places:
+            self.tree = Tree.of(self.parts, self.shelf)
+        if node not in self.tree.places:
+            raise InvalidItem("it has no articles any more")
+        return self.tree.places[node]
 
     def _collect(self, future: Future[list[work.Served]]) -> None:
         done = future.result()
@@ -463,13 +483,13 @@ def _entries(order: _Order, kitchen: _Kitchen) -> list[RenderedEntry]:
 
 
 def _document(node: Node, entries: Sequence[RenderedEntry], kitchen: _Kitchen) -> FeedDocument:
-    tree, parts = kitchen.tree, kitchen.parts
+    parts = kitchen.parts
     return plan.document(
-        tree.places[node],
+        kitchen.place(node),
         entries,
         site=parts.site,
         settings=parts.feeds,
-        parents=[tree.places[above] for above in categories.lineage(node)[:-1]],
+        parents=[*map(kitchen.place, categories.lineage(node)[:-1])],
         tally=kitchen.overview.tally(node),
         branches=kitchen.overview.branches(node),
         deletions=parts.store.deletions(node, DELETIONS),
@@ -575,12 +595,12 @@ def _publish_assets(kitchen: _Kitchen) -> None:
         kitchen.published.written += parts.output.publish(render.render_assets(parts.site))
 
 
-def _publish_indexes(kitchen: _Kitchen, now: datetime) -> None:
+def _publish_indexes(kitchen: _Kitchen, now: datetime, *, is_shared: bool) -> None:
     parts, published = kitchen.parts, kitchen.published
     files = _indexes(parts, kitchen.shelf, kitchen.tree)
     done = set(published.written)
     try:
-        published.removed += kitchen.articles.clear()  # first: a takedown needs no room on the disk
+        published.removed += kitchen.articles.clear(is_shared=is_shared)  # first: a takedown needs no room on the disk
         published.written += parts.output.publish(file for file in files if file.path not in done)
         published.removed += parts.output.remove(() if files else _INDEXES)
         kitchen.faults.indexes_mended()

@@ -473,17 +473,18 @@ GROUP BY published / 3600 ORDER BY 1 DESC LIMIT ?;
 -- name: paths
 SELECT path, labels FROM paths;
 
+-- Another process may have made the same one.
 -- name: put_path
-INSERT INTO paths (labels) VALUES (?) RETURNING path;
+INSERT INTO paths (labels) VALUES (?) ON CONFLICT (labels) DO UPDATE SET labels = excluded.labels RETURNING path;
 
 -- name: nodes
 SELECT node, identity FROM nodes;
 
 -- name: put_node
-INSERT INTO nodes (identity) VALUES (?) RETURNING node;
+INSERT INTO nodes (identity) VALUES (?) ON CONFLICT (identity) DO UPDATE SET identity = excluded.identity RETURNING node;
 
 -- name: put_path_node
-INSERT INTO path_nodes (node, path, depth) VALUES (?, ?, ?);
+INSERT INTO path_nodes (node, path, depth) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
 
 -- name: unused_paths
 SELECT path FROM paths WHERE sightings = 0;
