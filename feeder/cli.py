@@ -42,7 +42,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "Work": ("run", "once", "serve", "worker"),
     "Look": ("status", "explain", "doctor"),
     "Steer": ("poll", "pause", "resume", "accept", "remove", "reload"),
-    "Keep": ("backup", "restore"),
+    "Keep": ("backup", "restore", "migrate"),
 }
 EPILOG: Final = """\b
 Examples:
@@ -854,6 +854,22 @@ def restore(obj: Options, file: Path) -> None:
 
     settings = _load(obj, level="warning")
     screen.show(keeping.report_restore(keeping.restore(file, settings, _now()), settings))
+
+
+@feeder.command()
+@_common_options()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.pass_obj
+def migrate(obj: Options, source: str, target: str) -> None:
+    """Move the state to another database: sqlite:///… to postgresql://…, or back.
+
+    Daemon and workers must be stopped. No id and no feed is another one afterwards. FROM stays as it is.
+    """
+    from feeder import migration, screen
+
+    settings = _load(obj, level="warning", to_write=False)
+    screen.show(migration.report(migration.move(source, target, settings)))
 
 
 # ---------------------------------------------------------------- what commands share

@@ -71,12 +71,14 @@ def test_nodes_that_are_killed_at_any_moment_lose_and_double_nothing(
     site: Cluster, postgres: Postgres, seed: int
 ) -> None:
     chance = random.Random(seed)  # noqa: S311 - no secret
+    site.put_many(range(3))
     with site.kept(3), site.watched():
-        for step in range(6):
+        site.await_quiet()
+        for step in range(5):
             site.put_many(range(step * 8, step * 8 + 8), chance=chance)
             time.sleep(chance.uniform(0.2, 1.0))
             site.kill(chance)
-            postgres.execute(site.state, FORGET) if step else None
+            postgres.execute(site.state, FORGET)
         until(lambda: len(site.alive()) == 3)
         postgres.execute(site.state, FORGET)
         site.await_quiet()

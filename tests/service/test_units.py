@@ -24,6 +24,7 @@ ROOT = Path(__file__).parent.parent.parent
 UNITS = ROOT / "systemd"
 JAIL = Path(__file__).with_name("jail.py")
 TIMEOUT = 60
+UNIT_NAMES = ("feeder.service", "feeder@.service", "feeder-worker@.service")
 USER, EDITORS = 64_001, 64_002
 MOST_EXPOSED, MOST_EXPOSED_ALONE = 1.1, 0.3
 PYTHON = os.path.realpath(sys.executable)
@@ -38,7 +39,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
     """The units in a directory, with a program that is there."""
-    for name in ("feeder.service", "feeder@.service"):
+    for name in UNIT_NAMES:
         text = (UNITS / name).read_text("utf-8").replace("/usr/local/bin/feeder", PYTHON)
         (tmp_path / name).write_text(text)
     return tmp_path
@@ -51,10 +52,10 @@ def exposure(unit: Path) -> float:
     return float(found[1])
 
 
-@pytest.mark.parametrize("name", ["feeder.service", "feeder@.service"])
+@pytest.mark.parametrize("name", UNIT_NAMES)
 def test_units_are_understood_and_closed(installed: Path, name: str) -> None:
     path = installed / name
-    instance = path if "@" not in name else path.rename(installed / "feeder@harbour.service")
+    instance = path if "@" not in name else path.rename(installed / name.replace("@", "@harbour"))
     checked = run("systemd-analyze", "verify", str(instance))
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
     assert exposure(instance) <= MOST_EXPOSED
