@@ -25,6 +25,8 @@ DO $$
 DECLARE each text;
 BEGIN
     DELETE FROM marks;
+    DELETE FROM path_steps;
+    DELETE FROM memberships;  -- this adds to the tallies
     FOR each IN SELECT format('%I', relname) FROM pg_class
         WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'meta'
     LOOP

@@ -264,10 +264,11 @@ def test_a_copy_that_comes_while_the_article_goes_is_not_lost(nodes: tuple[Store
 
 def test_a_decision_about_something_else_goes_through(nodes: tuple[Store, Store]) -> None:
     one, other = nodes
+    poll(one, ("0.md", article("First")))
     with deciding(other):
-        poll(one, ("a.md", article("One")))
-        poll(other, ("b.md", article("Other", body="Another.")), name="partner")
-    assert len(list(one.newest(()))) == 2
+        poll(one, ("a.md", article("One", body="1")))
+        poll(other, ("b.md", article("Other", body="2")), name="partner")
+    assert len(list(one.newest(()))) == 3
     assert one.breaches() == ()
 
 
@@ -461,7 +462,7 @@ def test_a_preview_works_on_a_copy_and_changes_nothing(desk: Desk, postgres: Pos
     assert desk.run("once").code == 0
     before = postgres.execute(unused, "SELECT id, first_seen, published FROM articles")
     desk.write("newsroom/tunnel.md", title="Tunnel opens", body="A tunnel.")
-    seen = desk.run("once", "--dry-run")
+    seen = desk.run("once", "--all", "--dry-run")
     assert (seen.code, "1 new" in seen.out) == (0, True), seen
     assert postgres.execute(unused, "SELECT id, first_seen, published FROM articles") == before
 
@@ -504,7 +505,7 @@ def _told(store: Store) -> tuple[object, ...]:
     asked = (
         store.counts(),
         store.sources(),
-        store.feeds(),
+        set(store.feeds()),
         store.nodes(),
         store.shown(ids),
         store.marked(),

@@ -23,6 +23,8 @@ class Database(Protocol):
     Every error is a StoreError.
     """
 
+    is_shared: bool  # others may write at the same time
+
     def transaction(self, *, is_decision: bool = False) -> AbstractContextManager[None]:
         """Commit all of what happens inside, or nothing; one inside of another is a part of it that can fail alone.
 

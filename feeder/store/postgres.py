@@ -84,6 +84,8 @@ Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 class PostgresDatabase:
     """A connection to a schema, and another one when it is lost."""
 
+    is_shared = True
+
     def __init__(self, connection: Connection, address: Address, *, hold: Hold) -> None:
         self.connection = connection
         self._address = address

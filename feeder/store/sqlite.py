@@ -31,6 +31,8 @@ MOST_DAMAGE = 20  # lines
 class SqliteDatabase:
     """A file. Errors name the path that it is *called* by, if that is another."""
 
+    is_shared = False
+
     def __init__(self, connection: sqlite3.Connection, *, path: Path, called: State | None = None) -> None:
         self.connection = connection
         self._place = path

@@ -40,7 +40,7 @@ class Archive(Ground):
 
     def skip_pages(self, number: int) -> None:
         """Give no new page a number up to this one."""
-        self._db.run("put_page_number", number)
+        self._db.run("put_page_number", {"number": number})
         self._db.run("delete_page", number)
 
     def stale_pages(self) -> tuple[int, ...]:

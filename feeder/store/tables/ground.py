@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from feeder import categories
-from feeder.errors import Overtaken
 from feeder.model import Article, CategoryPath, Memory, Node, Shown, Sighting
 from feeder.store import rows
 from feeder.store.database import Database
@@ -23,6 +22,7 @@ class _Pending:
     def __init__(self) -> None:
         self.nodes: set[int] = set()
         self.paths: Counter[int] = Counter()
+        self.has_steps = False  # that are to be added up
 
     def add(self, other: _Pending) -> None:
         """Take over what a part touched."""
@@ -80,6 +80,8 @@ class Ground:
                 self._pending[-2].add(pending)
         finally:
             self._pending.pop()
+        if pending.has_steps and not self._pending:
+            self._add_up_paths()
 
     def _touch(self, nodes: Iterable[int]) -> None:
         """Have nodes marked at the end of the transaction."""
@@ -88,13 +90,28 @@ class Ground:
     def _flush(self) -> None:
         """Write what is left to the end, so that writers beside one another wait for a moment only, and in one order."""
         pending = self._pending[-1]
-        for path, by in sorted(pending.paths.items()):
-            self._count_path(path, by)
+        if self._db.is_shared:
+            steps = [step for step in sorted(pending.paths.items()) if step[1]]
+            self._db.write("put_path_step", steps)
+            pending.has_steps |= bool(steps)
+        else:
+            for path, by in sorted(pending.paths.items()):
+                self._count_path(path, by)
         pending.paths.clear()
         if pending.nodes:
             (seq,) = self._db.one("next_seq")
             self._db.write("put_mark", [(node, seq) for node in sorted(pending.nodes)])
             pending.nodes.clear()
+
+    def _add_up_paths(self) -> None:
+        """Count the documents that others, or we, put down to be counted; that was no moment to wait for one another.
+
+        Who died before this leaves it to the next.
+        """
+        if self._db.is_shared:
+            with self.transaction():
+                for path, count, by in sorted(self._db.all("add_up_path_steps")):
+                    self._rename(path, count, by)
 
     def _forget_caches(self) -> None:
         self._source_ids: dict[str, int] = {}
@@ -141,12 +158,12 @@ class Ground:
         return self._node_ids[node]
 
     def _count_path(self, path: int, by: int) -> None:
-        if not by:
-            return
-        found = self._db.one("count_path", by, path)
-        if found is None:
-            raise Overtaken("a category was forgotten by another process")
-        (count,) = found
+        if by:
+            (count,) = self._db.one("count_path", by, path)
+            self._rename(path, count, by)
+
+    def _rename(self, path: int, count: int, by: int) -> None:
+        """Give the nodes of a path another name if that is due to its spelling, of which there are *by* more."""
         if count in {0, by}:  # the spelling comes or goes
             for node in self._nodes_of(path)[1:]:
                 self._relabel(node)

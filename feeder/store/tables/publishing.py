@@ -24,11 +24,11 @@ class Publishing(Ground):
         values: dict[str, object] = {"now": rows.seconds(now), "settle": int(settle.total_seconds())}
         if shard is not None:
             values |= {"shard": shard, "feeds": shards.FEEDS}
-        found = (
-            Mark(node=rows.labels(identity), seqs=tuple(rows.numbers_back(seqs)))
-            for identity, seqs in self._db.all("stale" if shard is None else "stale_in", values)
-        )
-        return tuple(sorted(found, key=lambda mark: mark.node, reverse=True))
+        found = self._db.all("stale" if shard is None else "stale_in", values)
+        if found:
+            self._add_up_paths()  # what is stale is published under the names of now
+        marks = (Mark(node=rows.labels(text), seqs=tuple(rows.numbers_back(seqs))) for text, seqs in found)
+        return tuple(sorted(marks, key=lambda mark: mark.node, reverse=True))
 
     def marked(self) -> frozenset[Node]:
         """Return the nodes whose feeds are stale."""
@@ -140,6 +140,7 @@ class Publishing(Ground):
     def prune(self) -> None:
         """Remove the spellings of categories that no article has, and the nodes that nothing is known of any more."""
         self._flush()
+        self._add_up_paths()
         for (path,) in self._db.all("unused_paths"):
             nodes = self._nodes_of(path)
             if not self._db.one("is_member", nodes[-1]):  # else the count of sightings would be wrong

@@ -42,6 +42,13 @@ CREATE TABLE nodes (
     label    text COLLATE "C"
 );
 
+-- What is to be added to the numbers above. Of two decisions that change the same row one fails; nobody fails for adding one.
+-- As long as there is a step, there is its path.
+CREATE TABLE path_steps (
+    path      bigint NOT NULL REFERENCES paths,
+    sightings bigint NOT NULL
+);
+
 CREATE TABLE path_nodes (
     node  bigint NOT NULL,
     path  bigint NOT NULL,

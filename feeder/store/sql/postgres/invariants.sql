@@ -2,7 +2,9 @@
 
 -- name: views
 CREATE OR REPLACE TEMP VIEW counted_paths AS
-SELECT paths.path, coalesce(found.number, 0) AS sightings FROM paths LEFT JOIN (
+SELECT paths.path, coalesce(found.number, 0) - coalesce(steps.number, 0) AS sightings FROM paths LEFT JOIN (
+    SELECT path, sum(sightings)::bigint AS number FROM path_steps GROUP BY path
+) AS steps USING (path) LEFT JOIN (
     SELECT each.path, count(*) AS number
     FROM sightings CROSS JOIN unnest(string_to_array(sightings.paths, ',')::bigint[]) AS each (path) GROUP BY each.path
 ) AS found ON found.path = paths.path;

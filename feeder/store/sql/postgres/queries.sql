@@ -8,9 +8,10 @@ ORDER BY next_poll, rank LIMIT :limit FOR UPDATE SKIP LOCKED;
 -- name: clear_scan
 TRUNCATE scan;
 
--- By a join, which looks into the one part where a key can be; "= ANY" would look into all.
+-- One by one, in the one part where a key can be: "= ANY" would look into all parts, and a join might read all keys.
 -- name: owners
-SELECT key, id FROM unnest(?*::bytea[]) AS wanted (key) JOIN keys USING (key);
+SELECT wanted.key, id FROM unnest(?*::bytea[]) AS wanted (key)
+    CROSS JOIN LATERAL (SELECT id FROM keys WHERE keys.key = wanted.key LIMIT 1) AS owner;
 
 -- Put last: the default of a new row is a new number.
 -- name: put_departure
@@ -52,6 +53,19 @@ INSERT INTO archive_pages (page) SELECT last FROM next RETURNING page;
 
 -- name: put_page_number
 UPDATE archive_numbers SET last = greatest(last, :number);
+
+-- name: put_path_step
+INSERT INTO path_steps (path, sightings) VALUES (?, ?);
+
+-- Rows are locked in one order, whoever does it.
+-- name: add_up_path_steps
+WITH gone AS (
+    DELETE FROM path_steps WHERE ctid = ANY (ARRAY(SELECT ctid FROM path_steps FOR UPDATE SKIP LOCKED))
+    RETURNING path, sightings
+),
+added AS (SELECT path, sum(sightings)::bigint AS by FROM gone GROUP BY path),
+held AS (SELECT path, by FROM paths JOIN added USING (path) ORDER BY path FOR NO KEY UPDATE OF paths)
+UPDATE paths SET sightings = sightings + by FROM held WHERE held.path = paths.path RETURNING paths.path, sightings, by;
 
 -- name: last_number
 SELECT last FROM archive_numbers;
