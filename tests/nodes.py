@@ -27,7 +27,7 @@ from feeder.output.files import FileOutput
 from feeder.store.address import Address
 from feeder.store.opening import open_to_read
 
-PATIENCE: Final = 120.0
+PATIENCE: Final = 60.0
 SOURCES: Final = 6
 CONFIG: Final = """
 [site]

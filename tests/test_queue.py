@@ -59,7 +59,7 @@ def test_a_job_is_there_once_however_many_add_it_at_once(place: Address) -> None
             ours = await queues(place, 3, stack)
             added = await asyncio.gather(*(queue.enqueue(JOBS) for queue in ours))
             assert sum(added) == len(JOBS)
-            assert await ours[0].lengths() == {"poll queued": len(JOBS)}
+            assert await ours[0].waiting() == {"poll": len(JOBS)}
             assert await ours[0].enqueue([]) == 0
 
     run(work())
@@ -75,7 +75,7 @@ def test_nodes_share_the_jobs(place: Address) -> None:
             await one.enqueue(JOBS)
             await asyncio.gather(one.run(stop), other.run(stop))
             assert sorted(job.key for job in done) == sorted(job.key for job in JOBS)
-            assert await one.lengths() == {}
+            assert await one.waiting() == {}
 
     run(work())
 
@@ -147,7 +147,7 @@ def test_sites_in_one_database_have_queues_of_their_own(place: Address, postgres
             (there,) = await queues(other, 1, stack)
             assert await here.enqueue(JOBS[:3]) == 3
             assert await there.enqueue(JOBS[:2]) == 2
-            assert await there.lengths() == {"poll queued": 2}
+            assert await there.waiting() == {"poll": 2}
 
     run(work())
     postgres.drop(other)

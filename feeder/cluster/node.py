@@ -21,12 +21,12 @@ from feeder import metrics, outputs
 from feeder.app import App, shared
 from feeder.asking import asker
 from feeder.cluster import Job, Kind
-from feeder.cluster.joining import is_current, join
+from feeder.cluster.joining import LASTING, is_current, join, terms_of
 from feeder.cluster.queue import PostgresQueue, queue_of
-from feeder.cluster.work import LASTING, Slot, Work, wanted
+from feeder.cluster.work import Slot, Work, wanted
 from feeder.config import Address, Config
 from feeder.errors import ConfigError, StoreError
-from feeder.life import Hand, Life
+from feeder.life import Hand, Life, ended
 from feeder.serve import serving
 from feeder.serve.probes import Probes
 from feeder.serve.status import figures
@@ -98,6 +98,7 @@ class _Node:
         self._in_hand: Counter[str] = Counter()
         self._done: Counter[str] = Counter()
         self._free: asyncio.Queue[Slot] = asyncio.Queue()
+        self._waiting: Mapping[str, int] = {}  # jobs in the queue, by kind
         self._silent = 0  # beats in a row that were not heard
 
     async def run(self, ready: Callable[[str], None] | None) -> None:
@@ -110,15 +111,16 @@ class _Node:
         outputs.make(self._settings)
         async with AsyncExitStack() as stack:
             stack.callback(self._workers.stop)
-            desk = stack.enter_context(self._slot())
-            await desk.hand.must(lambda: self._begin(desk.app))
+            desk, pulse = (stack.enter_context(self._slot()) for _ in range(2))
+            async with self._beating(pulse):
+                await desk.hand.must(lambda: self._begin(desk))
             for _ in range(self._duties.slots):
                 self._free.put_nowait(stack.enter_context(self._slot()))
             queue = await stack.enter_async_context(queue_of(place, slots=self._duties.slots + 1))
             address = await stack.enter_async_context(self._serving())
             one = await stack.enter_async_context(asker(desk.app))
             work = Work(one, self._life, self._clock, node=self._name)
-            self._register(queue, work, desk)
+            self._register(queue, work, desk, pulse)
             await self._work(queue, desk, address, ready)
         log.info("stopped")
 
@@ -145,7 +147,7 @@ class _Node:
             app.observer = self._counts
             hand = Hand(self._life, app, begin=self._name_logs)
             try:
-                yield Slot(app=app, hand=hand)
+                yield Slot(app=app, hand=hand, terms=terms_of(app))
             finally:
                 hand.let_go()
 
@@ -153,7 +155,7 @@ class _Node:
         """Have the events of a thread say whose they are."""
         structlog.contextvars.bind_contextvars(node=self._duties.name)
 
-    def _register(self, queue: PostgresQueue, work: Work, desk: Slot) -> None:
+    def _register(self, queue: PostgresQueue, work: Work, desk: Slot, pulse: Slot) -> None:
         acts: Mapping[Kind, tuple[Role, Act, Slot | None]] = {
             Kind.POLL: (Role.POLL, work.poll, None),
             Kind.PUBLISH: (Role.PUBLISH, work.publish, None),
@@ -164,7 +166,7 @@ class _Node:
         for kind, (role, act, own) in acts.items():
             if role in self._duties.roles:
                 queue.register(kind, self._on_slot(act, own))
-        queue.schedule(BEAT, lambda: self._beat(desk))
+        queue.schedule(BEAT, lambda: self._beat(pulse))
         if Role.DISPATCH in self._duties.roles:
             queue.schedule(DISPATCH, lambda: self._dispatch(queue, desk))
 
@@ -186,9 +188,24 @@ class _Node:
 
     # ------------------------------------------------------------ again and again
 
-    async def _beat(self, desk: Slot) -> None:
+    @asynccontextmanager
+    async def _beating(self, pulse: Slot) -> AsyncIterator[None]:
+        """Keep the leases of this node until the end of the block."""
+
+        async def keep() -> None:
+            while True:
+                await pulse.hand.do("beat", lambda: self._keep(pulse.app))
+                await asyncio.sleep(BEAT.total_seconds())
+
+        task = asyncio.create_task(keep())
+        try:
+            yield
+        finally:
+            await ended([task])
+
+    async def _beat(self, pulse: Slot) -> None:
         """Say that this node is there, so that it keeps its jobs; whoever is not heard any more ends."""
-        heard = await desk.hand.do("beat", lambda: self._say(desk.app))
+        heard = await pulse.hand.do("beat", lambda: self._say(pulse))
         self._silent = 0 if heard or self._life.stopping.is_set() else self._silent + 1
         if self._silent * BEAT > LASTING:
             self._life.stop("silent")
@@ -199,25 +216,31 @@ class _Node:
                 "nodes work by a newer configuration; this one ends, to begin again with its own as it is now"
             )
 
-    def _say(self, app: App) -> bool:
+    def _keep(self, app: App) -> None:
+        with app.store.transaction():
+            app.store.keep_leases(self._name, lasting=LASTING)
+
+    def _say(self, pulse: Slot) -> bool:
         """Return whether the configuration of this node is that of all."""
-        store = app.store
+        store = pulse.app.store
         facts = {
             "roles": sorted(self._duties.roles),
             "slots": self._duties.slots,
             "in_hand": {kind: count for kind, count in self._in_hand.items() if count},
             "done": dict(self._done),
+            "waiting": dict(self._waiting),
         }
+        self._keep(pulse.app)
         with store.transaction():
-            store.keep_leases(self._name, lasting=LASTING)
             store.note_peer(Peer(node=self._name, started=self._started, facts=json.dumps(facts)))
         self._clock.set_by(store.clock())
-        return is_current(app)
+        return is_current(pulse.app, pulse.terms)
 
     async def _dispatch(self, queue: PostgresQueue, desk: Slot) -> None:
         jobs = await desk.hand.do("dispatch", lambda: self._wanted(desk.app))
         if jobs and not self._life.stopping.is_set():
             await queue.enqueue(jobs)
+            self._waiting = await queue.waiting()
 
     def _wanted(self, app: App) -> list[Job]:
         """Return what there is to do, unless another node has just looked."""
@@ -241,10 +264,11 @@ class _Node:
         async with serving(settings, probes) as served:
             yield next(iter(served.urls), "")
 
-    def _begin(self, app: App) -> None:
-        self._clock.set_by(app.store.clock())
+    def _begin(self, desk: Slot) -> None:
+        self._clock.set_by(desk.app.store.clock())
         self._started = self._clock()
-        join(app, Lease(name="join", holder=self._name, node=self._name), self._clock)
+        lease = Lease(name="join", holder=self._name, node=self._name)
+        join(desk.app, desk.terms, lease, self._clock, self._life.stopping.is_set)
 
 
 class Clock:

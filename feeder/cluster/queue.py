@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -112,10 +113,16 @@ class PostgresQueue:
             if isinstance(outcome, Exception):
                 raise outcome
 
-    async def lengths(self) -> Mapping[str, int]:
-        """Return how many jobs wait or run, by kind and state: "poll queued"."""
-        found = await self._queries.queue_size()
-        return {f"{each.entrypoint} {each.status}": each.count for each in found}
+    async def waiting(self) -> Mapping[str, int]:
+        """Return how many jobs wait for a node, by kind."""
+        try:
+            found = await self._queries.queue_size()
+        except psycopg.Error as error:
+            raise _lost(error) from error
+        waiting: Counter[str] = Counter()
+        for each in found:
+            waiting[each.entrypoint] += each.count if each.status == "queued" else 0
+        return +waiting
 
     async def _tidy(self) -> None:
         """Forget the jobs that were done: pgqueuer keeps a line of each."""

@@ -19,6 +19,7 @@ from feeder.app import App
 from feeder.asking import Asker, Round
 from feeder.bulletin import Bulletin
 from feeder.cluster import Job, Kind
+from feeder.cluster.joining import LASTING, Terms, is_current
 from feeder.errors import StoreError
 from feeder.life import Do, Hand, Life, ended
 from feeder.pipeline import publishing
@@ -28,7 +29,6 @@ from feeder.telling import go_on, tellers
 
 log = structlog.get_logger(__name__)
 
-LASTING: Final = timedelta(seconds=30)  # a lease, after its node was last heard
 ROUND_SECONDS: Final = 20.0  # for which a job takes more sources that are due: then others have their turn
 LATE_SECONDS: Final = 60.0  # for slow servers after that; who has not answered by then is asked by the next job
 LOOK_SECONDS: Final = 1.0  # between looks at what is due, while servers are waited for
@@ -47,6 +47,7 @@ class Slot:
 
     app: App
     hand: Hand
+    terms: Terms
 
 
 class Work:
@@ -105,7 +106,7 @@ class Work:
         """Yield what does work under the job's lease; None if another node has it, or it cannot be had."""
         store = slot.app.store
         lease = Lease(name=job.key, holder=token_hex(8), node=self._node)
-        taken = await slot.hand.do("lease", partial(_take, slot.app, lease))
+        taken = await slot.hand.do("lease", partial(_take, slot, lease))
 
         async def do(what: str, work: Callable[[], T], /) -> T | None:
             def fenced() -> T:
@@ -197,9 +198,11 @@ def wanted(app: App, now: datetime) -> list[Job]:
     return jobs
 
 
-def _take(app: App, lease: Lease) -> bool:
-    with app.store.transaction():
-        return app.store.take_lease(lease, lasting=LASTING)
+def _take(slot: Slot, lease: Lease) -> bool:
+    """Take a lease, if this node may work at all."""
+    store = slot.app.store
+    with store.transaction():
+        return is_current(slot.app, slot.terms) and store.take_lease(lease, lasting=LASTING)
 
 
 def _end(app: App, lease: Lease) -> None:

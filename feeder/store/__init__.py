@@ -239,6 +239,11 @@ class Peer:
     seen: datetime = EPOCH
     facts: str = "{}"
 
+    @property
+    def name(self) -> str:
+        """What people call it: `node` without what makes it unique."""
+        return self.node.rpartition(":")[0]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breach:
@@ -532,6 +537,9 @@ class Store(Protocol):
 
     def end_lease(self, lease: Lease) -> None:
         """Give a lease back, if it was not lost."""
+
+    def take_away_leases(self, *, but: Lease) -> None:
+        """Take all leases but one from whoever has them."""
 
     def under(self, lease: Lease) -> AbstractContextManager[None]:
         """Have every transaction inside fail with LeaseLost if another has the lease by the end of it."""

@@ -585,6 +585,9 @@ ORDER BY next_poll, rank LIMIT :limit;
 -- name: end_lease
 UPDATE leases SET until = 0 WHERE name = :name AND holder = :holder;
 
+-- name: take_away_leases
+UPDATE leases SET holder = '', until = 0 WHERE name <> :name;
+
 -- name: forget_peer
 DELETE FROM peers WHERE node = :node;
 

@@ -33,6 +33,10 @@ class Sharing(Ground):
         """Give a lease back, if it was not lost."""
         self._db.run("end_lease", {"name": lease.name, "holder": lease.holder})
 
+    def take_away_leases(self, *, but: Lease) -> None:
+        """Take all leases but one from whoever has them."""
+        self._db.run("take_away_leases", {"name": but.name})
+
     @contextmanager
     def under(self, lease: Lease) -> Iterator[None]:
         """Have every transaction inside fail with LeaseLost if another has the lease by the end of it."""
