@@ -80,7 +80,7 @@ def test_a_lease_that_goes_in_the_middle_of_a_transaction_undoes_it(postgres: Po
     with two_stores(postgres) as (paused, other):
         take(paused, MINE, NO_TIME)
         begin = paused.decision if is_decision else paused.transaction
-        with paused.under(MINE), pytest.raises(StoreError), begin():
+        with paused.under(MINE), pytest.raises(StoreError), begin():  # noqa: PT012 - that is what it is about
             paused.note("told", "late")
             assert take(other, YOURS)
         assert other.noted("told") is None
