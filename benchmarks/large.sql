@@ -34,5 +34,3 @@ FROM made CROSS JOIN unnest(string_to_array(paths, ',')::bigint[]) AS path;
 DROP TABLE made;
 
 SELECT setval(pg_get_serial_sequence('nodes', 'node'), {nodes} + 1), setval(pg_get_serial_sequence('paths', 'path'), {nodes});
-
-ANALYZE;

@@ -28,6 +28,7 @@ from feeder.lock import alone
 from feeder.memo import Memo
 from feeder.model import Due, FeedSettings, PageSettings, Site, Source, SourceKind
 from feeder.output import Output
+from feeder.output.files import FileOutput
 from feeder.output.rehearsal import Rehearsal
 from feeder.outputs import output_of
 from feeder.pipeline import Parts, moves, orphans, polling, publishing, receiving, retention
@@ -95,9 +96,13 @@ class App:
     _unkept: str | None = None  # why takedowns are not all on the list
     _forwarded: Redirects | None = None  # what is written down, as far as we know
     _unforwarded: str | None = None  # why it is not
+    _forward_again: datetime | None = None  # when that is tried once more
+    _is_swept: bool = False  # beside the state
+    _beside: FileOutput = field(init=False)  # where what is written down for others lies: beside the state
     _sources: Mapping[str, Source] = field(init=False)  # as configured; to all others an archive is a directory
 
     def __post_init__(self) -> None:
+        self._beside = FileOutput(self.config.local.parent)
         self._sources = {source.name: source for source in self.config.sources}
 
     @property
@@ -107,7 +112,7 @@ class App:
 
     def prepare(self, now: datetime) -> None:
         """Bring the state in line with the config, the takedowns and what lies in the output directory."""
-        swept = self.parts.output.sweep() + (0 if self.is_rehearsal else forwarding.sweep(self.config.local))
+        swept = self.parts.output.sweep() + self._sweep_beside()
         if swept:
             log.info("strays_swept", files=swept)
         self._decided(lambda: self._align(now))
@@ -116,7 +121,21 @@ class App:
         self.find_archives()
         self._check_output()
         self._silence(now)
-        self._forward(moves.settled(self.parts, self.store.feeds()))
+        self._forward(moves.settled(self.parts, self.store.feeds()), now)
+
+    def _sweep_beside(self) -> int:
+        """Sweep the directory of the state, but once: at a reload, the file of the status may just be written there."""
+        if self.is_rehearsal or self._is_swept:
+            return 0
+        self._is_swept = True
+        return forwarding.sweep(self.config.local)
+
+    def _check_output(self) -> None:
+        """Mark what is not as it was written; a bucket that does not answer now is no reason not to start."""
+        try:
+            publishing.check(self.parts)
+        except Unreachable as error:
+            log.warning("output_unreachable", error=str(error))
 
     def _align(self, now: datetime) -> None:
         for name in self.store.sync_sources(self.config.sources):
@@ -126,13 +145,6 @@ class App:
         self._recall(now)
         self._take_down(now)
         self._restand_all(now)
-
-    def _check_output(self) -> None:
-        """Mark what is not as it was written; a bucket that does not answer now is no reason not to start."""
-        try:
-            publishing.check(self.parts)
-        except Unreachable as error:
-            log.warning("output_unreachable", error=str(error))
 
     def reconfigured(self) -> Config:
         """Return the config as it is written now, for `take_over`.
@@ -300,7 +312,7 @@ class App:
         seconds = time.monotonic() - started
         if published.nodes:
             if not is_part:
-                self._forward(published.left)
+                self._forward(published.left, now)
             if self.observer:
                 self.observer.published(published, seconds)
             tell = log.info if published.written or published.removed else log.debug
@@ -312,6 +324,8 @@ class App:
                 failed=len(published.failed),
                 seconds=round(seconds, 3),
             )
+        elif self._forward_again and now >= self._forward_again:
+            self._forward(moves.settled(self.parts, self.store.feeds()), now)
         return published
 
     def news(self, listener: Listener, limit: int) -> Mapping[str, int]:
@@ -497,17 +511,17 @@ class App:
                 self.store.request_poll(state.name, now)
                 log.info("source_recalled", source=state.name, was_due=state.next_poll.isoformat())
 
-    def _forward(self, left: Mapping[str, str | None]) -> None:
+    def _forward(self, left: Mapping[str, str | None], now: datetime) -> None:
         """Write down where old addresses lead, for web servers. That this fails is no reason not to publish."""
         site_url = self.config.site.url
         found = Redirects(base=base_of(site_url), rules=self.config.redirects, left=left)
         if self.is_rehearsal or found == self._forwarded:
             return
-        before, self._unforwarded = self._unforwarded, None
+        before, self._unforwarded, self._forward_again = self._unforwarded, None, None
         try:
-            forwarding.write(found, self.config.local, site_url=site_url)
+            forwarding.write(found, self._beside, self.config.local, site_url=site_url)
         except OutputError as error:
-            self._unforwarded = str(error)
+            self._unforwarded, self._forward_again = str(error), now + publishing.RETRY
             if self._unforwarded != before:
                 log.error("redirects_failed", error=str(error))
         else:

@@ -151,8 +151,7 @@ class Asker:
         workers = self._app.parts.workers
         try:
             return await asyncio.wrap_future(workers.submit(receive, job))
-        except BrokenExecutor as error:  # what killed one process is not to kill this one
-            workers.stop()  # others start when they are needed
+        except BrokenExecutor as error:  # what killed other processes is not to kill this one
             raise FetchError(_where(job.source), "cannot be read: the process that read it was killed") from error
         except RuntimeError:
             return None

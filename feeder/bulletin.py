@@ -34,6 +34,7 @@ class Bulletin:
 
     def __init__(self) -> None:
         self._reason: str | None = None
+        self._output: FileOutput | None = None
 
     async def go_on(self, settings: Callable[[], Config], clock: Callable[[], datetime]) -> None:
         """Write it again and again until cancelled."""
@@ -46,9 +47,10 @@ class Bulletin:
     def write(self, settings: Config, now: datetime) -> None:
         """Write it, as everything stands now; the state is read beside whoever writes it."""
         path = path_of(settings.local)
+        self._output = self._output or FileOutput(path.parent)
         try:
             body = json.dumps(_stands(settings, now), ensure_ascii=False, indent=2) + "\n"
-            FileOutput(path.parent).publish([FeedFile(path=path.name, body=body.encode("utf-8", "backslashreplace"))])
+            self._output.publish([FeedFile(path=path.name, body=body.encode("utf-8", "backslashreplace"))])
         except (OutputError, StoreError) as error:
             if self._reason != str(error):
                 log.error("status_failed", error=str(error))

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
+from click.shell_completion import BashComplete, CompletionItem, FishComplete, ZshComplete
 
 from feeder import allocator
 from feeder.errors import ConfigError, FeederError, StateInUse, UnknownName
@@ -38,12 +39,13 @@ TERMINATED: Final = 143  # 128 + SIGTERM
 
 # What `feeder --help` lists, in this order. A command that is not named here comes last.
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
-    "Set up": ("init", "check", "preview", "opml", "adopt"),
+    "Set up": ("init", "check", "preview", "opml", "adopt", "completion"),
     "Work": ("run", "once", "serve", "worker"),
     "Look": ("status", "explain", "doctor"),
     "Steer": ("poll", "pause", "resume", "accept", "remove", "reload"),
     "Keep": ("backup", "restore", "migrate"),
 }
+SHELLS: Final = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 EPILOG: Final = """\b
 Examples:
   feeder check                        is the config right, and what does it find?
@@ -215,6 +217,26 @@ def _common_options(*, envvar: str | None = None) -> Callable[[Command], Command
     return lambda command: config(level(command))
 
 
+def _sources(context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Complete the name of a source; without a good configuration there is nothing to complete."""
+    from feeder import config
+
+    options = context.find_root().ensure_object(Options)
+    try:
+        settings = config.load(options.path or _default_config(), to_write=False)
+    except (FeederError, OSError):
+        return []
+    return [CompletionItem(source.name) for source in settings.sources if source.name.startswith(begun)]
+
+
+def _files(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    return [CompletionItem(begun, type="file")]
+
+
+def _sources_or_files(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    return _sources(context, parameter, begun) or _files(context, parameter, begun)
+
+
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
@@ -321,7 +343,7 @@ def opml() -> None:
 @_common_options()
 @click.option("--force", is_flag=True, help="Replace the file that an import of a list of this name wrote.")
 @_json_option
-@click.argument("file_or_url", metavar="FILE|URL")
+@click.argument("file_or_url", metavar="FILE|URL", shell_complete=_files)
 @click.pass_obj
 def import_(obj: Options, file_or_url: str, *, force: bool, as_json: bool) -> None:
     """Write the feeds of a list into a file of sources of its own, in sources.d/ beside the configuration.
@@ -363,7 +385,7 @@ def export(obj: Options) -> None:
 @feeder.command()
 @_common_options()
 @_json_option
-@click.argument("feeds", metavar="FEED...", nargs=-1, required=True)
+@click.argument("feeds", metavar="FEED...", nargs=-1, required=True, shell_complete=_files)
 @click.pass_context
 def adopt(context: click.Context, *, feeds: tuple[str, ...], as_json: bool) -> None:
     """Take over the ids of feeds that subscribers already have, before the first poll.
@@ -554,7 +576,7 @@ def check(obj: Options, *, as_json: bool) -> None:
 @feeder.command()
 @_common_options()
 @_json_option
-@click.argument("what", metavar="SOURCE|FILE|URL")
+@click.argument("what", metavar="SOURCE|FILE|URL", shell_complete=_sources_or_files)
 @click.pass_obj
 def preview(obj: Options, what: str, *, as_json: bool) -> None:
     """Show what would be read of a source, a file, a directory or a URL; nothing is stored.
@@ -589,6 +611,20 @@ def _previewed(chosen: Subject) -> SourcePreview:
     from feeder.preview import of_source
 
     return of_source(chosen, now=_now())
+
+
+@feeder.command()
+@click.argument("shell", type=click.Choice(list(SHELLS)))
+def completion(shell: str) -> None:
+    """Print what has a shell complete commands, options, files and the names of sources.
+
+    \b
+    For all users:
+      feeder completion bash > /etc/bash_completion.d/feeder
+      feeder completion zsh > /usr/local/share/zsh/site-functions/_feeder
+      feeder completion fish > /etc/fish/completions/feeder.fish
+    """  # noqa: D301 - as in `once`
+    click.echo(SHELLS[shell](feeder, {}, "feeder", "_FEEDER_COMPLETE").source())
 
 
 # ---------------------------------------------------------------- look
@@ -630,7 +666,7 @@ def status(obj: Options, *, merges: bool, as_json: bool) -> None:
 @feeder.command()
 @_common_options()
 @_json_option
-@click.argument("name", metavar="FILE|URL|ID")
+@click.argument("name", metavar="FILE|URL|ID", shell_complete=_files)
 @click.pass_obj
 def explain(obj: Options, name: str, *, as_json: bool) -> None:
     """Tell why an article is where it is, or why not, and its history.
@@ -679,7 +715,7 @@ def doctor(context: click.Context, *, is_repair: bool, as_json: bool) -> None:
 
 
 def _names(command: Command) -> Command:
-    return click.argument("names", metavar="NAME...", nargs=-1, required=True)(command)
+    return click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=_sources)(command)
 
 
 @feeder.command()
@@ -767,7 +803,7 @@ def reload(obj: Options) -> None:
 @feeder.command()
 @_common_options()
 @click.option("--note", default="", help="Why, for removed.txt and `feeder explain`.")
-@click.argument("name", metavar="ID|FILE|URL")
+@click.argument("name", metavar="ID|FILE|URL", shell_complete=_files)
 @click.pass_context
 def remove(context: click.Context, name: str, *, note: str) -> None:
     """Take an article down: out of every feed, for good, whatever source brings it again.

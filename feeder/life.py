@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol, TypeVar
 
 import structlog
@@ -91,7 +91,6 @@ class Hand:
 
     def __init__(self, life: Life, app: App, *, begin: Callable[[], None] | None = None) -> None:
         self._life = life
-        self._app = app
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="feeder", initializer=begin)
         self._failing: dict[str, str] = {}
         self.busy = asyncio.Lock()
@@ -129,8 +128,6 @@ class Hand:
 
     def _report(self, what: str, error: BaseException) -> None:
         """Log once when work begins to fail, and when it fails for another reason."""
-        if isinstance(error, BrokenExecutor):
-            self._app.parts.workers.stop()  # a process was killed, perhaps for its memory; new ones start when needed
         reason = str(error) or type(error).__name__
         if self._failing.get(what) != reason:
             log.error("work_failed", work=what, error=reason, exc_info=not isinstance(error, FeederError))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -11,7 +12,12 @@ from typing import Any, Final
 from feeder.model import Answer, ForeignFeed, Pace, SourceKind
 
 LOOK_AGAIN: Final = timedelta(days=1)
+_DAY: Final = 86_400  # seconds
 SIGHTINGS: Final = 2  # of one permanent redirect, before the new address is asked at once
+MOST_NEW: Final = (
+    10_000  # items that one source may bring in a day: each is remembered, and a server could make up more and more
+)
+MOST_NEW_BYTES: Final = 256 << 20  # to be kept of them
 PATIENCE: Final = 3  # failures, before a source is found out anew: its own address is asked, and it may be of any kind
 
 
@@ -35,6 +41,9 @@ class Memo:
     is_gone: bool = False  # for good, as its server says
     pace: Pace = field(default_factory=Pace)
     warnings: tuple[str, ...] = ()  # of the last answer that was understood
+    day: int = 0  # since 1970, on which there came ...
+    new: int = 0  # ... so many items, and ...
+    new_bytes: int = 0  # ... so much to be kept of them
 
 
 @lru_cache(maxsize=64)  # one is looked at several times while an answer is taken
@@ -108,8 +117,31 @@ def is_page_due(memo: Memo, last_poll: datetime | None) -> bool:
 
 def failed(memo: Memo, *, failures: int, is_gone: bool = False, retry_after: timedelta | None = None) -> Memo:
     """Return what is remembered after the *failures*-th failure in a row."""
-    kept = Memo(settings=memo.settings, kind=memo.kind, pace=memo.pace) if failures >= PATIENCE else memo
+    kept = (
+        memo if failures < PATIENCE else replace(_counted(memo), settings=memo.settings, kind=memo.kind, pace=memo.pace)
+    )
     return replace(kept, is_gone=is_gone, pace=replace(kept.pace, retry_after=retry_after))
+
+
+def spending(memo: Memo, sizes: Iterable[int], now: datetime) -> tuple[int, Memo]:
+    """Return how many of the new items, of which so many bytes would be kept, may come today, and *memo* with these."""
+    day = int(now.timestamp() // _DAY)
+    new, new_bytes = (memo.new, memo.new_bytes) if memo.day == day else (0, 0)
+    taken = 0
+    for size in sizes:
+        if new >= MOST_NEW or new_bytes + size > MOST_NEW_BYTES:
+            break
+        taken, new, new_bytes = taken + 1, new + 1, new_bytes + size
+    return taken, replace(memo, day=day, new=new, new_bytes=new_bytes)
+
+
+def unread(memo: Memo) -> Memo:
+    """Return *memo* without what would spare the next answer to be read, as not all of this one was taken."""
+    return replace(memo, etag=None, last_modified=None, digest=None)
+
+
+def _counted(memo: Memo) -> Memo:
+    return Memo(day=memo.day, new=memo.new, new_bytes=memo.new_bytes)
 
 
 def _loaded(known: dict[str, Any]) -> Memo:

@@ -76,7 +76,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
         with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), PATIENCE_SECONDS)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await process.wait()
         os.killpg(process.pid, signal.SIGKILL)  # those of the group that are left
     await process.wait()
 
@@ -104,7 +105,8 @@ class _Tail(asyncio.Protocol):
     async def heard(self) -> None:
         """Wait for the end, but not for long."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._end.wait(), LAST_WORDS_SECONDS)
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                await self._end.wait()
 
     def last(self) -> str:
         """Return the last line, to be put behind a reason."""

@@ -210,8 +210,8 @@ class _Daemon:
                 await self._take_over(settings)
         if fault:
             log.error("reload_failed", problems=fault.problems)
+        self._supervisor.ready(self._summary(fault))  # before the note, which `feeder reload` waits for
         await self._hand.do("note of the reload", lambda: self._app.note_reload(fault, self._clock()))
-        self._supervisor.ready(self._summary(fault))
 
     async def _take_over(self, settings: Config) -> None:
         """Swap what depends on the config, while no work is in hand; what does not goes on, requests included."""

@@ -188,8 +188,11 @@ class Watcher:
 
     async def _hand_out(self, take: Take) -> None:
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), self._pending.wait(time.monotonic()))
+            with suppress(
+                TimeoutError
+            ):  # not asyncio.wait_for, which may swallow that it is cancelled (python/cpython#86296)
+                async with asyncio.timeout(self._pending.wait(time.monotonic())):
+                    await self._news.wait()
             self._news.clear()
             for name, locators in self._pending.take(time.monotonic()).items():
                 again = await take(name, None if locators >= EVERYTHING or len(locators) > MANY else locators)

@@ -1,21 +1,30 @@
-"""Runs pure functions over many jobs in child processes, or here while the work is small."""
+"""Runs pure functions over many jobs in child processes, or here while the work is small.
+
+A process may die of what it reads: it has a bound in memory and in time, and the system may end it as well. What was
+lost with it is done again, each job in a process of its own, and one that kills that too is divided, until it is known
+which item does it. That one alone is given up.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 from feeder import allocator
+from feeder.leaving import begin_beside
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -23,15 +32,31 @@ Result = TypeVar("Result")
 NICENESS = 5  # whoever hands out the work and takes it in must not wait for a core
 AHEAD = 16  # jobs in flight for each process: so many that none waits while a batch is decided on
 PRELOAD = ["feeder.pipeline.work", "feeder.cli"]
+MEMORY = 1 << 30  # bytes of addresses that a process may take beyond those that it begins with
+CPU_SECONDS = 30  # for one job; the largest of a whole tree takes a few
+OOM_SCORE = 500  # the system, when it has no memory left, ends one of these before whoever serves
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """A job over several items; the results of such jobs are lists."""
+
+    def halves(self) -> tuple[Self, ...]:
+        """Return two jobs that come to the same, or none if there is but one item."""
+
+    def given_up(self) -> list[Any]:
+        """Return what comes of the one item, which kills whatever process it is given to."""
 
 
 class Workers:
     """A pool that starts when `start` is called and the machine has more than one core; until then, here and now."""
 
-    def __init__(self, count: int | None = None) -> None:
+    def __init__(self, count: int | None = None, *, seconds: int = CPU_SECONDS) -> None:
         self._count = (os.cpu_count() or 1) if count is None else count
+        self._seconds = seconds
         self._pool: Executor | None = None
         self._starting = threading.Lock()
+        self._repairing = threading.Lock()
 
     def start(self) -> None:
         """Start the processes, if there are to be any and they do not run yet. Any thread may do it."""
@@ -58,16 +83,23 @@ class Workers:
             pool.shutdown(cancel_futures=True)
 
     def submit(self, function: Callable[[Job], Result], job: Job) -> Future[Result]:
-        """Begin one job; what it raises is raised where its result is asked for."""
-        pool = self._pool
-        if pool is not None:
-            with _uninterrupted():
-                return pool.submit(function, job)
+        """Begin one job; what it raises is raised where its result is asked for.
+
+        BrokenExecutor: It kills the processes that it is given to, and cannot be divided.
+        """
         done: Future[Result] = Future()
-        try:
-            done.set_result(function(job))
-        except Exception as error:  # noqa: BLE001 - as a pool does
-            done.set_exception(error)
+        pool = self._pool
+        if pool is None:
+            _settle(done, lambda: function(job))
+            return done
+        with _uninterrupted():
+            try:
+                inner = pool.submit(_bounded, function, job, self._seconds)
+            except BrokenExecutor as error:
+                inner = Future()
+                inner.set_exception(error)
+        done.add_done_callback(lambda done: done.cancelled() and inner.cancel())
+        inner.add_done_callback(lambda inner: self._pass_on(inner, done, pool, function, job))
         return done
 
     def map(self, function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[tuple[Job, Result]]:
@@ -79,6 +111,66 @@ class Workers:
                 first, done = running.popleft()
                 yield first, done.result()
         yield from ((job, done.result()) for job, done in running)
+
+    def _pass_on(
+        self, inner: Future[Result], done: Future[Result], pool: Executor, function: Callable[[Job], Result], job: Job
+    ) -> None:
+        if inner.cancelled():
+            done.cancel()
+        elif not isinstance(inner.exception(), BrokenExecutor):
+            _settle(done, inner.result)
+        else:  # this thread is the pool's own, which has to end
+            begin_beside(lambda: _settle(done, lambda: self._again(pool, function, job)))
+
+    def _again(self, broken: Executor, function: Callable[[Job], Result], job: Job) -> Result:
+        """Do once more what was lost with a process. One job at a time, since each may take much memory."""
+        with self._repairing:
+            if self._pool is broken:
+                self.stop()
+                self.start()
+            result: Result = _alone(function, job, self._seconds)
+            return result
+
+
+def _settle(done: Future[Result], work: Callable[[], Result]) -> None:
+    if not done.set_running_or_notify_cancel():
+        return
+    try:
+        done.set_result(work())
+    except Exception as error:  # noqa: BLE001 - as a pool does
+        done.set_exception(error)
+
+
+def _alone(function: Callable[[Job], Any], job: Job, seconds: int) -> Any:
+    """Do *job* in a process of its own; if that is killed, each half of it."""
+    pool = ProcessPoolExecutor(1, mp_context=_context(), initializer=_follow_parent)
+    try:
+        with _uninterrupted():
+            done = pool.submit(_bounded, function, job, seconds)
+        return done.result()
+    except BrokenExecutor:
+        if not isinstance(job, Divisible):
+            raise
+        halves = job.halves()
+        return [each for half in halves for each in _alone(function, half, seconds)] if halves else job.given_up()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _bounded(function: Callable[[Job], Result], job: Job, seconds: int) -> Result:
+    """Do *job*, in a process that is ended by the system (SIGXCPU) if that takes too long."""
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    limit = int(time.process_time()) + seconds + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
+    return function(job)
+
+
+def _bound_memory() -> None:
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    limit = pages * resource.getpagesize() + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _context() -> BaseContext:
@@ -99,6 +191,10 @@ def _follow_parent() -> None:
     allocator.keep_small()
     with suppress(OSError):  # a service's filter may forbid it; then they compete with whoever serves
         os.nice(NICENESS)
+    with suppress(OSError, ValueError):  # there is no such file beside Linux
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), "ascii")
+    with suppress(OSError, ValueError):
+        _bound_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -329,3 +329,22 @@ def test_the_words_of_json_are_plain(desk: Desk) -> None:
     (each,) = json.loads(desk.run("doctor", "--json").out)["findings"]
     assert each["what"] == f"1 file is missing: {ATOM.removeprefix('public/')}"
     assert urls.TOP in each["what"]
+
+
+# ---------------------------------------------------------------- room
+
+
+def test_room_that_the_state_does_not_need_is_told_and_given_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "MUCH_SPARE", 1 << 20)
+    file = desk.folder / "var/state.db"
+    before = file.stat().st_size
+    change(desk, "CREATE TABLE big (it)", f"INSERT INTO big VALUES (randomblob({8 << 20}))", "DROP TABLE big")
+    told = desk.run("doctor", "--json")
+    (spare,) = [each for each in found(told) if each["repair"] == "compact"]
+    assert told.code == 0  # nothing is wrong
+    assert "MiB that the state takes are not in use" in spare["what"]
+    kept = sorted(dump(desk))
+    assert desk.run("doctor", "--repair").code == 0
+    assert sorted(dump(desk)) == kept
+    assert file.stat().st_size <= before + 4096
+    assert "compact" not in desk.run("doctor", "--json").out

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import without_privileges
+from worlds import NOBODY, without_privileges
 
 from feeder.durable import FLUSH_ALL, flush_around
 from feeder.errors import OutputError
@@ -394,6 +394,27 @@ def test_fault_80_where_removing_is_forbidden_the_old_files_stay(forbidden: Path
 def test_what_may_not_be_read_is_an_error_not_absent(forbidden: Path, path: str) -> None:
     with without_privileges(), pytest.raises(OutputError, match="Permission denied"):
         FileOutput(forbidden).read(path)
+
+
+def test_what_could_not_be_removed_is_removed_by_the_next_batch_that_can(forbidden: Path) -> None:
+    output = FileOutput(forbidden)
+    forbidden.chmod(0o755)
+    if os.geteuid() == 0:
+        os.chown(forbidden, NOBODY, -1)
+
+    def closing() -> Iterator[FeedFile]:
+        yield text("new.html")
+        forbidden.chmod(0o555)
+        yield text("newer.html")
+
+    with without_privileges():
+        with pytest.raises(OutputError, match="Permission denied"):
+            output.publish(closing())
+        output.publish([])  # it still cannot be
+        assert len(list(forbidden.glob(".feeder-*"))) == 1
+        forbidden.chmod(0o755)
+        output.publish([])
+        assert not list(forbidden.glob(".feeder-*"))
 
 
 def test_an_error_of_the_flush_is_told() -> None:

@@ -15,6 +15,7 @@ from worlds import START, SiteUnderTest
 from feeder import config
 from feeder.app import rehearsed
 from feeder.pipeline import moves
+from feeder.pipeline.publishing import RETRY
 from feeder.redirects import Moved, forwarding
 from feeder.serve import site
 
@@ -148,6 +149,21 @@ def test_redirects_that_cannot_be_written_are_told_once_and_feeds_go_on(tree: Pa
         app.poll("tree", START + 3 * HOUR)
         app.publish(START + 3 * HOUR, settle=timedelta())
     assert [log["event"] for log in logs if "redirects" in log["event"]] == ["redirects_failed", "redirects_mended"]
+
+
+def test_redirects_that_could_not_be_written_are_tried_again_though_nothing_changes(tree: Path) -> None:
+    put(tree, "a", "A")
+    with newsroom(tree).opened() as app:
+        place = forwarding.path_of(app.config.local)
+        obstruct(place)
+        app.prepare(START)
+        app.poll("tree", START)
+        app.publish(START, settle=timedelta())
+        place.rmdir()
+        app.publish(START + RETRY / 2, settle=timedelta())
+        assert not place.exists()
+        app.publish(START + RETRY, settle=timedelta())
+        assert place.exists()
     assert place.exists()
 
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from random import Random
 
 import corpus
 import psycopg
@@ -23,12 +24,14 @@ from build import DAY, HOUR, NOON, article, site
 from databases import Own, Postgres, own_server
 from desk import Desk
 from states import connection_of
-from test_store import NEWSROOM, PARTNER, SEEN, feed, forget, only_id, poll, publish, stale
+from test_doctor import BROKEN
+from test_store import NEWSROOM, PARTNER, RULES, SEEN, feed, forget, only_id, poll, publish, stale
 
-from feeder import config
+from feeder import config, dedup
 from feeder.app import opened
 from feeder.errors import Overtaken, StateInUse, StoreError
-from feeder.store import Store, moving, sqlite
+from feeder.model import Article, Shown
+from feeder.store import Standing, Store, moving, sqlite
 from feeder.store.address import Address, address
 from feeder.store.invariants import is_of_indexes
 from feeder.store.opening import copy_state, is_there, open_existing, open_to_read
@@ -314,6 +317,92 @@ def test_writers_of_the_same_categories_do_not_wait_for_one_another(nodes: tuple
     assert other.breaches() == ()
 
 
+def test_however_many_decide_at_once_the_end_is_that_of_one_after_the_other(schema: Address, tmp_path: Path) -> None:
+    names = [f"source {number}" for number in range(4)]
+    sources = [replace(NEWSROOM, name=name, order=order) for order, name in enumerate(names)]
+    with closing(node_at(schema)) as store, store.transaction():
+        store.sync_sources(sources)
+    with ThreadPoolExecutor(len(names)) as threads:
+        overtaken = sum(threads.map(partial(_work, schema), names))
+    assert overtaken  # else nothing was tried
+    with closing(sqlite.open_store(tmp_path / "state.db", site_id=SITE_ID)) as alone:
+        with alone.transaction():
+            alone.sync_sources(sources)
+        for name in names:
+            for act in _acts(name):
+                act(alone)
+        with closing(node_at(schema)) as store:
+            assert store.breaches() == ()
+            assert _shown(store) == _shown(alone)
+            assert store.marked() >= set(store.nodes())
+
+
+def _work(schema: Address, name: str) -> int:
+    """Do all that a source has to do; return how often another one was faster."""
+    overtaken = 0
+    with closing(node_at(schema)) as store:
+        for act in _acts(name):
+            for _ in range(1000):
+                try:
+                    act(store)
+                    break
+                except Overtaken:
+                    overtaken += 1
+            else:
+                raise AssertionError("somebody else was always faster")
+    return overtaken
+
+
+def _acts(name: str) -> Iterator[Callable[[Store], object]]:
+    """Yield what becomes of the documents of a source; all sources have the same articles, in several categories."""
+    random = Random(name)  # noqa: S311 - the same every time
+    for _ in range(25):
+        number = random.randrange(12)
+        where = f"{number}.md"
+        what = article(
+            f"Title {number}",
+            published=NOON - number * HOUR,
+            body=str(number),
+            categories=((random.choice("Aa"),), ("B", name)),
+        )
+        if random.random() < 0.7:
+            yield partial(_poll_decided, found=(where, what), name=name)
+        else:
+            yield partial(_forget_decided, where=where, name=name)
+
+
+def _poll_decided(store: Store, *, found: tuple[str, Article], name: str) -> None:
+    with store.decision():
+        poll(store, found, name=name)
+
+
+def _forget_decided(store: Store, *, where: str, name: str) -> None:
+    with store.decision():
+        ids = store.forget(name, [where], SEEN)
+        copies = store.copies(ids).values()
+        store.stand(
+            [Standing(memory=m, shown=dedup.show(found, m, rules=RULES, now=SEEN)) for m, found in copies], SEEN
+        )
+
+
+def _shown(store: Store) -> object:
+    return (
+        {
+            node: [
+                (shown.source, shown.locator, shown.article.title, shown.categories) for shown in _in_order(store, node)
+            ]
+            for node in store.nodes()
+        },
+        store.nodes(),
+        {node: tally.articles for node, tally in store.census().items()},
+    )
+
+
+def _in_order(store: Store, node: tuple[str, ...]) -> list[Shown]:
+    ids = [listed.id for listed in store.newest(node)]
+    return [shown for _, shown in sorted(store.shown(ids).items())]
+
+
 def test_a_category_that_another_forgot_is_made_again(
     nodes: tuple[Store, Store], schema: Address, postgres: Postgres
 ) -> None:
@@ -454,6 +543,59 @@ def test_commands_work_with_a_state_in_postgresql(desk: Desk, postgres: Postgres
         f"var/feeder.{name}"
         for name in ("lock", "redirects.caddy", "redirects.json", "redirects.nginx.conf", "status.json")
     ]
+
+
+SPELLED = {
+    " WHERE page IS NOT NULL": "",
+    "held = 0": "NOT held",
+    "removed = 1": "removed = TRUE",
+    "x'00'": "'\\\\x00'::bytea",
+    "UPDATE tallies": "UPDATE tally_steps",
+}
+
+
+def test_contradictions_are_found_and_mended_as_those_of_a_file(
+    desk: Desk, postgres: Postgres, unused: Address
+) -> None:
+    desk.settle(feeds='entries = 2\nwindow = "0s"', state=postgres.text(unused))
+    desk.write("newsroom/b.md", title="Harvest", date="2026-03-09T12:00:00Z", more="categories: [Country]")
+    desk.write("newsroom/c.md", title="Night bus", date="2026-03-08T12:00:00Z")
+    desk.write("newsroom/copy.md", more="categories: [Country, Farms]")
+    assert desk.run("once").code == 0
+    desk.write("newsroom/a.md")
+    assert desk.run("once", "--all").code == 0
+    for name, statements in BROKEN.items():
+        if name == "marks_of_nothing":
+            continue  # there can be none
+        for statement in statements:
+            postgres.execute(unused, _spelled(statement))
+        with desk.daemon() as app:
+            assert name in {breach.name for breach in app.store.breaches()}
+        if desk.run("doctor", "--repair").code:  # what only documents tell, or must be published again
+            desk.run("once", "--all")
+            assert desk.run("doctor").code == 0, name
+    desk.run("once", "--all")
+    assert desk.run("doctor").code == 0
+
+
+def _spelled(statement: str) -> str:
+    for old, new in SPELLED.items():
+        statement = statement.replace(old, new)
+    return statement
+
+
+def test_a_mark_of_no_category_cannot_be_made(schema: Address, postgres: Postgres) -> None:
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        postgres.execute(schema, BROKEN["marks_of_nothing"][0])
+
+
+def test_without_the_library_it_is_said_what_to_install(desk: Desk) -> None:
+    desk.settle(state="postgresql://localhost/feeder")
+    code = "import sys; sys.modules['psycopg'] = None; from feeder.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "once", "-c", str(desk.config)], capture_output=True, encoding="utf-8", check=False
+    )
+    assert (done.returncode, "pip install 'feeder[cluster]'" in done.stderr) == (1, True), done.stderr
 
 
 def test_a_preview_works_on_a_copy_and_changes_nothing(desk: Desk, postgres: Postgres, unused: Address) -> None:

@@ -7,8 +7,10 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,17 @@ import pytest
 import structlog
 from desk import Desk
 from structlog.testing import capture_logs
-from worlds import START, SiteUnderTest, run, site
+from worlds import START, Crash, SiteUnderTest, run, site
 
 from feeder.app import App
+from feeder.errors import StoreError
 from feeder.log import LOGGED
-from feeder.model import CategorySettings, Shown
+from feeder.model import CategorySettings, FeedFile, Shown
+from feeder.output import Announce
+from feeder.output.files import FileOutput
 from feeder.pipeline.faults import Faults
 from feeder.pipeline.publishing import Published
+from feeder.store import Store
 
 HOUR = timedelta(hours=1)
 TREE = "tree"
@@ -40,6 +46,25 @@ def put(tree: Path, name: str, *path: str) -> None:
     """Write an article that is in the category *path*."""
     text = f"---\ntitle: Story {name}\ndate: 2026-02-03 01:00:00 +0000\ncategories: {json.dumps(path)}\n---\nText.\n"
     (tree / f"{name}.md").write_text(text, "utf-8")
+
+
+class Refusing:
+    """A state that has no room for one of its transactions, counted from 1."""
+
+    def __init__(self, store: Store, number: int) -> None:
+        self._store = store
+        self.left = number
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with self._store.transaction():
+            yield
+            self.left -= 1
+            if self.left == 0:
+                raise StoreError("the disk is full")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
 
 
 def newsroom(tree: Path, *, categories: str = "") -> SiteUnderTest:
@@ -81,6 +106,39 @@ def test_of_a_flood_of_faults_the_beginning_is_told_and_how_much_more_there_was(
     events = ("feed_failed", "entry_left_out", "feed_mended", "entry_mended")
     assert told == {**dict.fromkeys(events, LOGGED), "events_left_out": 4}
     assert {line["left_out"]: line["count"] for line in logs if "left_out" in line} == dict.fromkeys(events, 7)
+
+
+# ---------------------------------------------------------------- a process that ends in between
+
+
+class Ending(FileOutput):
+    """An output that writes feeds, whereupon the process is gone."""
+
+    def publish(
+        self, files: Iterable[FeedFile], *, announce: Announce | None = None, seen: Mapping[str, str] | None = None
+    ) -> tuple[str, ...]:
+        written = super().publish(files, announce=announce, seen=seen)
+        if any(path.endswith("atom.xml") for path in written):
+            raise Crash
+        return written
+
+
+def test_what_readers_have_seen_stays_though_the_process_ended_and_its_document_changed_since(tree: Path) -> None:
+    put(tree, "a", "News")
+    with newsroom(tree).opened() as app:
+        app.prepare(START)
+        app.poll(TREE, START)
+        app.parts = replace(app.parts, output=Ending(newsroom(tree).public))
+        with pytest.raises(Crash):
+            app.publish(START)
+    assert titles(newsroom(tree), "news") == ["Story a"]
+    put(tree, "b", "News")
+    with newsroom(tree).opened() as app:
+        app.prepare(START)
+        app.poll(TREE, START)
+        put(tree, "a", "News", "Local")  # not polled yet
+        app.publish(START)
+    assert sorted(titles(newsroom(tree), "news")) == ["Story a", "Story b"]
 
 
 # ---------------------------------------------------------------- feeds that go
@@ -477,3 +535,30 @@ def test_a_draft_that_has_gone_is_forgotten_also_where_articles_are_kept(tree: P
     with under_test.opened() as app:
         assert app.store.locators(TREE) == ("a.md",)
     assert listed(under_test) == ["", "a"]
+
+
+def test_a_state_that_refuses_any_one_transaction_of_publishing_costs_nothing_but_time(tree: Path) -> None:
+    for name in "abc":
+        put(tree, name, name, "shared")
+    undisturbed = newsroom(tree)
+    undisturbed.run(START)
+    for number in count(1):
+        under_test = site(tree.parent / f"site-{number}", {TREE: tree}, feeds=FEEDS)
+        with under_test.opened() as app:
+            app.prepare(START)
+            app.poll(TREE, START)
+            store = app.store
+            refusing: Any = Refusing(store, number)
+            app.parts = replace(app.parts, store=refusing)
+            with suppress(StoreError):
+                app.publish(START, settle=timedelta())
+            app.parts = replace(app.parts, store=store)
+            app.publish(START + HOUR, settle=timedelta())
+            pages = store.article_pages()
+            assert not store.faults()
+            assert all(page.digest for page in pages.values())
+            assert store.bodies(pages).keys() == pages.keys()
+        assert under_test.files() == undisturbed.files()
+        if refusing.left > 0:
+            break
+    assert number > 3

@@ -685,3 +685,44 @@ def test_the_config_refuses_what_this_site_publishes(room: Newsroom) -> None:
     room.settle('own\nurl = "https://feeds.example.org/atom.xml"')
     with pytest.raises(Exception, match=re.escape("is what this site publishes")):
         config.load(room.config)
+
+
+# ---------------------------------------------------------------- what a hostile server makes up
+
+
+def made_up(*numbers: int) -> bytes:
+    return rss(*(item(f"Made up {number}", date=NOON - number * HOUR) for number in numbers))
+
+
+def test_a_source_brings_no_more_in_a_day_than_the_state_can_bear(
+    room: Newsroom, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "MOST_NEW", 5)
+    room.settle(lake(server, "first = 100"))
+    taken = []
+    for poll, now in enumerate((NOON, NOON + HOUR, NOON + 2 * HOUR, NOON + DAY)):
+        server.put("/f", made_up(*range(3 * poll, 3 * poll + 3)))
+        taken.append(room.poll("lake", now=now).verdicts[Verdict.NEW])
+    assert taken == [3, 2, 0, 3]
+
+
+def test_what_was_put_off_comes_the_next_day_from_the_same_answer(
+    room: Newsroom, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "MOST_NEW_BYTES", 2000)
+    room.settle(lake(server, "first = 100"))
+    server.put(
+        "/f", rss(*(item(f"Long {n}", body="".join(map(chr, range(500 * n, 500 * n + 900)))) for n in range(1, 5)))
+    )
+    first = room.poll("lake").verdicts[Verdict.NEW]
+    assert 0 < first < 4
+    assert room.poll("lake", now=NOON + HOUR).verdicts[Verdict.NEW] == 0
+    assert room.poll("lake", now=NOON + DAY).verdicts[Verdict.NEW] > 0
+
+
+def test_failures_do_not_make_the_day_begin_anew() -> None:
+    taken, spent = memory.spending(Memo(), [1] * 7, NOON)
+    assert (taken, spent.new, spent.new_bytes) == (7, 7, 7)
+    failed = memory.failed(spent, failures=memory.PATIENCE)
+    assert (failed.new, failed.new_bytes, failed.day) == (7, 7, spent.day)
+    assert memory.load(memory.dump(spent)) == spent

@@ -403,3 +403,15 @@ def test_many_signals_at_once_are_one_or_two_reloads(tmp_path: Path) -> None:
         until(lambda: "First" in titles(place))
     assert len([event for event in events(place) if event["event"] == "reloaded"]) < 10
     assert_calm(place)
+
+
+def test_a_reload_leaves_alone_what_is_just_being_written_beside_the_state(tmp_path: Path) -> None:
+    place = watched(tmp_path)
+    place.write("First")
+    with daemon(place):
+        until(lambda: "First" in titles(place))
+        written = place.state.parent / ".feeder-0123456789abcdef.tmp"
+        written.touch()
+        reloaded(place)
+        assert written.exists()
+    assert_calm(place)

@@ -17,6 +17,7 @@ from test_store import poll
 from test_store_faults import opened
 
 from feeder.pipeline import retention
+from feeder.store.sqlite import JOURNAL_BYTES
 from feeder.store.tables import Tables
 
 KEEP = timedelta(days=30)
@@ -191,6 +192,43 @@ def test_room_that_is_not_needed_is_given_back_some_at_a_time(tmp_path: Path) ->
         connection_of(store).execute("PRAGMA wal_checkpoint(TRUNCATE)")
         assert (tmp_path / "state.db").stat().st_size == before - 4096 * sum(given)
         assert store.damage() == ()
+
+
+def test_a_state_that_was_made_without_it_gives_room_back_once_it_was_compacted(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    with closing(sqlite3.connect(path)) as old:
+        old.execute("PRAGMA auto_vacuum = NONE")
+        old.execute("CREATE TABLE first (it)")
+        old.execute("DROP TABLE first")
+    with closing(opened(path)) as store:
+        for _ in range(2):
+            with store.transaction():
+                store.sync_sources([source()])
+            _fill(store, 6000)
+            with store.transaction():
+                store.forget("newsroom", store.locators("newsroom"), NOON)
+            given = sum(iter(store.give_back, 0))
+            spare, whole = store.spare_bytes()
+            assert spare <= whole
+            before = path.stat().st_size
+            store.compact()
+            assert path.stat().st_size < before or given
+            assert store.spare_bytes()[0] == 0
+        assert given  # by itself, after it was compacted once
+        assert store.damage() == ()
+
+
+def test_the_journal_does_not_stay_as_large_as_one_transaction_made_it(tmp_path: Path) -> None:
+    journal = tmp_path / "state.db-wal"
+    with closing(opened(tmp_path / "state.db")) as store:
+        with store.transaction():
+            store.sync_sources([source()])
+            _fill(store, 5000)
+        assert journal.stat().st_size > JOURNAL_BYTES
+        for number in range(2):  # the first that begins the journal anew cuts it
+            with store.transaction():
+                store.set_memo("newsroom", f"{number}")
+        assert journal.stat().st_size <= JOURNAL_BYTES
 
 
 def _fill(store: Tables, count: int) -> None:

@@ -194,6 +194,16 @@ def test_an_older_or_unreadable_date_gets_the_file(address: str, since: str) -> 
     assert ask(address, "/atom.xml", if_modified_since=since).status == 200
 
 
+def test_no_file_is_of_the_future(tmp_path: Path) -> None:
+    write(tmp_path, "atom.xml", b"<feed/>")
+    later = time.time() + 3600  # the clock was set back since
+    os.utime(tmp_path / "atom.xml", (later, later))
+    with served(tmp_path) as address:
+        headers = ask(address, "/atom.xml").headers
+        assert parsedate_to_datetime(headers["last-modified"]) <= parsedate_to_datetime(headers["date"])
+        assert ask(address, "/atom.xml", if_modified_since=headers["last-modified"]).status == 304
+
+
 def test_last_modified_is_the_time_of_the_file(tmp_path: Path) -> None:
     os.utime(write(tmp_path, "atom.xml"), (1_700_000_000, 1_700_000_000))
     with served(tmp_path) as address:

@@ -413,7 +413,9 @@ def test_a_rename_moves_the_row(polled: Store) -> None:
 
 # ---------------------------------------------------------------- articles, there and back
 
-texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12) | st.sampled_from(["👩‍👩‍👧", "a\0b"])
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12) | st.sampled_from(
+    ["👩‍👩‍👧"]
+)
 moments = st.integers(min_value=631_152_000, max_value=7_258_118_399).map(lambda s: datetime.fromtimestamp(s, UTC))
 hashes = st.binary(min_size=16, max_size=16)
 labels = st.text("aAbB 金融👍-_", min_size=1, max_size=4).filter(lambda text: text.strip(" -_"))

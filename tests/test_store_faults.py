@@ -553,3 +553,14 @@ def _plan(store: Tables, sql: str) -> list[str]:
     named = dict.fromkeys(re.findall(r":(\w+)", filled), 0)
     values = named or [0] * filled.count("?")
     return [row[3] for row in connection_of(store).execute(f"EXPLAIN QUERY PLAN {filled}", values)]
+
+
+def test_a_new_state_is_closed_to_others(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with contextlib.closing(opened(tmp_path / "state.db")):
+            modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert "state.db" in modes
+    assert set(modes.values()) == {0o640}

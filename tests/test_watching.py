@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -388,3 +389,27 @@ def test_what_other_machines_may_change_unheard_is_known_by_its_file_system(
 def test_a_system_without_a_list_of_mounts_counts_as_local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("feeder.watching.MOUNTS", tmp_path / os.devnull)
     assert is_local(str(tmp_path))
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_it_ends_when_it_is_cancelled_in_the_moment_in_which_something_changes(tmp_path: Path, turns: int) -> None:
+    async def take(_name: str, _locators: frozenset[str] | None) -> Iterable[str]:
+        await asyncio.Event().wait()  # whoever cancels it has the daemon in hand
+        raise AssertionError
+
+    async def watch() -> bool:
+        watcher = Watcher([source(tmp_path)])
+        watcher._pending.add("s", "one.md", now=time.monotonic(), delay=60.0)
+        task = asyncio.create_task(watcher._hand_out(take))
+        await asyncio.sleep(0.01)
+        watcher._pending = Pending()
+        watcher._pending.add("s", "one.md", now=time.monotonic())
+        watcher._news.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=2)
+        task.cancel()  # in any case
+        return bool(done)
+
+    assert asyncio.run(watch())

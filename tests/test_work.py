@@ -201,3 +201,7 @@ def test_a_document_that_may_not_be_opened_is_tried_at_every_poll_without_waitin
     (tree / "secret.md").chmod(0o644)
     assert app.poll("newsroom", NOON + HOUR).statuses == {Status.GOOD: 1}
     assert waited == []
+
+
+def test_a_lack_of_memory_is_told_in_words() -> None:
+    assert work.unforeseen(MemoryError()) == "it takes more memory than a process may have"

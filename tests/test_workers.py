@@ -6,12 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
+from dataclasses import dataclass
 from math import factorial
 from pathlib import Path
 
 import pytest
 
-from feeder.workers import AHEAD, Workers
+from feeder.workers import AHEAD, MEMORY, OOM_SCORE, Workers
 
 START = """
 import os, threading, time
@@ -36,6 +38,28 @@ def whose(_: int) -> int:
 
 def one_over(number: int) -> float:
     return 1 / number
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A job over several numbers, of which 13 kills, and 14 takes for ever."""
+
+    numbers: tuple[int, ...]
+
+    def halves(self) -> tuple[Numbers, ...]:
+        middle = len(self.numbers) // 2
+        return (Numbers(self.numbers[:middle]), Numbers(self.numbers[middle:])) if middle else ()
+
+    def given_up(self) -> list[int]:
+        return [-number for number in self.numbers]
+
+
+def doubled(job: Numbers) -> list[int]:
+    if 13 in job.numbers:
+        os.kill(os.getpid(), signal.SIGKILL)
+    while 14 in job.numbers:
+        pass
+    return [2 * number for number in job.numbers]
 
 
 @pytest.fixture(params=[1, 2])
@@ -97,6 +121,55 @@ def test_started_workers_work_elsewhere_and_stopped_ones_here_again() -> None:
     workers.start()
     assert workers.submit(whose, 1).result() != os.getpid()
     workers.stop()
+
+
+@pytest.mark.parametrize("bad", [13, 14], ids=["it kills", "it takes for ever"])
+def test_an_item_that_ends_its_process_is_given_up_alone(bad: int) -> None:
+    workers = Workers(2, seconds=1)
+    workers.start()
+    jobs = [Numbers((0, 1, 2)), Numbers((3, bad, 4, 5)), *(Numbers((n,)) for n in range(20, 50))]
+    results = [result for _, results in workers.map(doubled, jobs) for result in results]
+    assert results == [0, 2, 4, 6, -bad, 8, 10, *range(40, 100, 2)]
+    assert workers.is_running
+    assert workers.submit(whose, 1).result() != os.getpid()
+    workers.stop()
+
+
+def test_a_job_that_cannot_be_divided_and_kills_again_is_an_error() -> None:
+    workers = Workers(2)
+    workers.start()
+    others = [workers.submit(factorial, number) for number in range(10)]
+    bad = workers.submit(os._exit, 1)
+    with pytest.raises(BrokenExecutor):
+        bad.result()
+    assert [other.result() for other in others] == [factorial(number) for number in range(10)]
+    workers.stop()
+
+
+def test_a_process_takes_no_more_memory_than_it_may() -> None:
+    workers = Workers(2)
+    workers.start()
+    with pytest.raises(MemoryError):
+        workers.submit(bytearray, MEMORY + (64 << 20)).result()
+    assert len(workers.submit(bytes, MEMORY // 8).result()) == MEMORY // 8
+    workers.stop()
+
+
+def test_the_system_ends_a_process_of_ours_before_whoever_serves() -> None:
+    workers = Workers(2)
+    workers.start()
+    score = Path("/proc/self/oom_score_adj")
+    assert int(workers.submit(Path.read_text, score).result()) >= OOM_SCORE > int(score.read_text("ascii"))
+    workers.stop()
+
+
+def test_work_that_nobody_waits_for_any_more_is_not_begun() -> None:
+    workers = Workers(2)
+    workers.start()
+    begun = [workers.submit(time.sleep, 0.3) for _ in range(20)]
+    assert begun[-1].cancel()
+    workers.stop()
+    assert begun[-1].cancelled()
 
 
 def test_by_default_there_are_as_many_workers_as_cores() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from feeder import config
+from feeder import asking, config
 from feeder.app import App, opened
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
@@ -24,6 +24,8 @@ from feeder.pipeline.publishing import Published
 START = datetime(2026, 3, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 MEMORY = Path("/dev/shm")  # noqa: S108 - laws write many thousands of small files; a disk would take a minute for them
+
+NOBODY = 65534
 
 SITE = """\
 [site]
@@ -63,7 +65,7 @@ def without_privileges() -> Iterator[None]:
     if os.geteuid() != 0:
         yield
         return
-    os.seteuid(65534)
+    os.seteuid(NOBODY)
     try:
         yield
     finally:
@@ -275,6 +277,8 @@ def run(app: App, now: datetime, *, names: Iterable[str] | None = None) -> Ran:
 
 
 def _poll(app: App, name: str, now: datetime) -> Polled:
+    if app.is_remote(name):
+        return asking.poll(app, [name], now)[0]
     polled = app.poll(name, now)
     if polled.error is None:
         return polled

@@ -18,6 +18,7 @@ from feeder.screen import Block, Table
 from feeder.store import Store
 from feeder.store.invariants import RESTOOD, is_of_indexes
 
+MUCH_SPARE: Final = 64 << 20  # bytes
 ROUNDS: Final = 3  # of mending: what is mended first may show what is wrong behind it
 
 _RESTORE: Final = (
@@ -126,6 +127,7 @@ def _look_inside(app: App, now: datetime) -> Iterator[Finding]:
         return  # what it says cannot be trusted
     yield from surroundings.of_clock(app.store.sources(), now)
     yield from _contradictions(app.store)
+    yield from _spare(app.store)
     yield from _failing(app.store)
     yield from publication.of_faults(app.parts)
     yield from publication.of_files(app.parts)
@@ -136,6 +138,14 @@ def _contradictions(store: Store) -> Iterator[Finding]:
     for breach in store.breaches():
         what = f"{len(breach.found)} {breach.told}, such as {breach.found[0]}"
         yield Finding(area=Area.STATE, what=what, do=_REBUILD, mend=Mend.REBUILD)
+
+
+def _spare(store: Store) -> Iterator[Finding]:
+    spare, whole = store.spare_bytes()
+    if spare >= MUCH_SPARE and spare > whole // 2:
+        what = f"{spare >> 20} of the {whole >> 20} MiB that the state takes are not in use"
+        do = "they go back to the disk little by little; `feeder doctor --repair` does it at once, while no daemon runs"
+        yield Finding(area=Area.STATE, what=what, do=do, is_fault=False, mend=Mend.COMPACT)
 
 
 def _failing(store: Store) -> Iterator[Finding]:
@@ -167,11 +177,15 @@ def _publish_again(app: App, _now: datetime) -> None:
         publication.mark(app.parts)
 
 
+def _compact(app: App, _now: datetime) -> None:
+    app.store.compact()
+
+
 def _clear(app: App, _now: datetime) -> None:
     app.parts.output.sweep()
     app.clear()
 
 
 _MENDS: Final[Mapping[Mend, Callable[[App, datetime], None]]] = MappingProxyType(
-    {Mend.REBUILD: _rebuild, Mend.PUBLISH: _publish_again, Mend.CLEAR: _clear}
+    {Mend.REBUILD: _rebuild, Mend.PUBLISH: _publish_again, Mend.COMPACT: _compact, Mend.CLEAR: _clear}
 )

@@ -23,6 +23,7 @@ class Mend(StrEnum):
 
     REBUILD = "rebuild"  # what the state has counted and listed
     PUBLISH = "publish"  # feeds are written once more
+    COMPACT = "compact"  # the state's file gives back what it does not need
     CLEAR = "clear"  # what runs left behind is removed
 
 

@@ -45,6 +45,7 @@ class FileOutput:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._left: list[str] = []  # temporary files that a broken disk kept from being removed
 
     def publish(
         self,
@@ -61,10 +62,11 @@ class FileOutput:
         Raises:
             OutputError: A batch could not be written. Every file is whole, old or new; nothing is left beside them.
         """
+        self._clear_away()
         written: list[str] = []
         queue = iter(files)
         for first in queue:
-            with _Batch(self._root) as batch:
+            with _Batch(self._root, self._left) as batch:
                 batch.add(first)
                 while not batch.is_full and (file := next(queue, None)):
                     batch.add(file)
@@ -122,6 +124,14 @@ class FileOutput:
                     os.unlink(name, dir_fd=directory)
                     swept += 1
         return swept
+
+    def _clear_away(self) -> None:
+        """Remove what could not be removed before; if it still cannot, that is for the next time."""
+        for path in self._left.copy():
+            *parents, name = path.split("/")
+            with suppress(OSError), _Tree(self._root) as tree:
+                _unlink(tree.enter(tuple(parents)), name)
+                self._left.remove(path)
 
     def _statuses(
         self, paths: Iterable[str], *, names: Callable[[str], Parts] = parts_of
@@ -257,8 +267,9 @@ class _Written:
 class _Batch:
     """Files written beside those they replace. None is renamed before all are flushed; none stays behind."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, left: list[str]) -> None:
         self._root = str(root)
+        self._left = left
         with _told(self._root):
             root.mkdir(parents=True, exist_ok=True)
             self._tree = _Tree(root)
@@ -275,9 +286,14 @@ class _Batch:
             with suppress(OSError):  # after a flush it has nothing to tell; after an error one is enough
                 os.close(file.opened)
             if kind is not None:
-                with suppress(OSError):  # renamed already; or the disk has gone, and it is swept at the next start
-                    os.unlink(file.temp, dir_fd=file.directory)
+                self._remove(file)
         self._tree.__exit__()
+
+    def _remove(self, file: _Written) -> None:
+        try:
+            _unlink(file.directory, file.temp)  # it may be renamed already
+        except OSError:
+            self._left.append("".join([*file.path.rpartition("/")[:2], file.temp]))
 
     @property
     def is_full(self) -> bool:

@@ -136,4 +136,5 @@ def _put(
         cook.articles.note()
         if not set(page.ids).intersection(cook.late):  # else it stays stale
             parts.store.save_page(page, parts.fingerprint, noted)
+    cook.articles.noted()
     return written, removed

@@ -59,8 +59,11 @@ class ArticlePages:
         return written
 
     def note(self) -> None:
-        """Note in the state what has changed since the last call; to be called in the transaction of its feeds."""
+        """Note in the state what has changed; to be called in the transaction of its feeds, and `noted` behind it."""
         self._parts.store.save_article_pages(self._changed.values())
+
+    def noted(self) -> None:
+        """Take it that the transaction was committed; until then, it may have to be done again."""
         self._changed = {}
 
     def clear(self, *, is_shared: bool = False) -> tuple[str, ...]:

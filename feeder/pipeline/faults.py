@@ -101,9 +101,12 @@ class Faults:
             log.warning("events_left_out", left_out=event, count=count)
 
     def save(self) -> None:
-        """Write what is new; inside a transaction."""
+        """Write what is new; inside a transaction, and `saved` behind it."""
         begun = [self._known[about] for about in self._unsaved if about in self._known]
         self._store.save_faults(begun, self._unsaved - self._known.keys())
+
+    def saved(self) -> None:
+        """Take it that the transaction was committed; until then, it may have to be done again."""
         self._unsaved.clear()
 
     def _begins(self, kind: FaultKind, subject: str, reason: str) -> bool:

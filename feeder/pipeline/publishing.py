@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -277,10 +277,24 @@ class _Kitchen:
                 found.append(entry)
         return found
 
-    def take_bodies(self) -> list[StoredBody]:
-        """Return the bodies that were cleaned since the last call."""
-        bodies, self._bodies = self._bodies, []
-        return bodies
+    def keep_bodies(self) -> None:
+        """Note the bodies that were cleaned since the last time; if that fails, they stay new."""
+        if self._bodies:
+            with self.parts.store.transaction():
+                self.parts.store.save_bodies(self._bodies)
+            self._bodies = []
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Note in one transaction what became of feeds, and what is new of their articles; if it fails, that stays new."""
+        with self.parts.store.transaction():
+            self.parts.store.save_bodies(self._bodies)
+            yield
+            self.articles.note()
+            self.faults.save()
+        self._bodies = []
+        self.articles.noted()
+        self.faults.saved()
 
     def trim(self) -> None:
         """Let go of the entries that were not wanted for longest."""
@@ -500,6 +514,7 @@ def _document(node: Node, entries: Sequence[RenderedEntry], kitchen: _Kitchen) -
 def _serve(plates: Sequence[_Plate], kitchen: _Kitchen, now: datetime) -> None:
     parts, published = kitchen.parts, kitchen.published
     entries = [entry for plate in plates for entry in plate.document.entries]
+    kitchen.keep_bodies()  # first: if the process ends below, what readers see by then can be shown again
     written = kitchen.articles.write(entries)  # before the feeds that lead there
     seen = {path: stamp for plate in plates for path, stamp in plate.order.seen.items()}
     written += parts.output.publish((file for plate in plates for file in plate.files), seen=seen)
@@ -508,16 +523,13 @@ def _serve(plates: Sequence[_Plate], kitchen: _Kitchen, now: datetime) -> None:
     # Removed while the store still knows them: a crash in between leaves no file that nobody would ever remove.
     keep = {path for feed in feeds for path, _, _ in feed.files}
     removed = parts.output.remove(kitchen.shelf.left_by({feed.node for feed in feeds}, keep=keep))
-    with parts.store.transaction():
-        parts.store.save_bodies(kitchen.take_bodies())
+    with kitchen.noting():
         parts.store.depart(moves.left(kitchen.shelf, feeds))
         for feed, plate in zip(feeds, plates, strict=True):
             parts.store.save_feed(feed, mark=plate.order.mark, now=now)
             kitchen.faults.feed_mended(feed.node)
             if _is_late(plate, kitchen):
                 parts.store.mark([feed.node], not_before=now + RETRY)
-        kitchen.articles.note()
-        kitchen.faults.save()
         _mark_site(kitchen, is_stale=any(kitchen.shelf.differs(feed) for feed in feeds))
     for feed in feeds:
         kitchen.shelf.put(feed)
@@ -544,9 +556,8 @@ def _published_feed(plate: _Plate, stamps: Mapping[str, str], parts: Parts) -> P
 def _fail(node: Node, reason: str, kitchen: _Kitchen, now: datetime) -> None:
     kitchen.published.failed[node] = reason
     kitchen.faults.feed_failed(node, reason)
-    with kitchen.parts.store.transaction():
+    with kitchen.noting():
         kitchen.parts.store.mark([node], not_before=now + RETRY)
-        kitchen.faults.save()
 
 
 def _drop(orders: Sequence[_Order], kitchen: _Kitchen, _now: datetime) -> None:
@@ -555,12 +566,11 @@ def _drop(orders: Sequence[_Order], kitchen: _Kitchen, _now: datetime) -> None:
     if () in nodes:
         _archive(kitchen)
     removed = parts.output.remove(kitchen.shelf.left_by(nodes))
-    with parts.store.transaction():
+    with kitchen.noting():
         parts.store.depart(moves.dropped(kitchen.shelf, sorted(nodes)))
         for order in orders:
             parts.store.drop_feed(order.mark)
             kitchen.faults.feed_mended(order.node)
-        kitchen.faults.save()
         _mark_site(kitchen, is_stale=bool(orders))
     for order in orders:
         kitchen.shelf.drop(order.node)
@@ -582,6 +592,7 @@ def _finish(kitchen: _Kitchen, now: datetime) -> None:
         for name in sorted(kitchen.published.outdated):
             store.request_poll(name, now)
         faults.save()
+    faults.saved()
     faults.report_rest()
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
 from feeder import memo as memory
 from feeder.categories import lineage, node
 from feeder.errors import FetchError, Gone, ToldToWait
@@ -18,6 +20,8 @@ from feeder.store import Seen, SourceState
 
 if TYPE_CHECKING:  # what reads feeds and pages takes a while to load, and few sites have any
     from feeder.pipeline.answers import Received
+
+log = structlog.get_logger(__name__)
 
 OLDER: Final = "older than the newest that a new source brings"
 MOST_KNOWN: Final = 500  # items of a source that are known again before they are read; more are read anew
@@ -95,7 +99,7 @@ def take(
         return polled, memo
     polled = Polled(source=source.name, size=heard.size)
     if heard.received:
-        _receive(source, state, heard.received, parts, polled, now=now)
+        memo = _receive(source, state, heard.received, parts, polled, memo=memo, now=now)
     return polled, memo
 
 
@@ -130,8 +134,8 @@ def _problem(heard: Heard, source: Source) -> FetchError | None:
 
 
 def _receive(
-    source: Source, state: SourceState, received: Received, parts: Parts, polled: Polled, *, now: datetime
-) -> None:
+    source: Source, state: SourceState, received: Received, parts: Parts, polled: Polled, *, memo: Memo, now: datetime
+) -> Memo:
     polled.places = len(received.readings)
     everything = state.fingerprint != parts.fingerprints[source.name]
     known = parts.store.seen(source.name, [reading.place.locator for reading in received.readings])
@@ -140,7 +144,11 @@ def _receive(
     told = [_told(known.get(reading.place.locator), reading, everything=everything) for reading in readings]
     news = [(seen, reading) for seen, reading in told if reading.status is not Status.SAME]
     polled.statuses[Status.SAME] += len(told) - len(news)
-    taken = _within(news, source, parts)
+    affordable, memo = _affordable(news, received, memo, now)
+    if len(affordable) < len(news):
+        log.warning("news_put_off", source=source.name, count=len(news) - len(affordable))
+        memo = memory.unread(memo)
+    taken = _within(affordable, source, parts)
     present = frozenset(reading.place.locator for reading in received.readings)
     polling.take(taken, source, parts, polled, now=now, present=present)
     good = {reading.place.locator for _, reading in taken if reading.status is Status.GOOD}
@@ -149,6 +157,17 @@ def _receive(
     parts.store.set_fingerprint(source.name, parts.fingerprints[source.name])
     if everything and state.fingerprint:
         polling.reunite(parts, polled, now=now)
+    return memo
+
+
+def _affordable(
+    news: list[tuple[Seen, Reading]], received: Received, memo: Memo, now: datetime
+) -> tuple[list[tuple[Seen, Reading]], Memo]:
+    """Return *news* without new items beyond what a source may bring in a day; these come another day, if still offered."""
+    new = [reading.place.locator for seen, reading in news if seen.status is None]
+    most, memo = memory.spending(memo, (len(received.documents.get(at, b"")) for at in new), now)
+    put_off = frozenset(new[most:])
+    return [each for each in news if each[1].place.locator not in put_off], memo
 
 
 def _told(seen: Seen | None, reading: Reading, *, everything: bool) -> tuple[Seen, Reading]:

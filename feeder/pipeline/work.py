@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from feeder import dedup, html, normalize, plan
 from feeder.errors import (
@@ -44,11 +44,14 @@ from feeder.store import Seen
 from feeder.store.packing import Document, pack, unpack, unpack_document
 from feeder.travel import travels
 
+T = TypeVar("T")
+
 HTML_NAME = "item.html"  # what a body that is HTML for certain is cleaned as
 NO_BODY = Body(content="", summary="")
 LONGEST_REASON = 200  # characters; an error of a library may quote its whole input
 TOGETHER = 128 << 10  # bytes of documents that are parsed before the first is normalized; a core's own cache holds more
 PORTION = 4_000_000  # characters of documents that one process holds before it cleans them
+KILLED = "ends the process that reads it, by the memory or the time that it takes"
 OUTDATED = "its document is not what it was when it was polled"
 FRESH_SECONDS = 10  # a document younger than this, with open front matter, may still be being written
 _STATUSES = {Unsettled: Status.UNSETTLED, Oversized: Status.BROKEN}  # any other failure: UNREADABLE
@@ -73,6 +76,14 @@ class ReadJob:
     now: datetime
     everything: bool = False
     is_last: bool = False  # no more patience with documents that are being written
+
+    def halves(self) -> tuple[ReadJob, ...]:
+        """Return two jobs with half of the documents each, or none if there is but one."""
+        return tuple(replace(self, seen=part) for part in _halves(self.seen))
+
+    def given_up(self) -> list[Reading | None]:
+        """Return readings of documents that kill the process that reads them; they are not read before they change."""
+        return [Reading(place=seen.place, status=Status.BROKEN, reason=KILLED) for seen in self.seen]
 
 
 @travels
@@ -102,6 +113,14 @@ class RenderJob:
     formats: tuple[Format, ...]
     entries: tuple[EntryJob, ...]
 
+    def halves(self) -> tuple[RenderJob, ...]:
+        """Return two jobs with half of the articles each, or none if there is but one."""
+        return tuple(replace(self, entries=part) for part in _halves(self.entries))
+
+    def given_up(self) -> list[Served]:
+        """Return why there are no entries for articles that kill the process that renders them."""
+        return [Served(id=entry.shown.id, problem=KILLED) for entry in self.entries]
+
 
 @travels
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +140,11 @@ def read(job: ReadJob) -> list[Reading | None]:
     with fetcher_of(job.source).reading(job.source) as fetch:
         parts = _in_parts(_parsed(seen, job, fetch) for seen in job.seen)
         return [_finished(document, job, never) for part in parts for document in part]
+
+
+def _halves(items: tuple[T, ...]) -> tuple[tuple[T, ...], ...]:
+    middle = len(items) // 2
+    return (items[:middle], items[middle:]) if middle else ()
 
 
 def _in_parts(documents: Iterable[_Parsed | Reading | None]) -> Iterator[list[_Parsed | Reading | None]]:
@@ -316,6 +340,8 @@ def _served(job: EntryJob, entry: RenderedEntry | None, packed: bytes | None) ->
 
 def unforeseen(error: Exception) -> str:
     """Return what happened where nobody foresaw it, on one line."""
+    if isinstance(error, MemoryError):
+        return "it takes more memory than a process may have"
     told = " ".join(safe_text(str(error)).split())[:LONGEST_REASON]
     return ": ".join(filter(None, (type(error).__name__, told)))
 

@@ -32,14 +32,14 @@ def path_of(state: Path, ending: str = OWN) -> Path:
     return state.with_name(f"{state.stem}.redirects.{ending}")
 
 
-def write(found: Redirects, state: Path, *, site_url: str) -> tuple[str, ...]:
-    """Write the files that are not as they should be; return their names.
+def write(found: Redirects, output: FileOutput, state: Path, *, site_url: str) -> tuple[str, ...]:
+    """Write the files that are not as they should be to *output*, the directory of the state; return their names.
 
     Raises:
         OutputError: They cannot be written; those of before stay.
     """
     made = {path_of(state, ending).name: make(found, site_url) for ending, make in WRITERS.items()}
-    return FileOutput(state.parent).publish(FeedFile(path=name, body=body) for name, body in made.items())
+    return output.publish(FeedFile(path=name, body=body) for name, body in made.items())
 
 
 def sweep(state: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import OrderedDict
 from pathlib import Path
 from typing import Final
@@ -23,7 +24,7 @@ class Cache:
         self.weight = 0
 
     def current(self, names: Names) -> Version | None:
-        """Return what is known of a file, if it is there and nobody touched it since.
+        """Return what is known of a file, if it is there and nobody touched it since, nor set the clock back before that.
 
         One `stat` tells. It may follow a link that was put in a directory's place meanwhile; yet it leads to the very
         inode that was opened without one, or the version is forgotten: nothing else can come out.
@@ -36,7 +37,7 @@ class Cache:
         except OSError:
             self.forget(names)
             return None
-        if stamp_of(status) != version.stamp:
+        if stamp_of(status) != version.stamp or version.changed > time.time():
             self.forget(names)
             return None
         self._versions.move_to_end(names)

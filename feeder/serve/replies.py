@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
@@ -118,7 +119,7 @@ class Version:
 
 def read(found: Found, names: Names, terms: Terms, *, most: int) -> Version:
     """Return what is to be said of an open file; its bytes are kept if they are not more than *most*."""
-    changed = found.mtime_ns // 10**9
+    changed = _past(found.mtime_ns // 10**9)
     headers = _headers(names, changed, terms)
     body = _read_whole(found) if found.size <= most else None
     digest = _digest(found) if body is None else sha256(body).hexdigest()
@@ -133,6 +134,12 @@ def read(found: Found, names: Names, terms: Terms, *, most: int) -> Version:
         plain=_form(headers, etag, body, size),
         packed=_form({**headers, "content-encoding": "gzip"}, f"{etag}-gzip", packed, len(packed)) if packed else None,
     )
+
+
+def _past(changed: int) -> int:
+    """Return a time that is no later than the answer's (section 8.8.2.1): a clock that is set back leaves later ones."""
+    now = int(time.time())
+    return changed if changed <= now else now - 1  # the answer's is of the last full second
 
 
 def _headers(names: Names, changed: int, terms: Terms) -> dict[str, str]:

@@ -353,6 +353,12 @@ class Store(Protocol):
     def erase(self, ids: Collection[str]) -> None:
         """Forget articles, with their keys and history, but for those that were taken down."""
 
+    def spare_bytes(self) -> tuple[int, int]:
+        """Return how much of the room that the state takes is not in use, and how much it takes."""
+
+    def compact(self) -> None:
+        """Return all room that is not in use to the disk, now; meanwhile as much again is needed."""
+
     def give_back(self) -> int:
         """Return room that is not needed to the disk, some at a time; to be called outside of a transaction."""
 

@@ -85,6 +85,12 @@ class Database(Protocol):
     def rebuild_indexes(self) -> None:
         """Make all indexes anew."""
 
+    def spare_bytes(self) -> tuple[int, int]:
+        """Return how much of the room that it takes is not in use, and how much it takes."""
+
+    def compact(self) -> None:
+        """Return all room that is not in use, now."""
+
     def give_back(self) -> int:
         """Return room that is not needed, some at a time; return how much, in pages."""
 

@@ -241,6 +241,18 @@ class PostgresDatabase:
         with self._told():
             self._execute(sql.SQL("REINDEX SCHEMA {}").format(sql.Identifier(self._address.schema)))
 
+    def spare_bytes(self) -> tuple[int, int]:
+        """Return that all room is in use, and how much it is: what is spare is autovacuum's matter."""
+        with self._told():
+            found = self._execute(
+                "SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM pg_class "
+                "WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
+            )
+            return 0, _number(found)
+
+    def compact(self) -> None:
+        """Do nothing: a table that is made anew is locked meanwhile; who wants that knows when."""
+
     def give_back(self) -> int:
         """Add up what writers left to be added up; room is for PostgreSQL's own housekeeping (autovacuum)."""
         self.run("add_up")
@@ -310,15 +322,7 @@ def look(address: Address, *, site_id: str) -> bool:
         StoreError: What is there is not ours, of a newer version, of another site, or cannot be read.
     """
     with told(address), _connected(address, hold=Hold.BESIDE) as connection:
-        found = _notes(connection, address)
-    _check_version(found, address)
-    site = found.get("site.id")
-    if site not in {None, site_id}:
-        raise StoreError(
-            f'{address}: this state belongs to site.id "{site}", not "{site_id}": '
-            "another id would make every article new to every subscriber; another site needs a schema of its own (`?schema=…`)"
-        )
-    return site is not None
+        return _is_begun(connection, address, site_id=site_id)
 
 
 def open_store(address: Address, *, site_id: str, hold: Hold = Hold.ALONE) -> Tables:
@@ -327,10 +331,10 @@ def open_store(address: Address, *, site_id: str, hold: Hold = Hold.ALONE) -> Ta
     Raises:
         StoreError: As `look`; StateInUse: another process works with it alone, or this one is to and another is there.
     """
-    look(address, site_id=site_id)
     with told(address):
         connection = _connected(address, hold=hold)
         with _closed_if_it_fails(connection):
+            _is_begun(connection, address, site_id=site_id)
             _migrate(connection, address, site_id=site_id)
     return Tables(PostgresDatabase(connection, address, hold=hold), prefix=prefix(site_id))
 
@@ -341,11 +345,11 @@ def open_existing(address: Address, *, site_id: str) -> Tables:
     Raises:
         StoreError: As `look`, or there is none; or it must be migrated, which is for who works with it alone.
     """
-    if not look(address, site_id=site_id):
-        raise StoreError(f"{address}: there is no state yet; run `feeder once` first")
     with told(address):
         connection = _connected(address, hold=Hold.BESIDE)
         with _closed_if_it_fails(connection):
+            if not _is_begun(connection, address, site_id=site_id):
+                raise StoreError(f"{address}: there is no state yet; run `feeder once` first")
             _check(connection, address)
     return Tables(PostgresDatabase(connection, address, hold=Hold.BESIDE), prefix=prefix(site_id))
 
@@ -487,6 +491,18 @@ def _notes(connection: Connection, address: Address) -> dict[str, str]:
             f"{address}: not a state of Feeder (the schema {address.schema} holds tables of another program)"
         )
     return dict(connection.execute("SELECT name, value FROM meta WHERE name IN ('schema', 'site.id')").fetchall())
+
+
+def _is_begun(connection: Connection, address: Address, *, site_id: str) -> bool:
+    notes = _notes(connection, address)
+    _check_version(notes, address)
+    site = notes.get("site.id")
+    if site not in {None, site_id}:
+        raise StoreError(
+            f'{address}: this state belongs to site.id "{site}", not "{site_id}": '
+            "another id would make every article new to every subscriber; another site needs a schema of its own (`?schema=…`)"
+        )
+    return site is not None
 
 
 def _check_version(notes: Mapping[str, str], address: Address) -> int:

@@ -23,6 +23,7 @@ from feeder.store.tables import Tables, prefix
 SPARE_PAGES = 2000  # that are empty and stay so: they are needed again soon
 SPARE_SHARE = 5  # and so does this part of the file
 GIVEN_BACK = 2000  # pages at a time: a few MiB are moved within the file
+JOURNAL_BYTES = 16 << 20  # that the journal keeps for itself, however large one transaction made it
 PRIVATE = 0o640  # mode of a new state: addresses may be secret, and articles not published yet
 SLICE = 500  # values in one IN (...)
 MOST_DAMAGE = 20  # lines
@@ -179,6 +180,20 @@ class SqliteDatabase:
             self.connection.executescript(f"PRAGMA incremental_vacuum({GIVEN_BACK})")
         return whole - self._pages("page_count")
 
+    def spare_bytes(self) -> tuple[int, int]:
+        """Return how much of the file's room is not in use, and how much it has."""
+        size = self._pages("page_size")
+        return self._pages("freelist_count") * size, self._pages("page_count") * size
+
+    def compact(self) -> None:
+        """Return all room that is not in use to the disk, now, and see to it that `give_back` can."""
+        with self._told():
+            self.connection.execute(
+                "PRAGMA auto_vacuum = INCREMENTAL"
+            )  # of a file that was made without, from VACUUM on
+            self.connection.execute("VACUUM")
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def _pages(self, which: str) -> int:
         with self._told():
             return int(self.connection.execute(f"PRAGMA {which}").fetchone()[0])
@@ -263,6 +278,7 @@ def _closed_if_it_fails(connection: sqlite3.Connection) -> Iterator[None]:
 def _opened(connection: sqlite3.Connection, path: Path, *, site_id: str, called: State | None = None) -> Tables:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA cache_size = -16384")
+    connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute(
         "CREATE TEMP TABLE scan (locator TEXT PRIMARY KEY, size INT, mtime_ns INT, inode INT) WITHOUT ROWID"

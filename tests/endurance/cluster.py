@@ -99,12 +99,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         own_server() as own,
         store_of_buckets() as store,
         world(store, "trial") as bucket,
+        cluster(Path(folder), own, bucket, through=True) as site,
     ):
-        with cluster(Path(folder), own, bucket, through=True) as site:
-            trial = Trial(site=site, own=own, bucket=bucket, random=Random(asked.seed))  # noqa: S311 - no secret
-            _go_through(trial, end)
-            site.assert_as_one_node()
-            site.assert_whole()
+        trial = Trial(site=site, own=own, bucket=bucket, random=Random(asked.seed))
+        _go_through(trial, end)
+        site.assert_as_one_node()
+        site.assert_whole()
     for name, seconds in sorted(trial.times.items()):
         print(f"{name}: {len(seconds)} times, all shown again within {max(seconds):.0f} s", flush=True)
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -88,3 +89,13 @@ def test_the_rules_are_quiet_while_all_is_well_and_then_not(tmp_path: Path) -> N
     )
     path.write_text(RULES.format(rules=DOCS / "alerts.yml", cases=loud), "utf-8")
     assert "SUCCESS" in promtool("test", "rules", str(path))
+
+
+def test_the_dashboard_asks_in_words_that_prometheus_understands(tmp_path: Path) -> None:
+    board = json.loads((DOCS / "grafana.json").read_text("utf-8"))
+    asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    plain = [words.replace("$__rate_interval", "5m").replace("$instance", ".*") for words in asked]
+    rules = [{"record": f"panel:{number}", "expr": words} for number, words in enumerate(plain)]
+    file = tmp_path / "rules.json"  # JSON is YAML
+    file.write_text(json.dumps({"groups": [{"name": "panels", "rules": rules}]}), "utf-8")
+    assert f"{len(plain)} rules found" in promtool("check", "rules", str(file))

@@ -1,7 +1,7 @@
 """Boots a Debian with the service in it, and looks at what only systemd itself can show. A command, not a test: it takes minutes.
 
-As root, with Python 3.11: python tests/service/booted.py [--work DIR]. Debian's packages debootstrap, qemu-system-x86 and cpio are
-needed, and its mirror. The machine is emulated: no other kernel feature, and no container, is asked of the one it runs on.
+As root: python tests/service/booted.py [--work DIR]. Debian's packages debootstrap, qemu-system-x86 and cpio are needed, and its
+mirror. The machine is emulated: no other kernel feature, and no container, is asked of the one it runs on.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,7 +23,9 @@ PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv,curl"
 MEMORY = "3G"
 LIMIT_SECONDS = 1200
 INSTALL = re.compile(r"^<!-- command: install -->\n```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-DOCUMENTS = ("README.md", "docs/operating.md")
+OPERATING = ROOT / "docs" / "operating.md"
+OUTSIDE = ("/etc/resolv.conf", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt")  # by which packages are got
+KEPT = ("PATH", "PIP_CERT", "PIP_INDEX_URL", "PIP_DEFAULT_TIMEOUT", "SSL_CERT_FILE")
 UNIT = """\
 [Unit]
 Description=What is looked at
@@ -31,13 +33,15 @@ After=multi-user.target
 
 [Service]
 Type=oneshot
-ExecStart=/bin/bash /root/trial.sh
+ExecStart=/bin/bash /trial/trial.sh
 ExecStopPost=/usr/bin/systemctl poweroff
 StandardOutput=tty
 StandardError=journal
 TTYPath=/dev/ttyS0
 """
-RESULT = re.compile(r"^(ok|not ok) (.+?)\r?$", re.MULTILINE)
+RESULT = re.compile(
+    r"^(ok|not ok) (.+?)\r?$((?:\n    .*)*)", re.MULTILINE
+)  # and the end of what was said, if it is bad
 
 
 def main() -> int:
@@ -61,7 +65,7 @@ def bare(work: Path) -> Path:
     if not (place / "done").exists():
         shutil.rmtree(place, ignore_errors=True)
         run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", RELEASE, place)
-        shutil.rmtree(place / "var/cache/apt/archives")
+        run("find", place / "var/cache/apt", "-type", "f", "-delete")
         (place / "done").touch()
     return place
 
@@ -77,32 +81,19 @@ def kernel(work: Path) -> Path:
 
 
 def furnished(bare: Path, root: Path) -> Path:
-    """Return a copy of the system in which Feeder was installed as the documents say, without a network."""
-    shutil.copytree(bare, root, symlinks=True)
-    clone, wheels = root / "root/feeder", root / "root/wheels"
-    shutil.copytree(ROOT, clone, ignore=shutil.ignore_patterns(".git", ".venv", "var", "public", ".*_cache"))
-    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", wheels, clone, *requirements())
-    offline = {"PATH": os.environ["PATH"], "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/root/wheels"}
-    chroot(root, f"cd /root/feeder && {install()}", offline)
-    shutil.rmtree(wheels)
-    shutil.copytree(clone / "examples/articles", root / "srv/articles")
-    shutil.copy(TRIAL, root / "root/trial.sh")
+    """Return a copy of the system in which Feeder was installed as its operator is told to."""
+    run("cp", "--archive", bare, root)
+    trial = root / "trial"
+    shutil.copytree(ROOT, trial / "feeder", ignore=shutil.ignore_patterns(".git", ".venv", "var", "public", ".*_cache"))
+    for name in filter(os.path.exists, OUTSIDE):
+        shutil.copy(name, root / name.lstrip("/"))
+    (install,) = INSTALL.findall(OPERATING.read_text("utf-8"))
+    chroot(root, f"cd /trial/feeder\n{install}", {name: os.environ[name] for name in KEPT if name in os.environ})
+    shutil.copytree(trial / "feeder/examples/articles", root / "srv/articles")
+    shutil.copy(TRIAL, trial)
     (root / "etc/systemd/system/trial.service").write_text(UNIT)
     (root / "init").symlink_to("lib/systemd/systemd")
     return root
-
-
-def requirements() -> Sequence[str]:
-    """Return what building the package takes."""
-    found = re.search(r"^requires = \[(.*)\]", (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
-    assert found
-    return re.findall(r'"([^"]+)"', found[1])
-
-
-def install() -> str:
-    """Return the commands that the documents give."""
-    texts = ((ROOT / name).read_text("utf-8") for name in DOCUMENTS if (ROOT / name).exists())
-    return next(found[1] for text in texts if (found := INSTALL.search(text)))
 
 
 def chroot(root: Path, script: str, env: Mapping[str, str]) -> None:
@@ -115,8 +106,11 @@ def chroot(root: Path, script: str, env: Mapping[str, str]) -> None:
 
 def packed(root: Path, archive: Path) -> Path:
     """Return the system as one file that a kernel unpacks into memory."""
+    names = run("find", ".", "-print0", cwd=root).encode()
     with archive.open("wb") as file:
-        subprocess.run("find . -print0 | cpio --null --quiet -o -H newc", shell=True, check=True, cwd=root, stdout=file)
+        subprocess.run(
+            ["cpio", "--null", "--quiet", "-o", "-H", "newc"], check=True, cwd=root, input=names, stdout=file
+        )
     return archive
 
 
@@ -146,8 +140,8 @@ def boot(kernel: Path, archive: Path) -> str:
 def judged(told: str) -> int:
     """Print the results; return 1 if there are none, or one is bad."""
     results = RESULT.findall(told)
-    print("\n".join(f"{word} {what}" for word, what in results) or told[-5000:])
-    bad = sum(word != "ok" for word, _ in results)
+    print("\n".join(f"{word} {what}{why}" for word, what, why in results) or told[-5000:])
+    bad = sum(word != "ok" for word, _, _ in results)
     is_whole = "ok the end was reached" in told
     print(f"{len(results) - bad} passed, {bad} failed{'' if is_whole else '; it did not come to the end'}")
     return 0 if is_whole and not bad else 1

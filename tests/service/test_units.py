@@ -24,7 +24,6 @@ ROOT = Path(__file__).parent.parent.parent
 UNITS = ROOT / "systemd"
 JAIL = Path(__file__).with_name("jail.py")
 TIMEOUT = 60
-UNIT_NAMES = ("feeder.service", "feeder@.service", "feeder-worker@.service")
 USER, EDITORS = 64_001, 64_002
 MOST_EXPOSED, MOST_EXPOSED_ALONE = 1.1, 0.3
 PYTHON = os.path.realpath(sys.executable)
@@ -39,9 +38,8 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
     """The units in a directory, with a program that is there."""
-    for name in UNIT_NAMES:
-        text = (UNITS / name).read_text("utf-8").replace("/usr/local/bin/feeder", PYTHON)
-        (tmp_path / name).write_text(text)
+    for path in (*UNITS.glob("*.service"), *UNITS.glob("*.timer")):
+        (tmp_path / path.name).write_text(path.read_text("utf-8").replace("/usr/local/bin/feeder", PYTHON))
     return tmp_path
 
 
@@ -52,7 +50,7 @@ def exposure(unit: Path) -> float:
     return float(found[1])
 
 
-@pytest.mark.parametrize("name", UNIT_NAMES)
+@pytest.mark.parametrize("name", ["feeder.service", "feeder@.service", "feeder-once.service", "feeder-worker@.service"])
 def test_units_are_understood_and_closed(installed: Path, name: str) -> None:
     path = installed / name
     instance = path if "@" not in name else path.rename(installed / name.replace("@", "@harbour"))
@@ -69,6 +67,34 @@ def test_units_are_understood_and_closed(installed: Path, name: str) -> None:
 def test_the_unit_for_several_sites_says_the_same_of_each() -> None:
     one, many = ((UNITS / name).read_text("utf-8") for name in ("feeder.service", "feeder@.service"))
     assert many.replace(" (%i)", "").replace("feeder-%i", "feeder").replace("feeder@", "feeder") == one
+
+
+def test_the_unit_without_a_daemon_is_as_closed_as_the_one_with_it() -> None:
+    daemon, once = (
+        set((UNITS / name).read_text("utf-8").splitlines()) for name in ("feeder.service", "feeder-once.service")
+    )
+    apart = (
+        "Type",
+        "Description",
+        "Exec",
+        "Restart",
+        "RuntimeDirectory",
+        "StartLimit",
+        "LogRate",
+        "Watchdog",
+        "WantedBy",
+    )
+    lost = {line for line in daemon - once if line and not line.startswith(("#", "[", *apart))}
+    assert lost == set()
+
+
+@pytest.mark.parametrize("name", ["feeder-backup", "feeder-once"])
+def test_what_runs_by_the_clock_is_understood_and_closed(installed: Path, name: str) -> None:
+    checked = run("systemd-analyze", "verify", str(installed / f"{name}.timer"), str(installed / f"{name}.service"))
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+    assert exposure(installed / f"{name}.service") <= MOST_EXPOSED
+    (when,) = re.findall("^OnCalendar=(.+)$", (installed / f"{name}.timer").read_text("utf-8"), re.MULTILINE)
+    assert run("systemd-analyze", "calendar", when).returncode == 0
 
 
 def test_the_user_is_one_that_systemd_makes(tmp_path: Path) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 from feeder import categories
+from feeder.errors import Overtaken
 from feeder.model import Article, CategoryPath, Memory, Node, Shown, Sighting
 from feeder.store import rows
 from feeder.store.database import Database
@@ -81,7 +82,8 @@ class Ground:
         finally:
             self._pending.pop()
         if pending.has_steps and not self._pending:
-            self._add_up_paths()
+            with suppress(Overtaken):
+                self._add_up_paths()
 
     def _touch(self, nodes: Iterable[int]) -> None:
         """Have nodes marked at the end of the transaction."""

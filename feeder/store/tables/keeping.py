@@ -74,6 +74,14 @@ class Keeping(Ground):
         """Keep cleaned bodies while their articles are in a feed; with *kept*, for good."""
         self._db.write("put_body", [(self._short(b.id), b.key, b.packed, kept) for b in bodies])
 
+    def spare_bytes(self) -> tuple[int, int]:
+        """Return how much of the room that the state takes is not in use, and how much it takes."""
+        return self._db.spare_bytes()
+
+    def compact(self) -> None:
+        """Return all room that is not in use to the disk, now; meanwhile as much again is needed."""
+        self._db.compact()
+
     def give_back(self) -> int:
         """Return room that is not needed to the disk, some at a time if it is much; return how many pages."""
         return self._db.give_back()

@@ -59,7 +59,7 @@ CREATE TABLE path_nodes (
 CREATE INDEX path_nodes_of ON path_nodes (path);
 
 CREATE TABLE articles (
-    id         text COLLATE "C" PRIMARY KEY,
+    id         text COLLATE "C",
     first_seen bigint NOT NULL,
     adopted    bigint,
     link       text COLLATE "C",
@@ -72,7 +72,8 @@ CREATE TABLE articles (
     published  bigint,
     updated    bigint,
     held       boolean NOT NULL DEFAULT FALSE,
-    paths      text COLLATE "C"
+    paths      text COLLATE "C",
+    PRIMARY KEY (id) INCLUDE (source)         -- all that choosing the newest asks of an article
 );
 
 CREATE INDEX articles_held ON articles (published) WHERE held;
