@@ -299,7 +299,7 @@ async def _gone(desk: Slot, name: str) -> None:
     try:
         await desk.hand.must(forget)
     except StoreError:
-        log.info("not_forgotten", node=name)  # in a while it is
+        log.info("not_forgotten")  # in a while it is
 
 
 def _refuse_to_reload() -> None:
