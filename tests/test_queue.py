@@ -172,3 +172,21 @@ def test_a_queue_that_goes_is_an_error_of_ours() -> None:
         place = own.address()
         open_store(place, site_id=site().id).close()
         run(work(own, place))
+
+
+def test_a_question_that_fails_ends_what_goes_on(place: Address, postgres: Postgres) -> None:
+    async def work() -> None:
+        async with AsyncExitStack() as stack:
+            (queue,) = await queues(place, 1, stack)
+            stop = asyncio.Event()
+
+            async def go_on(_job: Job) -> None:
+                await asyncio.to_thread(postgres.execute, place, "ALTER TABLE pgqueuer RENAME TO lost")
+                await stop.wait()
+
+            queue.register(Kind.CHORES, go_on)
+            await queue.enqueue([Job(kind=Kind.CHORES)])
+            with pytest.raises(StoreError, match="the queue was lost"):
+                await queue.run(stop)
+
+    run(work())

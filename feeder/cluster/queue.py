@@ -49,8 +49,9 @@ logging.getLogger("pgqueuer").setLevel(logging.CRITICAL)
 class PostgresQueue:
     """The jobs of all nodes that work with one state."""
 
-    def __init__(self, queries: Queries, settings: DBSettings, *, slots: int) -> None:
-        self._queries = queries
+    def __init__(self, lines: _Lines, settings: DBSettings, *, slots: int) -> None:
+        self._lines = lines
+        self._queries = queries = _queries(lines, settings)
         self._manager = QueueManager(queries, settings.channel)
         self._most = max(slots, 2 * BATCH)  # pgqueuer wants to hold two batches
         self._scheduled: list[tuple[timedelta, Callable[[], Awaitable[None]]]] = [(TIDY, self._tidy)]
@@ -91,6 +92,7 @@ class PostgresQueue:
             StoreError: The queue was lost; a new process may find it again.
         """
         self._manager.shutdown = stopping
+        self._lines.fail = stopping.set  # it waits for the jobs in hand before it raises, and they for this
         timers = [asyncio.create_task(_again_and_again(every, work)) for every, work in self._scheduled]
         for timer in timers:
             timer.add_done_callback(lambda _: stopping.set())
@@ -144,9 +146,9 @@ async def queue_of(place: Address, *, slots: int = 1) -> AsyncIterator[PostgresQ
     with told(place):
         async with await _connected(place) as asking, await _connected(place) as listening:
             settings = _settings(place)
-            queries = _queries(_Lines(asking, listening), settings)
-            await _install(queries)
-            yield PostgresQueue(queries, settings, slots=slots)
+            lines = _Lines(asking, listening)
+            await _install(_queries(lines, settings))
+            yield PostgresQueue(lines, settings, slots=slots)
 
 
 class _Lines(PsycopgDriver):
@@ -156,6 +158,7 @@ class _Lines(PsycopgDriver):
         super().__init__(listening)
         self._asking = PsycopgDriver(asking)
         self._listens = asyncio.Event()
+        self.fail: Callable[[], None] = lambda: None  # told when a question cannot be answered
 
     async def add_listener(self, channel: str, callback: NotifyCallback) -> None:
         await super().add_listener(channel, callback)
@@ -166,7 +169,11 @@ class _Lines(PsycopgDriver):
         await super().notify(channel, payload)
 
     async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
-        return await self._asking.fetch(query, *args)
+        try:
+            return await self._asking.fetch(query, *args)
+        except psycopg.Error:
+            self.fail()
+            raise
 
     async def execute(self, query: str, *args: object) -> str:
         return await self._asking.execute(query, *args)
