@@ -18,10 +18,10 @@ from nodes import Cluster, cluster, until
 NUMBERS = count()
 SEED = 7
 # Time that nodes would otherwise have to wait for: nobody was heard of for longer than leases and jobs last.
-FORGET = """
-UPDATE leases SET until = 1;
-UPDATE pgqueuer SET heartbeat = now() - interval '1 hour' WHERE status = 'picked';
-"""
+FORGET = (
+    "UPDATE leases SET until = 1",
+    "UPDATE pgqueuer SET heartbeat = now() - interval '1 hour' WHERE status = 'picked'",
+)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,11 @@ def own() -> Iterator[Own]:
     """A server that the test may stop."""
     with own_server() as running:
         yield running
+
+
+def forget(site: Cluster, postgres: Postgres) -> None:
+    for statement in FORGET:
+        postgres.execute(site.state, statement)
 
 
 def test_four_nodes_make_what_one_makes_byte_for_byte(tmp_path: Path, postgres: Postgres, bucket: Bucket) -> None:
@@ -82,9 +87,9 @@ def test_nodes_that_are_killed_at_any_moment_lose_and_double_nothing(site: Clust
             site.put_many(range(step * 8, step * 8 + 8), chance=chance)
             time.sleep(chance.uniform(0.2, 1.0))
             site.kill(chance)
-            postgres.execute(site.state, FORGET)
+            forget(site, postgres)
         until(lambda: len(site.alive()) == 3)
-        postgres.execute(site.state, FORGET)
+        forget(site, postgres)
         site.await_quiet()
     site.stop()
     assert site.ends.count(-signal.SIGKILL) >= 4
@@ -118,7 +123,7 @@ def test_a_node_that_wakes_after_its_work_was_given_away_changes_nothing(site: C
         sleeper.send_signal(signal.SIGSTOP)
         site.start()
         time.sleep(0.5)
-        postgres.execute(site.state, FORGET)
+        forget(site, postgres)
         site.put("Written meanwhile", categories="[[Top 1, Below 1], [Other 1]]")
         until(lambda: "Written meanwhile" in site.shown())
         sleeper.send_signal(signal.SIGCONT)
