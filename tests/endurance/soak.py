@@ -579,6 +579,7 @@ def _settle(world: World, say: Callable[[str], None]) -> Iterator[str]:
     world.configure()
     cold = world.cold()
     with daemon(world.site) as process:
+        _ask_now(world)
         end = time.monotonic() + PATIENCE
         while (lived := published(world.site)) != cold and time.monotonic() < end:
             time.sleep(1)
@@ -588,6 +589,12 @@ def _settle(world: World, say: Callable[[str], None]) -> Iterator[str]:
     say(f"{len(cold)} files of a cold run, {len(lived)} of the one that lived")
     yield from (f"{path}: differs" for path in sorted(lived | cold) if lived.get(path) != cold.get(path))
     yield from (f"{path}: left" for path in (world.site / "public").rglob(".feeder-*"))
+
+
+def _ask_now(world: World) -> None:
+    """Have all sources polled: one that has failed for long would be asked again only after hours."""
+    program = [sys.executable, "-m", "feeder", "-c", str(world.site / "config.toml"), "poll", *NAMES, *world.stations]
+    subprocess.run(program, check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE)
 
 
 def logged(log: Path) -> list[dict[str, Any]]:
