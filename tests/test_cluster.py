@@ -19,7 +19,7 @@ NUMBERS = count()
 SEED = 7
 # Time that nodes would otherwise have to wait for: nobody was heard of for longer than leases and jobs last.
 FORGET = (
-    "UPDATE leases SET until = 1",
+    "UPDATE leases SET until = 1 WHERE until > 0",
     "UPDATE pgqueuer SET heartbeat = now() - interval '1 hour' WHERE status = 'picked'",
 )
 

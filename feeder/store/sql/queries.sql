@@ -583,10 +583,10 @@ WHERE shard = :shard AND rank IS NOT NULL AND enabled AND NOT paused AND next_po
 ORDER BY next_poll, rank LIMIT :limit;
 
 -- name: end_lease
-UPDATE leases SET until = 0 WHERE name = :name AND holder = :holder;
+UPDATE leases SET until = 0, node = '' WHERE name = :name AND holder = :holder;
 
 -- name: take_away_leases
-UPDATE leases SET holder = '', until = 0 WHERE name <> :name;
+UPDATE leases SET holder = '', node = '', until = 0 WHERE name <> :name;
 
 -- name: forget_peer
 DELETE FROM peers WHERE node = :node;
