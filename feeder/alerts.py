@@ -24,7 +24,7 @@ from feeder.errors import StoreError, Unheard
 from feeder.life import Do
 from feeder.model import AlertAfter, Node
 from feeder.silence import Signs, Silence, judge
-from feeder.store import Alert, AlertKind, SourceState, Store
+from feeder.store import Alert, AlertKind, FaultKind, SourceState, Store
 from feeder.store.opening import open_to_read
 from feeder.telling import pause
 
@@ -56,6 +56,7 @@ class Survey:
 
     findings: tuple[Finding, ...]
     gone: tuple[tuple[AlertKind, str], ...]
+    is_fault: bool = False  # the command could not be told, when it was last tried
 
     @property
     def to_note(self) -> tuple[Alert, ...]:
@@ -75,7 +76,8 @@ def survey(config: Config, now: datetime) -> Survey:
         states = {state.name: state for state in store.sources() if state.name in polled and not state.is_paused}
         watches = {(watch.kind, watch.subject): watch for watch in _watches(config)}
         findings = tuple(_find(watch, known.get(key), states, store, now) for key, watch in watches.items())
-        return Survey(findings=findings, gone=tuple(known.keys() - watches.keys()))
+        is_fault = any(fault.kind is FaultKind.ALERT for fault in store.faults())
+        return Survey(findings=findings, gone=tuple(known.keys() - watches.keys()), is_fault=is_fault)
 
 
 async def go_on(app: App, do: Do, clock: Clock, *, every: timedelta = EVERY) -> None:
@@ -192,6 +194,8 @@ def _log(finding: Finding) -> None:
 async def _tell_all(app: App, do: Do, clock: Clock, found: Survey) -> bool:
     """Tell the command what it does not know, one thing after the other, up to the first failure."""
     pending = [each for each in found.findings if app.config.alerts.command and _is_untold(each.alert)]
+    if found.is_fault and not pending:  # what could not be told is over, or nobody is to hear of it any more
+        return bool(await do("note of an alert", partial(app.note_alarm, None, None, clock())))
     for finding in pending:
         failure = await _attempt(app.config, finding)
         is_noted = await do("note of an alert", partial(app.note_alarm, finding.alert, failure, clock()))

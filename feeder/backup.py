@@ -28,7 +28,7 @@ from feeder.outputs import output_of
 from feeder.report import many
 from feeder.store import Store
 from feeder.store.address import Address
-from feeder.store.backups import notes_in, put_away, restoring, save
+from feeder.store.backups import BETTER, notes_in, put_away, restoring, save
 from feeder.store.copies import sweep
 from feeder.store.file import look
 
@@ -97,8 +97,8 @@ def restore(file: Path, settings: Config, now: datetime) -> Restored:
         OutputError: The list of takedowns cannot be written.
     """
     _check_kind(settings, "pg_restore")
-    if not look(file, site_id=settings.site.id):
-        raise StoreError(f"{file}: there is no such backup")
+    if not look(file, site_id=settings.site.id, way_out=BETTER):
+        raise StoreError(f"{file}: there is no such backup, or it is empty")
     with alone(settings.local):
         if settings.local.exists() and file.samefile(settings.local):
             raise StoreError(f"{file}: is the state itself")
@@ -149,6 +149,8 @@ def _check_place(path: Path, settings: Config) -> None:
     real = Path(os.path.realpath(path))
     if isinstance(settings.output, Path) and real.is_relative_to(os.path.realpath(settings.output)):
         raise OutputError(f"{path}: lies inside the output directory, where everybody could fetch it")
+    if real.exists() and not real.is_file():
+        raise OutputError(f"{path}: is no regular file, and is not replaced by one")
     if real.name.startswith(settings.local.name) and real.parent == Path(os.path.realpath(settings.local)).parent:
         raise OutputError(f"{path}: has the name of the state, or of a file that belongs to it")
 

@@ -21,6 +21,7 @@ from click.shell_completion import BashComplete, CompletionItem, FishComplete, Z
 from feeder import allocator
 from feeder.errors import ConfigError, FeederError, StateInUse, UnknownName
 from feeder.leaving import leave
+from feeder.lock import check_owner
 
 if TYPE_CHECKING:
     from feeder.app import App
@@ -114,6 +115,7 @@ class _Groups(click.Group):
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; an error of ours is one line on standard error and an exit code."""
+    _stand_in_for_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # titles are in any script, terminals are not
@@ -121,6 +123,17 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     with _terminable():
         code = _run(arguments)
     leave(code)
+
+
+def _stand_in_for_closed_streams() -> None:
+    """Put the null device where a standard stream is closed: else the next file that is opened would be taken for it."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest number that is free, which is this one
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115 - it is open until the end
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -794,10 +807,11 @@ def reload(obj: Options) -> None:
     wrong, the daemon goes on by the one of before, and this ends with 2.
     """
     from feeder.reload import reload as ask
+    from feeder.report import many
 
     settings = _load(obj, level="warning", to_write=False)
     process = ask(settings)
-    click.echo(f"process {process} goes by {settings.path} now, with {len(settings.sources)} sources")
+    click.echo(f"process {process} goes by {settings.path} now, with {many(len(settings.sources), 'source')}")
 
 
 @feeder.command()
@@ -816,6 +830,7 @@ def remove(context: click.Context, name: str, *, note: str) -> None:
     from feeder.explain import find
 
     settings = _load(context.obj, level="warning")
+    check_owner(settings.local)  # before the list of takedowns is written
     with _beside(settings) as app:
         found = find(name, app)
         if found.id is None:
@@ -952,7 +967,9 @@ def _beside(settings: Config) -> Iterator[App]:
 
 def _steer(obj: Options, names: tuple[str, ...], act: Callable[[Store, str], str]) -> None:
     """Do something to each source, all or none, and say what."""
-    with _beside(_load(obj, level="warning")) as app:
+    settings = _load(obj, level="warning")
+    check_owner(settings.local)
+    with _beside(settings) as app:
         _check_known(names, app)
         with app.store.transaction():
             lines = [act(app.store, name) for name in names]

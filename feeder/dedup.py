@@ -558,6 +558,8 @@ def _dated_since(id_: str, published: datetime, prior: Sighting | None, desk: _D
 def _carry_out(change: Change, prior: Sighting | None, desk: _Desk) -> Change:
     sighting = change.sighting
     assert sighting, "every candidate is an article"  # noqa: S101 - narrows the type
+    needed = _needed(change.keys, sighting, desk)
+    change = change if needed == change.keys else replace(change, keys=needed)
     for key in change.keys:
         desk.owners.setdefault(key, sighting.id)
     desk.owners |= dict.fromkeys(change.taken, sighting.id)
@@ -572,6 +574,19 @@ def _carry_out(change: Change, prior: Sighting | None, desk: _Desk) -> Change:
     desk.memories.setdefault(sighting.id, Memory(id=sighting.id, first_seen=sighting.first_seen))
     desk.touched.add(sighting.id)
     return change
+
+
+def _needed(own: tuple[bytes, ...], sighting: Sighting, desk: _Desk) -> tuple[bytes, ...]:
+    """Return the keys to keep: an entry that has its title and day for itself is found by them.
+
+    Its moment changes with each edit of its text, and would be one key more each time.
+    """
+    article = sighting.article
+    if not own or desk.source.url is None or article.dating is not Dating.ZONED or not article.day:
+        return own
+    day, *_, moment = _keys(article, sighting.locator, desk)
+    has_day = day in own and desk.owners.get(day, sighting.id) == sighting.id
+    return tuple(key for key in own if key != moment) if has_day else own
 
 
 # ---------------------------------------------------------------- one article after all

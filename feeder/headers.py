@@ -11,6 +11,7 @@ from feeder.dates import parse_date
 from feeder.model import UTC_ZONE
 
 MAX_WAIT: Final = timedelta(hours=24)  # however long a server would keep us away
+MAX_READ: Final = 16 << 10  # characters of a header; a server may send hundreds of one name, which are one to us
 MAX_FRESH: Final = timedelta(days=365)  # RFC 9111, 1.2.2: longer means no more than that
 
 _DIGITS: Final = re.compile(r"[0-9]{1,18}")
@@ -40,7 +41,7 @@ def fresh_for(cache_control: str | None, *, expires: str | None, date: str | Non
 
     What is said to shared caches alone (s-maxage) says nothing to us.
     """
-    directives = [part.strip().lower() for part in (cache_control or "").split(",")]
+    directives = [part.strip().lower() for part in (cache_control or "")[:MAX_READ].split(",")]
     if any(part.partition("=")[0].rstrip() in _UNCACHED for part in directives):
         return None
     for part in directives:
@@ -52,7 +53,7 @@ def fresh_for(cache_control: str | None, *, expires: str | None, date: str | Non
 
 def content_type(value: str | None) -> tuple[str | None, str | None]:
     """Return the media type and the charset of a Content-Type, both in lower case."""
-    text = value or ""
+    text = (value or "")[:MAX_READ]
     found = _MEDIA_TYPE.match(text)
     charset = _CHARSET.search(text)
     return found[1].lower() if found else None, charset[1].lower() if charset else None
@@ -63,7 +64,9 @@ def links(value: str | None, *, base: str) -> tuple[tuple[str, str], ...]:
 
     A link that is said of something else than the answer (`anchor`) is left out.
     """
-    return tuple(pair for target, rest in _LINK.findall(value or "") for pair in _pairs(target, rest, base))
+    return tuple(
+        pair for target, rest in _LINK.findall((value or "")[:MAX_READ]) for pair in _pairs(target, rest, base)
+    )
 
 
 def http_date(value: str | None) -> datetime | None:

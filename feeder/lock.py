@@ -11,6 +11,8 @@ from pathlib import Path
 
 from feeder.errors import StateInUse, StoreError
 
+MODE = 0o640  # as that of the state: whoever may read the file can hold its lock
+
 
 @contextmanager
 def alone(state: Path) -> Iterator[None]:
@@ -21,10 +23,10 @@ def alone(state: Path) -> Iterator[None]:
         StoreError: It cannot be had, or the state belongs to another user, who could not use what this one leaves.
     """
     path = _path(state)
-    _check_owner(state)
+    check_owner(state)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
     except OSError as error:
         raise StoreError(f"{path}: cannot be opened: {error.strerror}") from error
     try:
@@ -32,6 +34,25 @@ def alone(state: Path) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+def check_owner(state: Path) -> None:
+    """Refuse to work as another user than the owner of the state, or root beside a directory that waits for one.
+
+    Raises:
+        StoreError: We are another user.
+    """
+    us = os.geteuid()
+    try:
+        owner = state.stat().st_uid
+    except OSError:  # there is none, or whoever opens it says why it cannot be had
+        nearest = next((parent for parent in state.parents if parent.is_dir()), state.parent)
+        owner = nearest.stat().st_uid if us == 0 and nearest.is_dir() else us
+    if owner != us:
+        raise StoreError(
+            f"{state}: belongs to the user {_user(owner)}, who could not write what {_user(us)} leaves behind: "
+            f"run this as that user: `{_as_user(owner)} feeder …`"
+        )
 
 
 def holder(state: Path) -> int | None:
@@ -61,25 +82,15 @@ def _path(state: Path) -> Path:
     return state.with_name(state.name + ".lock")
 
 
-def _check_owner(state: Path) -> None:
-    """Refuse to work as another user than the owner of the state, or root beside a directory that waits for one."""
-    us = os.geteuid()
-    try:
-        owner = state.stat().st_uid
-    except OSError:  # there is none, or whoever opens it says why it cannot be had
-        nearest = next((parent for parent in state.parents if parent.is_dir()), state.parent)
-        owner = nearest.stat().st_uid if us == 0 and nearest.is_dir() else us
-    if owner != us:
-        raise StoreError(
-            f"{state}: belongs to the user {_user(owner)}, who could not write what {_user(us)} leaves behind: "
-            f"run this as that user: `runuser -u {_user(owner)} -- feeder …`"
-        )
-
-
 def _user(number: int) -> str:
     with suppress(KeyError):
         return pwd.getpwuid(number).pw_name
     return f"#{number}"
+
+
+def _as_user(number: int) -> str:
+    name = _user(number)
+    return f"setpriv --reuid={number} --clear-groups" if name.startswith("#") else f"runuser -u {name} --"
 
 
 def _lock(file: int, path: Path) -> None:

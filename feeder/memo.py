@@ -18,6 +18,7 @@ MOST_NEW: Final = (
     10_000  # items that one source may bring in a day: each is remembered, and a server could make up more and more
 )
 MOST_NEW_BYTES: Final = 256 << 20  # to be kept of them
+MOST_EDITS: Final = 10_000  # items that may change in a day: of each text that a title had, some bytes are remembered
 PATIENCE: Final = 3  # failures, before a source is found out anew: its own address is asked, and it may be of any kind
 
 
@@ -43,7 +44,8 @@ class Memo:
     warnings: tuple[str, ...] = ()  # of the last answer that was understood
     day: int = 0  # since 1970, on which there came ...
     new: int = 0  # ... so many items, and ...
-    new_bytes: int = 0  # ... so much to be kept of them
+    new_bytes: int = 0  # ... so much to be kept of them, and ...
+    edits: int = 0  # ... so many items that had changed
 
 
 @lru_cache(maxsize=64)  # one is looked at several times while an answer is taken
@@ -125,14 +127,20 @@ def failed(memo: Memo, *, failures: int, is_gone: bool = False, retry_after: tim
 
 def spending(memo: Memo, sizes: Iterable[int], now: datetime) -> tuple[int, Memo]:
     """Return how many of the new items, of which so many bytes would be kept, may come today, and *memo* with these."""
-    day = int(now.timestamp() // _DAY)
-    new, new_bytes = (memo.new, memo.new_bytes) if memo.day == day else (0, 0)
-    taken = 0
+    memo = _today(memo, now)
+    new, new_bytes = memo.new, memo.new_bytes
     for size in sizes:
         if new >= MOST_NEW or new_bytes + size > MOST_NEW_BYTES:
             break
-        taken, new, new_bytes = taken + 1, new + 1, new_bytes + size
-    return taken, replace(memo, day=day, new=new, new_bytes=new_bytes)
+        new, new_bytes = new + 1, new_bytes + size
+    return new - memo.new, replace(memo, new=new, new_bytes=new_bytes)
+
+
+def editing(memo: Memo, count: int, now: datetime) -> tuple[int, Memo]:
+    """Return how many of *count* changed items may change today, and *memo* with these."""
+    memo = _today(memo, now)
+    taken = min(count, max(MOST_EDITS - memo.edits, 0))
+    return taken, replace(memo, edits=memo.edits + taken)
 
 
 def unread(memo: Memo) -> Memo:
@@ -140,8 +148,13 @@ def unread(memo: Memo) -> Memo:
     return replace(memo, etag=None, last_modified=None, digest=None)
 
 
+def _today(memo: Memo, now: datetime) -> Memo:
+    day = int(now.timestamp() // _DAY)
+    return memo if memo.day == day else replace(memo, day=day, new=0, new_bytes=0, edits=0)
+
+
 def _counted(memo: Memo) -> Memo:
-    return Memo(day=memo.day, new=memo.new, new_bytes=memo.new_bytes)
+    return Memo(day=memo.day, new=memo.new, new_bytes=memo.new_bytes, edits=memo.edits)
 
 
 def _loaded(known: dict[str, Any]) -> Memo:

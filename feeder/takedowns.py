@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from typing import IO
 from feeder.errors import ConfigError, OutputError
 
 NAME = "removed.txt"
+PATIENCE_SECONDS = 5.0  # for another process of ours, which holds the file for moments; a stranger may do so for ever
+STEP_SECONDS = 0.02
 
 _WAY_OUT = "mend the line, as `feeder remove` writes it: an id, its keys, and after ` # ` a note; or delete it"
 
@@ -164,10 +167,24 @@ def _held(path: Path, mode: str) -> Iterator[IO[str]]:
     """Open the file at *path* while no other process of ours writes it: what one adds, another must not undo."""
     while True:
         with path.open(mode, encoding="utf-8", errors="backslashreplace", newline="") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            _lock(file, path)
             if _is_in_place(file, path):  # else it was replaced while we waited
                 yield file
                 return
+
+
+def _lock(file: IO[str], path: Path) -> None:
+    """Lock *file*; whoever may only read it can hold it locked as well, so this has an end."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > end:
+                raise OutputError(f"{path}: cannot be written: another process holds it locked") from error
+            time.sleep(STEP_SECONDS)
+        else:
+            return
 
 
 def _is_in_place(file: IO[str], path: Path) -> bool:

@@ -12,12 +12,23 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from itertools import dropwhile, islice, takewhile
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from feeder import config
 from feeder.app import App, opened
 from feeder.cli import main
+
+# Run a command, and write down the most memory that it used: started by a large process, a small one counts that one's as its own.
+WEIGHED = """
+import os, sys
+_, weight, *command = sys.argv
+process = os.posix_spawn(command[0], command, os.environ)
+_, status, used = os.wait4(process, 0)
+with open(weight, "w") as file:
+    print(used.ru_maxrss << 10, file=file)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
 
 CONFIG = """\
 [site]
@@ -123,15 +134,10 @@ class Desk:
 
     def weighed(self, *arguments: str) -> tuple[Result, int]:
         """Run the real program, in the folder; return what it said, and the MiB of memory that it used at most."""
-        command = [sys.executable, "-m", "feeder", *arguments]
-        with TemporaryFile() as out, TemporaryFile() as err:
-            process = subprocess.Popen(command, cwd=self.folder, stdout=out, stderr=err)
-            _, status, used = os.wait4(process.pid, 0)  # which alone tells what one child used
-            process.returncode = os.waitstatus_to_exitcode(status)
-            out.seek(0)
-            err.seek(0)
-            said = Result(code=process.returncode, out=out.read().decode(), err=err.read().decode())
-        return said, used.ru_maxrss >> 10
+        with NamedTemporaryFile() as weight:
+            command = [sys.executable, "-c", WEIGHED, weight.name, sys.executable, "-m", "feeder", *arguments]
+            done = subprocess.run(command, check=False, cwd=self.folder, capture_output=True, text=True)
+            return Result(code=done.returncode, out=done.stdout, err=done.stderr), int(weight.read()) >> 20
 
     @contextmanager
     def daemon(self) -> Iterator[App]:

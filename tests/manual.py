@@ -34,7 +34,7 @@ def page(date: str) -> str:
 
 
 def _lines(date: str) -> Iterator[str]:
-    root = click.Context(feeder, info_name="feeder")
+    root = click.Context(feeder, info_name="feeder", **feeder.context_settings)
     yield f'.TH FEEDER 1 "{date}" "Feeder {version("feeder")}" "User Commands"'
     yield ".SH NAME"
     yield f"feeder \\- {_text(_first(feeder)).rstrip('.')}"

@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 from feeder import alerts, config
 from feeder.app import App, opened
 from feeder.life import at_once
-from feeder.store import Alert, AlertKind
+from feeder.store import Alert, AlertKind, FaultKind
 
 NOW = datetime(2026, 3, 11, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -62,6 +62,7 @@ class Newsroom:
                         app.poll(source.name, now)
             self.done = attend(app, now)
             self.alerts = app.store.alerts()
+            self.faults = app.store.faults()
         return [line for line in logs if line["event"].endswith(("_stale", "_fresh")) or "alert" in line["event"]]
 
     def told(self) -> list[tuple[str, str]]:
@@ -176,8 +177,20 @@ def test_what_is_over_before_it_was_told_is_not_told(newsroom: Newsroom) -> None
     newsroom.day(NOW + 2 * DAY)
     refuse.unlink()
     newsroom.desk.write("newsroom/two.md", title="Ferry", date="2026-03-14T10:00:00Z")
-    assert [line["event"] for line in newsroom.day(NOW + 3 * DAY)] == ["source_fresh"]
+    assert [line["event"] for line in newsroom.day(NOW + 3 * DAY)] == ["source_fresh", "alert_mended"]
     assert newsroom.told() == [("source_stale", "newsroom")]  # the attempt that failed
+    assert newsroom.faults == ()
+
+
+def test_a_command_that_failed_and_is_not_named_any_more_is_no_fault(newsroom: Newsroom) -> None:
+    newsroom.desk.put("refuse", "")
+    newsroom.day(NOW)
+    newsroom.day(NOW + 2 * DAY)
+    assert [fault.kind for fault in newsroom.faults] == [FaultKind.ALERT]
+    newsroom.command = False
+    newsroom.settle()
+    assert [line["event"] for line in newsroom.day(NOW + 3 * DAY)] == ["alert_mended"]
+    assert newsroom.faults == ()
 
 
 def test_without_a_command_the_log_tells_it(tmp_path: Path) -> None:

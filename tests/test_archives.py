@@ -22,6 +22,7 @@ from worlds import without_privileges
 
 from feeder.durable import _flush_everything
 from feeder.errors import FetchError, Oversized, ParseError
+from feeder.fetch import archive
 from feeder.fetch.archive import as_directory, sweep, unpack
 from feeder.fetch.directory import MAX_SIZE, DirectoryFetcher
 from feeder.fetch.tar import MAX_EXTENDED, MAX_MEMBERS, MAX_UNPACKED, Kind, members
@@ -509,3 +510,19 @@ def test_output_that_waits_inside_of_zlib_is_not_forgotten(tmp_path: Path) -> No
         "a.md": 3 << 20,
         "b.md": len(FERRY),
     }
+
+
+def test_names_alone_do_not_fill_a_disk_with_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = "a/" * 65 + "a.md"
+    unpacked = unpack(tgz(info(deep, FERRY), info("b/a.md", FERRY), info("c.md", CRANE)), PARTNER, below=tmp_path)
+    assert sorted(documents(tmp_path)) == ["b/a.md", "c.md"]
+    assert "members with unsafe names, which are left out: 1" in unpacked.warnings
+    monkeypatch.setattr(archive, "MAX_DIRECTORIES", 10)
+    many = [info(f"{each}/a/b/a.md", FERRY) for each in "abcd"]
+    with pytest.raises(FetchError, match="an archive of more than 10 directories"):
+        unpack(tgz(*many), PARTNER, below=tmp_path)
+    assert unpack(tgz(*many[:3]), PARTNER, below=tmp_path).documents == 3
+    monkeypatch.setattr(archive, "MAX_NAMES", 20)
+    with pytest.raises(FetchError, match="MiB of names"):
+        unpack(tgz(*many[:3]), PARTNER, below=tmp_path)
+    assert len(documents(tmp_path)) == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -104,6 +105,17 @@ def test_a_backup_is_refused_where_it_would_do_harm(desk: Desk, target: str, rea
     told = desk.run("backup", "--force", desk.folder / target)
     assert (told.code, reason in told.err) == (1, True)
     assert desk.tree("var", "public") == before
+
+
+@pytest.mark.parametrize("has_link", [True, False])
+def test_a_pipe_or_a_device_is_not_replaced_by_a_backup(desk: Desk, *, has_link: bool) -> None:
+    pipe = desk.folder / "pipe"
+    os.mkfifo(pipe)
+    (desk.folder / "link").symlink_to(pipe)
+    target = desk.folder / "link" if has_link else pipe
+    told = desk.run("backup", "--force", target)
+    assert (told.code, "is no regular file" in told.err) == (1, True)
+    assert target.is_fifo()
 
 
 @pytest.mark.parametrize("is_at_work", [True, False])
@@ -313,6 +325,14 @@ def _damaged(path: Path) -> None:
         file.write(b"\xff" * 4096 * 6)
 
 
+def _cut(path: Path) -> None:
+    os.truncate(path, 9000)
+
+
+def _empty(path: Path) -> None:
+    os.truncate(path, 0)
+
+
 def _text(path: Path) -> None:
     path.write_text("no state", "utf-8")
 
@@ -326,7 +346,9 @@ def _gone(path: Path) -> None:
     [
         pytest.param(_other_site, 'belongs to site.id "other.example,2020"', id="other-site"),
         pytest.param(_newer, "a newer Feeder", id="newer"),
-        pytest.param(_damaged, "", id="damaged"),
+        pytest.param(_damaged, "take another backup", id="damaged"),
+        pytest.param(_cut, "is cut off (9000 bytes); take another backup", id="cut"),
+        pytest.param(_empty, "there is no such backup, or it is empty", id="empty"),
         pytest.param(_text, "not a state of Feeder", id="text"),
         pytest.param(_gone, "there is no such backup", id="gone"),
     ],

@@ -132,6 +132,17 @@ def test_an_output_that_cannot_be_written_is_one_line_and_exit_code_1(
     )
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("command", ["status", "check", "once --all"])
+def test_streams_that_are_closed_are_missed_by_nobody(desk: Desk, command: str, closed: str) -> None:
+    desk.program("once")
+    words = f'exec "$0" -m feeder --log-level error {command} {closed}'
+    done = subprocess.run(
+        ["/bin/sh", "-c", words, sys.executable], cwd=desk.folder, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_disk_without_room_for_the_number_in_the_lock_is_no_traceback(desk: Desk) -> None:
     code = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); from feeder.cli import main; main()"

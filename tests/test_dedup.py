@@ -1283,3 +1283,16 @@ def _timeless(everything: dict[str, Shown | None]) -> dict[str, Shown | None]:
         id_: replace(shown, updated=shown.published, text_since=None) if shown else None
         for id_, shown in everything.items()
     }
+
+
+def test_an_entry_that_is_edited_again_and_again_leaves_no_key_for_each_text() -> None:
+    known = ledger()
+    known.poll(("q0", report(0)), by=FEED)
+    before = dict(known.owners)
+    for edit in range(5):
+        known.poll(("q0", report(0, body=f"Of magnitude {edit}.5.")), by=FEED, now=SEEN + edit * HOUR)
+    assert known.owners == before
+    known.poll(("q1", report(1)), by=FEED)  # one that has not its title and day for itself is known by its moment
+    other = replace(FEED, name="other", url="https://other.example.org/feed.xml")
+    known.poll(("o0", report(0, guid="urn:o:0")), ("o1", report(1, guid="urn:o:1")), by=other)
+    assert known.sightings["other", "o1"].id == known.sightings["wire", "q1"].id

@@ -512,3 +512,22 @@ def test_fault_70_a_file_of_any_name_is_listed_and_read(tmp_path: Path, name: by
     (locator,) = locators(tmp_path)
     assert path_of(tmp_path, locator) == path
     assert FETCHER.read(source(tmp_path), locator).body == b"body"
+
+
+def test_a_file_of_any_date_has_a_stamp_that_the_state_can_hold(tmp_path: Path) -> None:
+    put(tmp_path, "a.md")
+    far = 10_000_000_000  # seconds: the year 2286
+    os.utime(tmp_path / "a.md", (far, far))
+    [place] = FETCHER.look(source(tmp_path))
+    assert isinstance(place, Place)
+    assert 0 <= place.mtime_ns < 1 << 63
+    assert FETCHER.read(source(tmp_path), "a.md").place == place
+
+
+def test_a_directory_that_becomes_a_link_during_a_look_leads_nowhere(tmp_path: Path) -> None:
+    put(tmp_path, "outside/b/secret.md", "tree/a/a.md", "tree/a/b/b.md")
+    looking = FETCHER.look(source(tmp_path / "tree"))
+    first = next(looking)  # what is above it was entered, and what is below it is still to be
+    (tmp_path / "tree" / "a").rename(tmp_path / "gone")
+    (tmp_path / "tree" / "a").symlink_to(tmp_path / "outside")
+    assert [first.locator, *(found.locator for found in looking)] == ["a/a.md"]

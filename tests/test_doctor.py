@@ -301,6 +301,37 @@ def test_what_may_not_be_written_is_told(desk: Desk) -> None:
     assert "cannot be written" in faults(told)[0]
 
 
+def test_what_only_its_owner_can_read_is_told_for_web_servers(desk: Desk) -> None:
+    (desk.folder / ATOM).chmod(0o600)
+    (desk.folder / "public/categories/country").chmod(0o700)
+    (told,) = found(desk.run("doctor", "--json"))
+    assert (told["where"], told["level"]) == ("permissions", "warning")
+    assert "only their owner can read 2 published files and directories: " in told["what"]
+    assert ATOM in told["what"]
+    assert f"chmod -R a+rX {desk.folder}/public" in told["do"]
+
+
+def test_a_list_of_takedowns_that_cannot_be_written_is_told(desk: Desk) -> None:
+    desk.put(
+        "etc/config.toml",
+        desk.config.read_text("utf-8")
+        .replace('"sqlite:///', '"sqlite:///../')
+        .replace('= "public"', '= "../public"')
+        .replace('path = "', 'path = "../'),
+    )
+    with sealed(desk.folder / "etc"):
+        (told,) = found(desk.call("doctor", "--json", "-c", desk.folder / "etc/config.toml"))
+    assert (told["where"], told["level"]) == ("permissions", "warning")
+    assert "removed.txt: cannot be written" in told["what"]
+
+
+def test_a_directory_of_the_output_that_may_not_be_written_is_a_fault(desk: Desk) -> None:
+    with sealed(desk.folder / "public/categories/city"):
+        told = desk.run("doctor", "--json")
+    assert told.code == 1
+    assert faults(told)[0].startswith("2 directories of the output cannot be written to: ")
+
+
 def test_a_full_disk_is_a_fault(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = config.load(desk.config)
     monkeypatch.setattr(surroundings, "NOTHING_FILES", 1 << 60)

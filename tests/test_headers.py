@@ -136,3 +136,10 @@ def test_reading_is_linear(unit: str) -> None:
     content_type(text)
     fresh_for(text, expires=text, date=text)
     retry_after(text, now=NOW)
+
+
+def test_of_a_header_without_an_end_the_beginning_is_read() -> None:
+    found = links(", ".join(["<a>; rel=x"] * 700_000), base="https://example.org/")
+    assert 1000 < len(found) < 2000
+    assert len(links(f'<a>;rel="{"a " * 4_000_000}"', base="https://example.org/")) == 0
+    assert fresh_for("a," * 4_000_000 + "max-age=60", expires=None, date=None) is None

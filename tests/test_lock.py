@@ -54,10 +54,21 @@ def test_a_state_is_not_for_everybody_to_read(tmp_path: Path) -> None:
     assert once(place).returncode == 0
     assert {path.name: oct(path.stat().st_mode & 0o777) for path in place.state.parent.glob("feeder.db*")} == {
         "feeder.db": "0o640",
-        "feeder.db.lock": "0o644",
+        "feeder.db.lock": "0o640",
     }
 
 
 def once(place: Place) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "feeder", "once", "--all", "-c", str(place.config)]
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=TIMEOUT * 2)
+
+
+def test_nobody_else_can_hold_the_lock(tmp_path: Path) -> None:
+    state = state_in(tmp_path)
+    with alone(state):
+        assert (tmp_path / "var" / "feeder.db.lock").stat().st_mode & 0o007 == 0
+    (tmp_path / "var" / "feeder.db.lock").unlink()
+    (tmp_path / "var" / "feeder.db.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreError, match="cannot be opened"), alone(state):
+        pass
+    assert not (tmp_path / "elsewhere").exists()

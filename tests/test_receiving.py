@@ -726,3 +726,15 @@ def test_failures_do_not_make_the_day_begin_anew() -> None:
     failed = memory.failed(spent, failures=memory.PATIENCE)
     assert (failed.new, failed.new_bytes, failed.day) == (7, 7, spent.day)
     assert memory.load(memory.dump(spent)) == spent
+
+
+def test_a_source_changes_no_more_in_a_day_than_the_state_can_bear(
+    room: Newsroom, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "MOST_EDITS", 5)
+    room.settle(lake(server, "first = 100"))
+    changed = []
+    for poll, now in enumerate((NOON, NOON + HOUR, NOON + 2 * HOUR, NOON + 3 * HOUR, NOON + DAY)):
+        server.put("/f", rss(*(item(f"Calm {n}", body=f"Edition {poll}.") for n in range(3))))
+        changed.append(room.poll("lake", now=now).verdicts[Verdict.UPDATED])
+    assert changed == [0, 3, 2, 0, 3]

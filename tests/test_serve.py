@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from email.utils import formatdate, parsedate_to_datetime
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from urllib.parse import quote, urljoin, urlsplit
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from visitors import MEMORY, TIMEOUT, ask, connected, is_closed, served, write
+from visitors import MEMORY, TIMEOUT, ask, connected, is_closed, served, served_by, write
 
 from feeder import log
 from feeder.errors import FeederError
@@ -574,3 +575,22 @@ def test_the_port_is_free_again_after_a_stop(tmp_path: Path) -> None:
         ask(address)
     with pytest.raises(ConnectionRefusedError):
         ask(address)
+
+
+def test_clients_that_do_not_read_hold_no_more_in_memory_than_there_is_for_files(tmp_path: Path) -> None:
+    most = 4 << 20
+    bodies = [bytes([65 + number]) * (900 << 10) for number in range(12)]
+    for number, body in enumerate(bodies):
+        write(tmp_path, f"{number}.txt", body)
+    site = Site(tmp_path, terms=Terms(), memory=most)
+    with served_by(site) as address, ExitStack() as open_:
+        clients = []
+        for number in range(len(bodies)):
+            client = open_.enter_context(connected(address))
+            client.sendall(f"GET /{number}.txt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+            clients.append(client)
+            client.recv(1, socket.MSG_PEEK)  # it is being answered
+            assert site._sending.size <= most
+        answers = [b"".join(iter(partial(client.recv, 1 << 16), b"")) for client in clients]
+        assert [answer.partition(b"\r\n\r\n")[2] for answer in answers] == bodies
+    assert site._sending.size == 0

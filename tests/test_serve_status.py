@@ -28,7 +28,7 @@ from feeder import config
 from feeder.errors import FeederError
 from feeder.model import Watch
 from feeder.serve import FOR_US, terms
-from feeder.serve.listening import listen
+from feeder.serve.listening import is_meant, listen
 from feeder.serve.probes import Desk as FrontDesk
 from feeder.serve.probes import Probes
 from feeder.serve.replies import Terms
@@ -301,3 +301,39 @@ def test_a_server_without_an_address_says_so(desk: Desk) -> None:
     done = desk.run("serve")
     assert done.code == 1
     assert "listen and admin are both off" in done.err
+
+
+# ---------------------------------------------------------------- names that lead here
+
+
+@pytest.mark.parametrize(
+    ("host", "is_answered"),
+    [
+        ("127.0.0.1:9080", True),
+        ("localhost", True),
+        ("feeder.localhost:9080", True),
+        ("[::1]:9080", True),
+        ("", True),
+        ("rebound.example", False),
+        ("rebound.example:9080", False),
+        ("127.0.0.1.rebound.example", False),
+        ("10.0.0.1", False),
+    ],
+)
+def test_a_page_that_has_its_name_lead_here_is_not_told_how_things_stand(
+    desk: Desk, host: str, *, is_answered: bool
+) -> None:
+    site = Site(desk.folder / "public", terms=Terms(), memory=MEMORY)
+    probes = told(desk).for_us
+    front = FrontDesk(site, probes, is_meant=lambda name: is_meant(name, ("127.0.0.1", 9080)))
+    with served_by(front) as address:
+        answer = ask(address, "/status.json", Host=host)
+        feed = ask(address, "/feed.json", Host=host)
+    assert answer.status == (200 if is_answered else 421)
+    assert feed.status == 200  # what is for all may be asked for under any name
+
+
+def test_what_listens_elsewhere_may_be_called_anything() -> None:
+    assert is_meant("feeds.example.org", ("0.0.0.0", 9080))  # noqa: S104 - nobody listens
+    assert is_meant("feeds.example.org", Path("/run/feeder/admin.socket"))
+    assert is_meant("Admin.Example.org.:80", ("admin.example.org", 80))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -391,3 +392,16 @@ def test_no_takedown_is_lost_between_two_processes(path: Path) -> None:
         mending.result()
     first, *rest = takedowns.load(path)
     assert ([taken.id for taken in rest], first.keys) == (ids, (*TAKEDOWN.keys, *(bytes([n]) for n in range(100))))
+
+
+def test_a_lock_that_a_stranger_holds_is_not_waited_for_without_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    takedowns.append(path, TAKEDOWN)
+    monkeypatch.setattr(takedowns, "PATIENCE_SECONDS", 0.1)
+    with path.open("rb") as stranger:  # who may read the file, and no more
+        fcntl.flock(stranger, fcntl.LOCK_SH)
+        with pytest.raises(OutputError, match="another process holds it locked"):
+            takedowns.append(path, TAKEDOWN)
+    takedowns.append(path, TAKEDOWN)
+    assert takedowns.load(path) == (TAKEDOWN, TAKEDOWN)

@@ -14,6 +14,7 @@ from feeder.doctor import publication, surroundings
 from feeder.doctor.findings import Area, Finding, Mend
 from feeder.errors import FeederError, StateInUse
 from feeder.pipeline import polling
+from feeder.report import many
 from feeder.screen import Block, Table
 from feeder.store import Store
 from feeder.store.invariants import RESTOOD, is_of_indexes
@@ -105,6 +106,8 @@ def _values(finding: Finding) -> dict[str, object]:
 def _look(settings: Config, now: datetime) -> Iterator[Finding]:
     yield from surroundings.of_config(settings)
     yield from surroundings.of_rights(settings)
+    yield from surroundings.of_takedowns(settings)
+    yield from surroundings.of_readers(settings)
     yield from surroundings.of_disks(settings)
     yield from surroundings.of_bucket(settings)
     try:
@@ -151,7 +154,7 @@ def _spare(store: Store) -> Iterator[Finding]:
 def _failing(store: Store) -> Iterator[Finding]:
     for state in store.sources():
         if state.error and state.rank is not None:
-            what = f"{state.name}: fails since {state.failures} polls: {state.error}"
+            what = f"{state.name}: fails since {many(state.failures, 'poll')}: {state.error}"
             do = "`feeder status` tells when it is tried again; its articles stay"
             yield Finding(area=Area.SOURCES, what=what, do=do, is_fault=False)
 

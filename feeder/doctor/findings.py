@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+FEW: Final = 3  # paths that a sentence names
 
 
 class Area(StrEnum):
@@ -36,3 +40,8 @@ class Finding:
     do: str  # for the operator
     is_fault: bool = True  # else it should be looked at, and may well be right
     mend: Mend | None = None  # None: nothing of ours can
+
+
+def few(paths: Sequence[str]) -> str:
+    """Return the first of *paths*, for a sentence."""
+    return ", ".join(paths[:FEW]) + (", …" if len(paths) > FEW else "")

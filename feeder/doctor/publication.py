@@ -11,7 +11,7 @@ from itertools import compress, islice
 from typing import Final
 
 from feeder import render, urls
-from feeder.doctor.findings import Area, Finding, Mend
+from feeder.doctor.findings import Area, Finding, Mend, few
 from feeder.errors import OutputError
 from feeder.model import Node
 from feeder.output.checks import is_temporary
@@ -21,7 +21,6 @@ from feeder.store import ArticlePage, FaultKind
 
 AT_ONCE: Final = 32  # files being read
 AT_HAND: Final = 1000  # files that wait for it
-FEW: Final = 3  # paths that a sentence names
 LEFT_BEHIND: Final = timedelta(hours=1)  # after which no run works on a file any more
 
 _OWN: Final = tuple(f"{name}/" for name in (urls.TOP, urls.ARCHIVE, urls.ARTICLES, urls.ASSETS))
@@ -60,7 +59,7 @@ def of_files(parts: Parts) -> Iterator[Finding]:
     altered = [path for path, is_there in are_there.items() if is_there]
     for paths, word in ((missing, "missing"), (altered, "not what was written")):
         if paths:
-            what = f"{_many(paths)} {word}: {_few(paths)}"
+            what = f"{_many(paths)} {word}: {few(paths)}"
             yield Finding(area=Area.OUTPUT, what=what, do=_NEXT_RUN, mend=Mend.PUBLISH)
     if not parts.store.marked() and not publishing.are_indexes_current(parts):
         what = "the lists of all feeds, or what pages look like, are not what they should be"
@@ -85,15 +84,15 @@ def of_strays(parts: Parts, now: datetime) -> Iterator[Finding]:
     ours = [path for path in placed if orphans.is_ours(path, parts)]
     others = sorted(set(placed).difference(ours, _beside(placed, ours)))
     if left:
-        what = f"{_many(left)} left by a run that was interrupted: {_few(left)}"
+        what = f"{_many(left)} left by a run that was interrupted: {few(left)}"
         do = "`feeder doctor --repair`, or the next start, removes them"
         yield Finding(area=Area.OUTPUT, what=what, do=do, mend=Mend.CLEAR, is_fault=False)
     if ours:
-        what = f"{_many(ours)} of feeds that the state does not know: {_few(ours)}"
+        what = f"{_many(ours)} of feeds that the state does not know: {few(ours)}"
         do = "`feeder doctor --repair` removes them once all sources have been read since they were written"
         yield Finding(area=Area.OUTPUT, what=what, do=do, mend=Mend.CLEAR)
     if others:
-        what = f"{_many(others)} not Feeder's: {_few(others)}"
+        what = f"{_many(others)} not Feeder's: {few(others)}"
         yield Finding(area=Area.OUTPUT, what=what, do="move them away, or let them be", is_fault=False)
 
 
@@ -198,7 +197,3 @@ def _is_old(path: str, parts: Parts, now: datetime) -> bool:
 
 def _many(paths: list[str]) -> str:
     return "1 file is" if len(paths) == 1 else f"{len(paths)} files are"
-
-
-def _few(paths: list[str]) -> str:
-    return ", ".join(paths[:FEW]) + (", …" if len(paths) > FEW else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Final
 
 from feeder import outputs, takedowns
 from feeder.config import Config, places
-from feeder.doctor.findings import Area, Finding
+from feeder.doctor.findings import Area, Finding, few
 from feeder.errors import ConfigError, FetchError, OutputError
 from feeder.fetch.secrets import revealed
 from feeder.model import Source
 from feeder.output import Bucket
+from feeder.output.checks import is_temporary
+from feeder.report import many
 from feeder.store import SourceState
 
 LITTLE_BYTES: Final = 256 << 20
@@ -22,6 +25,10 @@ NOTHING_BYTES: Final = 16 << 20  # less than a busy hour needs
 NOTHING_FILES: Final = 1000  # that the disk has numbers for
 BUILT: Final = 2026  # no clock that is right shows an earlier year
 DRIFT: Final = timedelta(hours=1)
+
+_READ_BY_OTHERS: Final = stat.S_IRGRP | stat.S_IROTH
+_ENTERED_BY_OTHERS: Final = stat.S_IXGRP | stat.S_IXOTH
+_PUBLISHED: Final = "published files and directories"
 
 
 def of_config(settings: Config) -> Iterator[Finding]:
@@ -42,6 +49,32 @@ def of_rights(settings: Config) -> Iterator[Finding]:
     for source in settings.sources:
         if source.enabled:
             yield from _of_secrets(source)
+
+
+def of_takedowns(settings: Config) -> Iterator[Finding]:
+    """Yield that no article could be taken down."""
+    folder = settings.path.parent
+    path = folder / takedowns.NAME
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        do = f"`feeder remove` needs it: give the user of the daemon the right to write in {folder}"
+        yield Finding(area=Area.PLACES, what=f"{path}: cannot be written", do=do, is_fault=False)
+
+
+def of_readers(settings: Config) -> Iterator[Finding]:
+    """Yield what a web server of another user could not read, and directories that this user may not write to."""
+    if isinstance(settings.output, Bucket):
+        return
+    closed, foreign = _unfit(settings.output)
+    if closed:
+        what = (
+            f"only their owner can read {many(len(closed), 'published file or directory', _PUBLISHED)}: {few(closed)}"
+        )
+        do = f"if a web server reads them: `chmod -R a+rX {settings.output}`, and a umask of 022 for Feeder"
+        yield Finding(area=Area.PLACES, what=what, do=do, is_fault=False)
+    if foreign:
+        what = f"{many(len(foreign), 'directory', 'directories')} of the output cannot be written to: {few(foreign)}"
+        do = f"run this as the user of the daemon; else give that user ({_owner(settings.output)}) the right"
+        yield Finding(area=Area.PLACES, what=what, do=do)
 
 
 def of_disks(settings: Config) -> Iterator[Finding]:
@@ -96,6 +129,26 @@ def _of_secrets(source: Source) -> Iterator[Finding]:
         except FetchError as error:
             do = "it may be there for the service alone (`systemctl cat`); else name it there"
             yield Finding(area=Area.PLACES, what=str(error), do=do, is_fault=False)
+
+
+def _unfit(output: Path) -> tuple[list[str], list[str]]:
+    """Return what only its owner can read, and the directories below *output* that we may not write to."""
+    closed, foreign = [], []
+    for place, folders, names in os.walk(output):
+        folders.sort()
+        files = sorted(f"{place}/{name}" for name in names if not is_temporary(name))
+        closed += [path for path in files if _lacks(path, _READ_BY_OTHERS)]
+        closed += [place] if _lacks(place, _ENTERED_BY_OTHERS) else []
+        is_foreign = os.access(place, os.F_OK) and not os.access(place, os.W_OK | os.X_OK)
+        foreign += [place] if is_foreign and place != str(output) else []  # that one is told already
+    return closed, foreign
+
+
+def _lacks(path: str, rights: int) -> bool:
+    try:
+        return not os.lstat(path).st_mode & rights
+    except OSError:  # a daemon is at work, or nobody may look; the latter is told otherwise
+        return False
 
 
 def _owner(path: Path) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,9 @@ from feeder.model import Source
 
 NAME_MAX: Final = 255  # bytes of a name on the usual file systems
 PATH_MAX: Final = 1024  # bytes of a path below the source
+DEPTH_MAX: Final = 64  # directories that a document may lie in; half a path could be their names
+MAX_DIRECTORIES: Final = 200_000  # of an archive: a member of nothing but a name may stand for hundreds
+MAX_NAMES: Final = 32 << 20  # bytes of all names in an archive, which are held at once
 
 _LINK: Final = "tree"
 _PRIVATE: Final = 0o700
@@ -112,12 +116,16 @@ class _Survey:
 
     def __init__(self) -> None:
         self.files: dict[str, int] = {}  # the last member of each name
+        self._names = 0  # bytes of them
         self._unsafe = 0
         self._others = 0
         self._is_dotted = False  # made from inside its directory, as "./a.md"
 
     def note(self, number: int, member: Member) -> None:
         self._is_dotted |= member.name.startswith("./")
+        self._names += len(member.name)
+        if self._names > MAX_NAMES:
+            raise ParseError(f"an archive with more than {MAX_NAMES >> 20} MiB of names")
         path = _safe(member.name)
         if path is None:
             self._unsafe += 1
@@ -129,11 +137,13 @@ class _Survey:
 
     def wanted(self, is_wanted: Callable[[str], bool]) -> dict[int, str]:
         start = len(self._top())
-        return {
+        wanted = {
             number: path[start:]
             for path, number in self.files.items()
             if is_wanted(path[start:]) and self.files.keys().isdisjoint(_above(path))
         }
+        _check_directories(wanted.values())
+        return wanted
 
     def warnings(self) -> Iterator[str]:
         if self._unsafe:
@@ -153,7 +163,8 @@ def _safe(name: str) -> str | None:
     path = "/".join(parts)
     written = path.encode("utf-8", "surrogateescape")
     is_long = len(written) > PATH_MAX or any(len(part) > NAME_MAX for part in written.split(b"/"))
-    if name.startswith("/") or ".." in parts or "\0" in name or is_long or not path:
+    is_deep = len(parts) - 1 > DEPTH_MAX
+    if name.startswith("/") or ".." in parts or "\0" in name or is_long or is_deep or not path:
         return None
     return path
 
@@ -161,6 +172,15 @@ def _safe(name: str) -> str | None:
 def _above(path: str) -> Iterator[str]:
     while path := path.rpartition("/")[0]:
         yield path
+
+
+def _check_directories(paths: Iterable[str]) -> None:
+    """Raise ParseError if *paths* lie in more directories than an archive may make."""
+    found: set[str] = set()
+    for path in paths:
+        found.update(takewhile(lambda each: each not in found, _above(path)))  # those above it are in there as well
+        if len(found) > MAX_DIRECTORIES:
+            raise ParseError(f"an archive of more than {MAX_DIRECTORIES} directories")
 
 
 # ---------------------------------------------------------------- what is written

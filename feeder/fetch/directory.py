@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +24,9 @@ _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _DOCUMENT: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 # To go on from a directory one need not be allowed to list it; where the system cannot say so, one must be.
 _FOLDER: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+
+# Anybody may date a file to after 2262, and some file systems number files with 64 bits: no state holds such a number.
+_KEPT_BITS: Final = (1 << 63) - 1
 
 # What a locator cannot hold as it is: the escape itself, controls, line separators, bytes that are not UTF-8.
 _UNSAFE: Final = re.compile("[%\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -255,7 +259,14 @@ class _Walk:
 
     def _open(self, below: str) -> int:
         # The slash behind must go: with it the system follows a link.
-        return os.open(f"{self.root}/{below[:-1]}", _DIRECTORY if below else _DIRECTORY & ~os.O_NOFOLLOW)
+        path = f"{self.root}/{below[:-1]}"
+        opened = os.open(path, _DIRECTORY if below else _DIRECTORY & ~os.O_NOFOLLOW)
+        # A directory further up may have been exchanged for a link since it was entered.
+        real = _real(opened, path) if below else path
+        if real == path or _is_inside(f"{real}/", self.root):
+            return opened
+        os.close(opened)
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
 
     def _list(self, opened: int, below: str) -> tuple[list[str], list[str]]:
         # Names alone are kept: entries of a directory of a million files would fill 300 MB.
@@ -276,7 +287,12 @@ class _Walk:
 
 
 def _place(locator: str, status: os.stat_result) -> Place:
-    return Place(locator=locator, size=status.st_size, mtime_ns=status.st_mtime_ns, inode=status.st_ino)
+    return Place(
+        locator=locator,
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns & _KEPT_BITS,
+        inode=status.st_ino & _KEPT_BITS,
+    )
 
 
 def _linked_status(root: str, below: str) -> os.stat_result | None:
@@ -435,8 +451,7 @@ def _snapshot(document: int, locator: str) -> Snapshot:
     after = os.fstat(document)
     if (after.st_size, after.st_mtime_ns) != (len(body), before.st_mtime_ns):
         raise Unsettled(locator, "changed while it was read")
-    place = Place(locator=locator, size=after.st_size, mtime_ns=after.st_mtime_ns, inode=after.st_ino)
-    return Snapshot(locator=locator, body=body, place=place)
+    return Snapshot(locator=locator, body=body, place=_place(locator, after))
 
 
 def _read_all(document: int, size: int) -> bytes:

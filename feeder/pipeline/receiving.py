@@ -163,10 +163,15 @@ def _receive(
 def _affordable(
     news: list[tuple[Seen, Reading]], received: Received, memo: Memo, now: datetime
 ) -> tuple[list[tuple[Seen, Reading]], Memo]:
-    """Return *news* without new items beyond what a source may bring in a day; these come another day, if still offered."""
+    """Return *news* without what is beyond that which a source may bring and change in a day.
+
+    The rest comes another day, if it is still offered.
+    """
     new = [reading.place.locator for seen, reading in news if seen.status is None]
+    edited = [r.place.locator for seen, r in news if seen.status is not None and seen.digest != r.digest]
     most, memo = memory.spending(memo, (len(received.documents.get(at, b"")) for at in new), now)
-    put_off = frozenset(new[most:])
+    most_edits, memo = memory.editing(memo, len(edited), now)
+    put_off = frozenset(new[most:] + edited[most_edits:])
     return [each for each in news if each[1].place.locator not in put_off], memo
 
 

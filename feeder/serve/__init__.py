@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,7 @@ from feeder.model import Source, Watch
 from feeder.redirects.forwarding import Forwarding, path_of
 from feeder.serve import connection
 from feeder.serve.connection import Connection
-from feeder.serve.listening import BACKLOG, FOR_ALL, Listener, listen
+from feeder.serve.listening import BACKLOG, FOR_ALL, Listener, is_meant, listen
 from feeder.serve.probes import Desk, Probes
 from feeder.serve.replies import Terms
 from feeder.serve.site import Application, Site
@@ -115,7 +116,7 @@ async def serving(settings: Config, probes: Probes) -> AsyncIterator[Served]:
     site = Site(root, terms=terms(settings), memory=settings.cache, moved=moved)
     places = (
         (settings.listen, Desk(site, probes.for_all), FOR_ALL),
-        (settings.admin, Desk(site, probes.for_us), FOR_US),
+        (settings.admin, Desk(site, probes.for_us, is_meant=partial(_is_meant, settings.admin)), FOR_US),
     )
     async with AsyncExitStack() as stack:
         stack.enter_context(_prompt())
@@ -126,6 +127,10 @@ async def serving(settings: Config, probes: Probes) -> AsyncIterator[Served]:
                 stack.push_async_callback(server.stop)
                 urls.append(await server.start())
         yield Served(site=site, urls=tuple(urls))
+
+
+def _is_meant(address: Address | None, host: str) -> bool:
+    return address is None or is_meant(host, address)
 
 
 @contextlib.contextmanager

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from stat import S_ISSOCK
 from typing import Final
@@ -16,6 +18,8 @@ from feeder.errors import FeederError
 
 BACKLOG: Final = 512  # connections that wait to be accepted
 FOR_ALL: Final = 0o666  # of a socket; who may come to its directory is for the operator to say
+
+_PORT: Final = re.compile(r":[0-9]*\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,25 @@ def listen(address: Address, *, mode: int = FOR_ALL) -> Listener:
         return _listen_unix(address, mode) if isinstance(address, Path) else _listen_tcp(*address)
     except (OSError, UnicodeError) as error:  # the latter of a name that cannot be one
         raise FeederError(f"cannot listen on {address_text(address)}: {_reason(error)}") from error
+
+
+def is_meant(host: str, address: Address) -> bool:
+    """Tell whether a client that asks for *host* (the header, with or without a port) can mean what listens at *address*.
+
+    What listens at a loopback address is asked for by an address, or as localhost. A page on the web may have its own
+    name lead there (DNS rebinding) and have a browser ask; but it cannot take the name away.
+    """
+    if isinstance(address, Path) or not _is_loopback(address[0]):
+        return True
+    name = _PORT.sub("", host.strip().lower()).strip("[]").rstrip(".")
+    return name in {"", address[0].lower()} or name.endswith(".localhost") or _is_loopback(name)
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _listen_tcp(host: str, port: int) -> Listener:

@@ -15,7 +15,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 import structlog
 
 from feeder.errors import FeederError
-from feeder.serve.replies import SAFETY, Reply
+from feeder.serve.replies import SAFETY, Reply, sentence
 from feeder.serve.site import Headers, Receive, Scope, Send, Site, send_reply
 from feeder.serve.status import POLICY, Figures, page, values
 
@@ -25,6 +25,7 @@ FRESH_SECONDS: Final = 2.0  # for which one look at the state serves all who ask
 Answering: TypeAlias = Callable[[], Awaitable[Reply]]
 
 _PLAIN: Final = "text/plain; charset=utf-8"
+_MISDIRECTED: Final = "This is answered under the address that it listens at, or as localhost; a proxy has to say so."
 _METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -116,11 +117,24 @@ class Probes:
 
 
 class Desk:
-    """An `Application`: a site, and answers at addresses that are no files of it."""
+    """An `Application`: a site, and answers at addresses that are no files of it.
 
-    def __init__(self, site: Site, answers: Mapping[bytes, Answering] = MappingProxyType({})) -> None:
+    Args:
+        site: Answers for all other addresses.
+        answers: By the path that is asked for.
+        is_meant: Tells of each Host that a client may name whether it gets *answers*.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        answers: Mapping[bytes, Answering] = MappingProxyType({}),
+        *,
+        is_meant: Callable[[str], bool] = lambda _: True,
+    ) -> None:
         self._site = site
         self._answers = answers
+        self._is_meant = is_meant
 
     def at_once(self, target: bytes, headers: Headers) -> Reply | None:
         """Return the site's answer."""
@@ -131,6 +145,10 @@ class Desk:
         answering = self._answers.get(scope["raw_path"])
         if answering is None or scope["method"] not in {"GET", "HEAD"}:
             await self._site(scope, receive, send)
+            return
+        hosts = (value.decode("latin-1") for name, value in scope["headers"] if name == b"host")
+        if not all(map(self._is_meant, hosts)):
+            await send_reply(sentence(HTTPStatus.MISDIRECTED_REQUEST, said=_MISDIRECTED), send)
             return
         try:
             answer = await answering()

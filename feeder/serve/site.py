@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
@@ -27,6 +30,7 @@ MOST_IN_MEMORY: Final = 8 * 1024 * 1024  # bytes of one file; larger ones are re
 SHARE: Final = 4  # of the memory, a part that one file may take
 RETRY_SECONDS: Final = 60
 MOVED_CACHING: Final = "max-age=3600"  # browsers would keep a redirect for good, even from a feed that is back
+_FROM_FILE: Final = frozenset({HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT})  # answers that hold bytes of a file
 _OWN: Final = frozenset({"", PAGE, *TYPES_BY_NAME})  # the site's page and feeds
 _NOTHING_YET: Final = "No article is published here now; `feeder status` tells why."
 USUAL_PATH: Final = 500  # bytes; longer ones are read each time, so that nobody fills the memory with them
@@ -66,6 +70,7 @@ class Site:
         self._terms = terms
         self._most = min(MOST_IN_MEMORY, memory // SHARE)
         self._cache = Cache(root, most=memory)
+        self._sending = _Sending(memory)
         self._reading: dict[Names, asyncio.Task[Version | None]] = {}
 
     def change(self, terms: Terms) -> None:
@@ -102,10 +107,12 @@ class Site:
         except OSError as error:
             log.warning("file_not_served", path="/".join(names or ()), error=str(error))
             answer = sentence(HTTPStatus.SERVICE_UNAVAILABLE, {"retry-after": f"{RETRY_SECONDS}"})
-        if answer.body is None and method == "GET" and names:
-            await self._send_file(names, fields, receive, send)
+        if method != "GET" or not names or self._sending.has_room(answer.body):
+            with self._sending.holding(answer.body):
+                await send_reply(answer, send, with_body=method != "HEAD")
         else:
-            await send_reply(answer, send, with_body=method != "HEAD")
+            del answer  # and with it the body, which must not stay in memory meanwhile
+            await self._send_file(names, _uncoded(fields), receive, send)
 
     async def _of_file(self, names: Names | None, fields: Fields) -> Reply | None:
         if names is None:
@@ -157,7 +164,7 @@ class Site:
         return version
 
     async def _send_file(self, names: Names, fields: Fields, receive: Receive, send: Send) -> None:
-        """Send a file that is too large for the memory, from the disk, as it was when it was opened."""
+        """Send a file that is too large for the memory, or for what is left of it, from the disk, as it was when opened."""
         found = await asyncio.to_thread(paths.open_file, self._root, names)
         if found is None:
             await send_reply(sentence(HTTPStatus.NOT_FOUND), send)
@@ -167,10 +174,40 @@ class Site:
             if version is None or version.stamp != found.stamp:
                 version = await self._kept(found, names)
             answer = reply(version, fields)
-            if answer.body is None:
+            if answer.status in _FROM_FILE:
+                answer = replace(answer, body=None)
+                del version
                 await _send_span(found, answer, receive, send)
             else:
                 await send_reply(answer, send)
+
+
+class _Sending:
+    """The bodies that clients are sent: such a one stays in memory for as long as its slowest client takes."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most  # bytes of all together
+        self._clients: Counter[int] = Counter()  # of each body, by its place in memory
+        self.size = 0
+
+    def has_room(self, body: bytes | None) -> bool:
+        """Tell whether one more client may be sent *body*; None is not in memory."""
+        if body is None:
+            return False
+        return len(body) <= CHUNK or id(body) in self._clients or self.size + len(body) <= self._most
+
+    @contextmanager
+    def holding(self, body: bytes | None) -> Iterator[None]:
+        """Count *body* until the end of the block."""
+        self.size += len(body or b"") if id(body) not in self._clients else 0
+        self._clients[id(body)] += 1
+        try:
+            yield
+        finally:
+            self._clients[id(body)] -= 1
+            if not self._clients[id(body)]:
+                del self._clients[id(body)]
+                self.size -= len(body or b"")
 
 
 def _names(target: bytes) -> Names | None:
@@ -188,6 +225,11 @@ _usual_names: Final = lru_cache(maxsize=2048)(_read_names)  # the same few feeds
 def _whole(fields: Fields) -> Fields:
     """Return *fields* without that which only a GET can mean."""
     return {name: value for name, value in fields.items() if name != b"range"}
+
+
+def _uncoded(fields: Fields) -> Fields:
+    """Return *fields* of a client that is to be sent the bytes as they lie on the disk."""
+    return {name: value for name, value in fields.items() if name != b"accept-encoding"}
 
 
 async def send_reply(answer: Reply, send: Send, *, with_body: bool = True) -> None:

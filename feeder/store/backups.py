@@ -17,6 +17,7 @@ from feeder.store.sqlite import open_store
 from feeder.store.tables import Tables
 
 TABLE = "backup"
+BETTER = "take another backup; what is there stays as it is"  # the way out, if one is damaged
 
 
 def save(state: Path, target: Path, notes: Callable[[], Mapping[str, str]], *, replaces: bool) -> None:
@@ -32,7 +33,7 @@ def save(state: Path, target: Path, notes: Callable[[], Mapping[str, str]], *, r
         contextlib.closing(connect_as_allowed(state)) as source,
         copied(source, target, replaces=replaces) as copy,
     ):
-        _check(copy, state)
+        _check(copy, state, way_out="`feeder doctor` tells more")
         copy.execute(f"CREATE TABLE {TABLE} (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
         copy.executemany(f"INSERT INTO {TABLE} (name, value) VALUES (?, ?)", sorted(notes().items()))
 
@@ -43,8 +44,8 @@ def notes_in(path: Path) -> Mapping[str, str]:
     Raises:
         StoreError: It is damaged.
     """
-    with told(path), contextlib.closing(connect_to_read(path)) as connection:
-        _check(connection, path)
+    with told(path, way_out=BETTER), contextlib.closing(connect_to_read(path)) as connection:
+        _check(connection, path, way_out=BETTER)
         if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (TABLE,)).fetchone():
             return {}
         return dict(connection.execute(f"SELECT name, value FROM {TABLE}"))
@@ -117,7 +118,7 @@ def _give(path: Path, like: os.stat_result, *, mode: int | None) -> None:
         os.chown(path, like.st_uid, like.st_gid)
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> None:
+def _check(connection: sqlite3.Connection, path: Path, *, way_out: str) -> None:
     (word,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if word != "ok":
-        raise StoreError(f"{path}: is damaged: {word}; `feeder doctor` tells more")
+        raise StoreError(f"{path}: is damaged: {' '.join(word.split())}; {way_out}")

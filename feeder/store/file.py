@@ -26,16 +26,21 @@ _WAY_OUT: Final = (
 )
 
 
-def look(path: Path, *, site_id: str) -> bool:
+def look(path: Path, *, site_id: str, way_out: str = _WAY_OUT) -> bool:
     """Tell whether there is a state at *path*; one whose making was interrupted holds nothing yet, and is none.
+
+    Args:
+        path: A state, or a copy of one.
+        site_id: Whose it has to be.
+        way_out: What to do if it is damaged.
 
     Raises:
         StoreError: What is there is not ours, damaged, of a newer version, of another site, or cannot be read.
     """
-    with told(path, OSError):
+    with told(path, OSError, way_out=way_out):
         if not _has_bytes(path):
             return False
-        _check_size(path)
+        _check_size(path, way_out)
         with contextlib.closing(connect_to_read(path)) as connection:
             _check_owner(connection, path)
             site = _site(connection)
@@ -74,15 +79,14 @@ def may_write(path: Path) -> bool:
 
 
 @contextmanager
-def told(path: State, *also: type[Exception]) -> Iterator[None]:
+def told(path: State, *also: type[Exception], way_out: str = _WAY_OUT) -> Iterator[None]:
     """Raise SQLite's errors, and those of *also*, as errors of the state at *path*, with the way out of damage."""
     kinds: tuple[type[Exception], ...] = (sqlite3.Error, *also)
     try:
         yield
     except kinds as error:
         is_damage = getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE  # the rest of the number says more of it
-        way_out = f"; {_WAY_OUT}" if is_damage else ""
-        raise StoreError(f"{path}: the state cannot be used: {error}{way_out}") from error
+        raise StoreError(f"{path}: the state cannot be used: {error}{f'; {way_out}' if is_damage else ''}") from error
 
 
 def _has_bytes(path: Path) -> bool:
@@ -95,7 +99,7 @@ def _has_bytes(path: Path) -> bool:
     return status.st_size > 0
 
 
-def _check_size(path: Path) -> None:
+def _check_size(path: Path, way_out: str) -> None:
     """Refuse what is no database, or was cut off; SQLite finds the latter out when it comes to the end."""
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -108,7 +112,7 @@ def _check_size(path: Path) -> None:
     if journal.exists() and journal.stat().st_size:
         return  # a checkpoint that was cut off says more pages than it wrote; SQLite takes the rest from here
     if size < pages * (65536 if page == 1 else page):
-        raise StoreError(f"{path}: the state is cut off ({size} bytes); {_WAY_OUT}")
+        raise StoreError(f"{path}: the state is cut off ({size} bytes); {way_out}")
 
 
 def _check_owner(connection: sqlite3.Connection, path: Path) -> None:

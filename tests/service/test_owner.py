@@ -45,7 +45,10 @@ def test_only_the_owner_of_a_state_works_with_it(tmp_path: Path) -> None:
         pass
     assert not (tmp_path / "var" / "feeder.db.lock").exists()
     os.chown(state, 4_000_000, -1)
-    with pytest.raises(StoreError, match="belongs to the user #4000000"), alone(state):
+    with (
+        pytest.raises(StoreError, match=r"user #4000000, .*`setpriv --reuid=4000000 --clear-groups feeder"),
+        alone(state),
+    ):
         pass
     os.chown(state, 0, 0)
     for folder in (tmp_path, *tmp_path.parents[:2]):
@@ -85,6 +88,20 @@ def test_once_of_another_user_changes_nothing_and_says_who_may(tmp_path: Path) -
     assert done.returncode == 1
     assert "runuser -u nobody -- feeder" in done.stderr
     assert "Second" not in place.feed()
+
+
+@pytest.mark.parametrize("command", ["remove", "poll", "pause", "resume", "accept"])
+def test_what_steers_as_another_user_changes_nothing_and_says_who_may(command: str, tmp_path: Path) -> None:
+    place = watched(tmp_path)
+    place.write("First")
+    assert once(place).returncode == 0
+    os.chown(place.state, NOBODY, NOBODY)
+    name = str(place.root / "s0" / "First.md") if command == "remove" else "s0"
+    words = [sys.executable, "-m", "feeder", command, "-c", str(place.config), name]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=TIMEOUT * 2)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "runuser -u nobody -- feeder" in done.stderr
+    assert not (place.config.parent / "removed.txt").exists()
 
 
 def once(place: Place) -> subprocess.CompletedProcess[str]:

@@ -69,6 +69,12 @@ def test_the_unit_for_several_sites_says_the_same_of_each() -> None:
     assert many.replace(" (%i)", "").replace("feeder-%i", "feeder").replace("feeder@", "feeder") == one
 
 
+@pytest.mark.parametrize("kind", ["service", "timer"])
+def test_the_backup_of_several_sites_says_the_same_of_each(kind: str) -> None:
+    one, many = ((UNITS / f"{name}.{kind}").read_text("utf-8") for name in ("feeder-backup", "feeder-backup@"))
+    assert many.replace(" (%i)", "").replace("feeder-%i", "feeder") == one
+
+
 def test_the_unit_without_a_daemon_is_as_closed_as_the_one_with_it() -> None:
     daemon, once = (
         set((UNITS / name).read_text("utf-8").splitlines()) for name in ("feeder.service", "feeder-once.service")
@@ -88,8 +94,12 @@ def test_the_unit_without_a_daemon_is_as_closed_as_the_one_with_it() -> None:
     assert lost == set()
 
 
-@pytest.mark.parametrize("name", ["feeder-backup", "feeder-once"])
+@pytest.mark.parametrize("name", ["feeder-backup", "feeder-backup@", "feeder-once"])
 def test_what_runs_by_the_clock_is_understood_and_closed(installed: Path, name: str) -> None:
+    if name.endswith("@"):
+        for kind in ("service", "timer"):
+            (installed / f"{name}.{kind}").rename(installed / f"{name}harbour.{kind}")
+        name += "harbour"
     checked = run("systemd-analyze", "verify", str(installed / f"{name}.timer"), str(installed / f"{name}.service"))
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
     assert exposure(installed / f"{name}.service") <= MOST_EXPOSED
