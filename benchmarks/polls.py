@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -65,7 +66,7 @@ class Planet:
         Raises:
             Wrong: An answer could not be used, or the farm gave others than these *statuses*.
         """
-        before = self._answers()
+        before = self.answers()
         command = self.command("once")
         timed(command)
         self._check_answers(before, statuses)
@@ -121,12 +122,13 @@ class Planet:
         finally:
             store.close()
 
-    def _answers(self) -> Counter[int]:
+    def answers(self) -> Counter[int]:
+        """Return how often the farm has answered what."""
         with urlopen(f"http://127.0.0.1:{self.port}{farm.TOLD}") as answer:
             return Counter({int(status): count for status, count in json.load(answer).items()})
 
     def _check_answers(self, before: Counter[int], statuses: Mapping[int, int]) -> None:
-        answers = self._answers() - before
+        answers = self.answers() - before
         if answers != Counter(statuses):
             raise Wrong(f"the farm answered {dict(answers)}, not {dict(statuses)}")
 
@@ -155,7 +157,7 @@ def feeds_changed(bench: Bench) -> Iterator[Row]:
     """All feeds have one new entry, and are published."""
     folder = bench.folder / "feeds-changed"
     shutil.rmtree(folder, ignore_errors=True)
-    with _served(bench, folder, bench.feeds) as site:
+    with _served(bench.folder, folder, bench.feeds) as site:
         _cold(site)
         found = []
         for edition in range(1, bench.runs + 1):
@@ -199,21 +201,37 @@ WORKS: Final[Mapping[str, Callable[[Bench], Iterator[Row]]]] = {
 
 
 @contextmanager
+def unchanging(folder: Path, count: int) -> Iterator[Planet]:
+    """Yield a site in *folder* whose sources, which nobody changes, are served until the end of the block."""
+    with _served(folder, folder / f"feeds-{_version()}", count) as site:
+        yield site
+
+
+def single_cold(site: Planet) -> float:
+    """Return the seconds from the start of a daemon that knows nothing until all feeds are read and published."""
+    site.begin_anew()
+    started = time.monotonic()
+    with running(site.command("run"), started=STARTED):
+        await_that(site.is_done, seconds=PATIENCE_SECONDS, pause=LOOK_SECONDS)
+        return time.monotonic() - started
+
+
+@contextmanager
 def _planet(bench: Bench, count: int, *, latency: float = 0) -> Iterator[Planet]:
     """Yield a site whose sources, which nobody changes, are served until the end of the block."""
-    with _served(bench, bench.folder / f"feeds-{_version()}", count, latency=latency) as site:
+    with _served(bench.folder, bench.folder / f"feeds-{_version()}", count, latency=latency) as site:
         yield site
 
 
 @contextmanager
-def _served(bench: Bench, folder: Path, count: int, *, latency: float = 0) -> Iterator[Planet]:
-    planet.write(folder, (feed for feed in range(count) if not (folder / str(feed)).exists()))
-    place = bench.folder / "farm"
+def _served(folder: Path, feeds_in: Path, count: int, *, latency: float = 0) -> Iterator[Planet]:
+    planet.write(feeds_in, (feed for feed in range(count) if not (feeds_in / str(feed)).exists()))
+    place = folder / "farm"
     place.mkdir(exist_ok=True)
-    server = Command(words=(sys.executable, "-m", "benchmarks.farm", folder, str(latency)), folder=place)
+    server = Command(words=(sys.executable, "-m", "benchmarks.farm", feeds_in, str(latency)), folder=place)
     with running(server, started=farm.STARTED):
         port = int(server.log.read_text("utf-8").partition(farm.STARTED)[2].partition(".")[0])
-        yield Planet(folder=bench.folder / "planet", count=count, port=port)
+        yield Planet(folder=folder / "planet", count=count, port=port)
 
 
 def _version() -> str:

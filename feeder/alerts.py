@@ -21,11 +21,12 @@ from feeder import categories, program
 from feeder.app import App
 from feeder.config import Config
 from feeder.errors import StoreError, Unheard
+from feeder.life import Do
 from feeder.model import AlertAfter, Node
 from feeder.silence import Signs, Silence, judge
 from feeder.store import Alert, AlertKind, FaultKind, SourceState, Store
 from feeder.store.opening import open_to_read
-from feeder.telling import Do, pause
+from feeder.telling import pause
 
 log = structlog.get_logger(__name__)
 

@@ -6,9 +6,10 @@ import gc
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from tempfile import TemporaryDirectory
@@ -39,7 +40,7 @@ from feeder.pipeline.publishing import Published
 from feeder.pipeline.receiving import Heard, Question
 from feeder.redirects import Redirects, base_of, forwarding
 from feeder.store import Alert, AlertKind, Listener, SourceState, Store, sqlite
-from feeder.store.opening import copy_state, is_there, open_existing, open_store
+from feeder.store.opening import copy_state, is_there, open_existing, open_shared, open_store
 from feeder.store.tables import prefix
 from feeder.takedowns import Takedown
 from feeder.workers import Workers
@@ -232,6 +233,10 @@ class App:
         self._report(polled, seconds)
         return polled
 
+    def knows(self, name: str) -> bool:
+        """Tell whether there is a source of that name in the config."""
+        return name in self._sources
+
     def is_remote(self, name: str) -> bool:
         """Tell whether the web is to be asked for a source, with `question` and `take` in place of `poll`."""
         return self._sources[name].url is not None
@@ -283,12 +288,31 @@ class App:
 
     def publish(self, now: datetime, *, settle: timedelta | None = None) -> Published:
         """Write the feeds that are stale; those that changed within *settle* (by default the config's) wait."""
+        return self._published(publishing.publish, now, settle=settle)
+
+    def publish_site(self, now: datetime) -> Published:
+        """Write the site's own feed if it is stale, and what there is once."""
+        return self._published(publishing.publish_site, now)
+
+    def publish_shard(self, shard: int, now: datetime) -> Published:
+        """Write the feeds of a shard that are stale."""
+        return self._published(partial(publishing.publish_shard, shard=shard), now, is_part=True)
+
+    def _published(
+        self,
+        publish: Callable[..., Published],
+        now: datetime,
+        *,
+        settle: timedelta | None = None,
+        is_part: bool = False,
+    ) -> Published:
         started = time.monotonic()
         settle = self.parts.feeds.settle if settle is None else settle
-        published = publishing.publish(self.parts, now=now, settle=settle, progress=self._counting("feeds"))
+        published = publish(self.parts, now=now, settle=settle, progress=self._counting("feeds"))
         seconds = time.monotonic() - started
         if published.nodes:
-            self._forward(published.left, now)
+            if not is_part:
+                self._forward(published.left, now)
             if self.observer:
                 self.observer.published(published, seconds)
             tell = log.info if published.written or published.removed else log.debug
@@ -672,6 +696,25 @@ def opened(
             yield app
         finally:
             app.close()
+
+
+@contextmanager
+def shared(settings: Config, *, workers: Workers) -> Iterator[App]:
+    """Open the state for one of many that work with it at the same time, and yield the whole.
+
+    Raises:
+        StoreError: The state cannot be used so, or it is new beside feeds that exist.
+    """
+    output = output_of(settings)
+    _check_not_lost(settings, output)
+    with closing(open_shared(settings.state, site_id=settings.site.id)) as store:
+        app = App(
+            config=settings,
+            parts=_parts(settings, store, _announcing(settings, store, output), workers),
+            archives=settings.local.parent / ARCHIVES,
+        )
+        app.find_archives()
+        yield app
 
 
 def _parts(settings: Config, store: Store, output: Output, workers: Workers) -> Parts:

@@ -24,6 +24,7 @@ from feeder.errors import FetchError, Gone, Refused
 from feeder.fetch.archive import unpack
 from feeder.fetch.web import AGENT, Web
 from feeder.leaving import begin_beside
+from feeder.life import Do, at_once
 from feeder.model import Answer, Source, SourceKind
 from feeder.pipeline.answers import AnswerJob, Received, receive
 from feeder.pipeline.polling import Polled
@@ -207,6 +208,63 @@ def _where(source: Source) -> str:
     return source.url or source.name
 
 
+class Round:
+    """Sources that the web is asked for, and what it answered, until the state has taken it in."""
+
+    def __init__(self, one: Asker, app: App, do: Do) -> None:
+        self._asker = one
+        self._app = app
+        self._do = do
+        self._come: asyncio.Queue[tuple[str, Heard]] = asyncio.Queue()
+        self.asked: dict[str, asyncio.Task[None]] = {}
+
+    async def begin(self, names: Collection[str]) -> None:
+        """Ask for those of *names* that are not being asked for."""
+        new = [name for name in names if name not in self.asked]
+        for start in range(0, len(new), TOGETHER):  # what is known of each takes some memory
+            part = new[start : start + TOGETHER]
+            questions = await self._do("question", partial(self._app.questions, part))
+            async for name, question in paced((questions or {}).items()):
+                self.asked[name] = asyncio.create_task(self._ask(name, question))
+
+    async def take(
+        self, clock: Callable[[], datetime], *, jitter: Callable[[], float] | None, patience: float | None = None
+    ) -> list[Polled] | None:
+        """Take in what comes within a moment of the first answer; None if the state cannot.
+
+        Args:
+            clock: The time of day.
+            jitter: Draws the jitter of each source; None: there is none.
+            patience: Seconds for the first answer; None: as long as it takes.
+        """
+        try:
+            async with asyncio.timeout(patience):
+                heard = dict([await self._come.get()])
+        except TimeoutError:
+            return []
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GATHERING.total_seconds()):
+                while len(heard) < min(TOGETHER, len(self.asked)):
+                    heard.update([await self._come.get()])
+        polls = await self._do("take", lambda: self._app.take(heard, clock(), jitter=jitter or _no_jitter))
+        for name in heard:
+            del self.asked[name]
+        return polls
+
+    async def end(self) -> None:
+        """Ask no more; what was asked for is asked for anew by the next one."""
+        for task in self.asked.values():
+            task.cancel()
+        await asyncio.gather(*self.asked.values(), return_exceptions=True)
+
+    async def _ask(self, name: str, question: Question) -> None:
+        self._come.put_nowait((name, await self._asker.ask(question)))
+
+
+def _no_jitter() -> float:
+    return 0.0
+
+
 @asynccontextmanager
 async def asker(app: App) -> AsyncIterator[Asker]:
     """Yield an asker for *app*."""
@@ -239,23 +297,16 @@ async def paced(values: Iterable[T]) -> AsyncIterator[T]:
 
 
 async def _polled(app: App, names: Collection[str], now: datetime) -> tuple[Polled, ...]:
-    come: asyncio.Queue[tuple[str, Heard]] = asyncio.Queue()
-    waiting, asked, done = _by_turns(app, names), set[asyncio.Task[None]](), list[Polled]()
+    done: list[Polled] = []
+    waiting = _by_turns(app, names)
     async with asker(app) as one:
-
-        async def ask(name: str, question: Question) -> None:
-            come.put_nowait((name, await one.ask(question)))
-
+        round_ = Round(one, app, at_once)
         try:
             while len(done) < len(names):
-                async for name in paced(islice(waiting, BEGUN - len(asked))):
-                    task = asyncio.create_task(ask(name, app.questions([name])[name]))
-                    asked.add(task)
-                    task.add_done_callback(asked.discard)
-                done += app.take(await _gathered(come, min(TOGETHER, len(names) - len(done))), now)
+                await round_.begin([*islice(waiting, BEGUN - len(round_.asked))])
+                done += await round_.take(lambda: now, jitter=None) or ()
         finally:
-            for task in asked:
-                task.cancel()
+            await round_.end()
     return tuple(done)
 
 
@@ -266,16 +317,6 @@ def _by_turns(app: App, names: Collection[str]) -> Iterator[str]:
         hosts[app.host_of(name)].append(name)
     for row in zip_longest(*hosts.values()):
         yield from filter(None, row)
-
-
-async def _gathered(come: asyncio.Queue[tuple[str, Heard]], most: int) -> dict[str, Heard]:
-    """Return the answers that come within a moment of the first: a transaction costs as much as several of them."""
-    heard = dict([await come.get()])
-    with suppress(TimeoutError):
-        async with asyncio.timeout(GATHERING.total_seconds()):
-            while len(heard) < most:
-                heard.update([await come.get()])
-    return heard
 
 
 def _spent(answer: Answer) -> Answer:

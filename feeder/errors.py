@@ -83,6 +83,10 @@ class StoreError(FeederError):
     """The state cannot be used; the operator must act."""
 
 
+class LeaseLost(StoreError):
+    """Another node has the work by now; what was done is nothing, and nothing is to be done about it."""
+
+
 class Overtaken(StoreError):
     """Another process changed the same at the same time; what failed is to be done again, from its beginning."""
 

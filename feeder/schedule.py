@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import os
 import random
-import signal
-import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -27,7 +22,8 @@ from feeder.app import App
 from feeder.asking import GATHERING, TOGETHER, asker, paced
 from feeder.bulletin import Bulletin
 from feeder.config import Config
-from feeder.errors import ConfigError, FeederError, StoreError
+from feeder.errors import ConfigError, StoreError
+from feeder.life import Hand, Life, ended
 from feeder.model import EPOCH, Source, Verdict
 from feeder.pipeline import publishing
 from feeder.pipeline.polling import Polled
@@ -36,7 +32,7 @@ from feeder.serve import Served, serving
 from feeder.serve.probes import Probes
 from feeder.serve.status import figures
 from feeder.store.opening import open_to_read
-from feeder.systemd import Pulse, supervisor
+from feeder.systemd import supervisor
 from feeder.telling import go_on, tellers
 from feeder.watching import EVERYTHING, Watcher
 
@@ -47,11 +43,7 @@ HOUSEKEEPING: Final = timedelta(minutes=10)
 CLOCK_SECONDS: Final = 1.0  # between looks at the clock
 SET_BACK_SECONDS: Final = 2.0  # a clock that goes back by less stops the ticks no longer than that
 
-GRACE_SECONDS: Final = 5.0  # for the poll or publishing in hand, once a stop is asked for
-LIMIT_SECONDS: Final = 9.0  # and then the process ends, whatever hangs
-
 Clock = Callable[[], datetime]
-T = TypeVar("T")
 
 
 def run(app: App, *, clock: Clock, ready: Callable[[str], None] | None = None) -> None:
@@ -78,12 +70,9 @@ class _Daemon:
     def __init__(self, app: App, clock: Clock) -> None:
         self._app = app
         self._clock = clock
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="feeder")
-        self._in_hand = asyncio.Lock()
-        self._stopping = asyncio.Event()
-        self._given_up = threading.Event()
+        self._life = Life()
+        self._hand = Hand(self._life, app)
         self._running: set[asyncio.Task[None] | None] = set()
-        self._failing: dict[str, str] = {}
         self._asked: dict[str, asyncio.Task[None]] = {}  # sources of which the web is being asked
         self._heard: dict[str, Heard] = {}  # answers that the state is to take in
         self._taker: asyncio.Task[None] | None = None
@@ -94,7 +83,6 @@ class _Daemon:
         self._reload_asked = False
         self._is_prepared = True  # the state is in line with the config
         self._supervisor = supervisor()
-        self._pulse = Pulse()
         self._lost: StoreError | None = None
         self._has_looked = False  # at all that was due at the start
         self._has_published = False  # since then
@@ -104,18 +92,17 @@ class _Daemon:
 
     async def run(self, ready: Callable[[str], None] | None) -> None:
         """Work until a signal."""
-        self._take_signals()
-        self._let_give_up()
+        self._life.take_signals(reload=self._ask_to_reload)
         try:
             async with self._serving() as self._served:
-                await self._in_thread(self._prepare)
+                await self._hand.must(self._prepare)
                 log.info("started", address=self._address or None, sources=len(self._app.config.sources))
                 if ready:
                     ready(self._address)
                 async with asker(self._app) as self._asker:
                     await self._work()
         finally:
-            self._thread.shutdown()
+            self._hand.let_go()
         if self._lost:
             raise self._lost
         log.info("stopped")
@@ -159,26 +146,26 @@ class _Daemon:
         self._every(HOUSEKEEPING, self._keep_house, at_once=False)
         self._scheduler.start()
         clock = asyncio.create_task(self._watch_clock())
-        life = asyncio.create_task(self._supervisor.reassure(self._pulse))
+        life = asyncio.create_task(self._supervisor.reassure(self._life.pulse))
         looking = [
-            asyncio.create_task(alerts.go_on(self._app, self._do, self._clock)),
+            asyncio.create_task(alerts.go_on(self._app, self._hand.do, self._clock)),
             asyncio.create_task(Bulletin().go_on(lambda: self._app.config, self._clock)),
         ]
         self._watch()
         self._begin_to_tell()
         self._supervisor.ready(self._summary())
         try:
-            await self._stopping.wait()
+            await self._life.stopping.wait()
         finally:
             self._supervisor.stopping()
             clock.cancel()
             life.cancel()
             self._scheduler.pause()
             await self._drained()
-            await _ended(self._asked.values())  # a server may be slow for as long as it likes
+            await ended(self._asked.values())  # a server may be slow for as long as it likes
             await asyncio.gather(*filter(None, [self._taker]))
-            async with self._in_hand:  # no piece of work is cut off
-                await _ended(filter(None, [self._watching, *self._telling, *looking]))
+            async with self._hand.busy:  # no piece of work is cut off
+                await ended(filter(None, [self._watching, *self._telling, *looking]))
             self._scheduler.shutdown(wait=False)
 
     async def _drained(self) -> None:
@@ -188,44 +175,13 @@ class _Daemon:
         if running:
             await asyncio.wait(running)
 
-    def _take_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stop, number)
-        loop.add_signal_handler(signal.SIGHUP, self._ask_to_reload)
-
-    def _stop(self, number: signal.Signals) -> None:
-        log.info("stopping", signal=number.name)
-        if self._given_up.is_set():
-            _end()
-        if self._stopping.is_set():
-            self._given_up.set()
-            return
-        self._stopping.set()
-        loop = asyncio.get_running_loop()
-        loop.call_later(GRACE_SECONDS, self._given_up.set)
-        loop.call_later(LIMIT_SECONDS, _end)
-
-    def _let_give_up(self) -> None:
-        """Have polls and publishing, which tell of their progress step by step, look whether they shall go on."""
-        told = self._app.progress
-
-        def progress(what: str, done: int, total: int) -> None:
-            self._pulse.step()
-            if self._given_up.is_set():
-                raise _GivenUp
-            if told:
-                told(what, done, total)
-
-        self._app.progress = progress
-
     def _watch(self) -> None:
         self._watching = asyncio.create_task(Watcher(self._app.config.sources).run(self._look_at))
 
     def _begin_to_tell(self) -> None:
         self._news = [asyncio.Event() for _ in self._app.parts.listeners]
         self._telling = [
-            asyncio.create_task(go_on(teller, self._app, self._do, self._clock, news))
+            asyncio.create_task(go_on(teller, self._app, self._hand.do, self._clock, news))
             for teller, news in zip(tellers(self._app), self._news, strict=True)
         ]
 
@@ -250,12 +206,12 @@ class _Daemon:
             log.exception("reload_crashed")
             fault = ConfigError(f"{self._app.config.path}: cannot be read: {type(error).__name__}: {error}")
         else:
-            async with self._in_hand:
+            async with self._hand.busy:
                 await self._take_over(settings)
         if fault:
             log.error("reload_failed", problems=fault.problems)
         self._supervisor.ready(self._summary(fault))  # before the note, which `feeder reload` waits for
-        await self._do("note of the reload", lambda: self._app.note_reload(fault, self._clock()))
+        await self._hand.do("note of the reload", lambda: self._app.note_reload(fault, self._clock()))
 
     async def _take_over(self, settings: Config) -> None:
         """Swap what depends on the config, while no work is in hand; what does not goes on, requests included."""
@@ -264,18 +220,18 @@ class _Daemon:
         await self._ask_no_more(others)
         self._served.reconfigure(settings)
         if _watched(settings) != _watched(before):
-            await _ended(filter(None, [self._watching]))
+            await ended(filter(None, [self._watching]))
             self._watch()
         if _told(settings) != _told(before):
-            await _ended(self._telling)
+            await ended(self._telling)
             self._begin_to_tell()
-        self._is_prepared = bool(await self._attempt("prepare", self._prepare))
+        self._is_prepared = bool(await self._hand.attempt("prepare", self._prepare))
         log.info("reloaded", sources=len(settings.sources), changed=len(others), warnings=settings.warnings)
 
     async def _ask_no_more(self, names: Collection[str]) -> None:
         """Let go of what the web is asked, or has answered, for sources that are others now; those are asked anew."""
         asked = {name: self._asked[name] for name in names if name in self._asked}
-        await _ended(asked.values())
+        await ended(asked.values())
         dropped = [
             name for name in names if self._heard.pop(name, None) or self._asked.pop(name, None) or name in asked
         ]
@@ -306,19 +262,19 @@ class _Daemon:
             self._app.store.check_in_place()
         except StoreError as error:
             self._lost = error
-            self._stopping.set()
+            self._life.stopping.set()
         if self._reload_asked:
             await self._reload()
         if not self._is_prepared:
-            self._is_prepared = bool(await self._do("prepare", self._prepare))
+            self._is_prepared = bool(await self._hand.do("prepare", self._prepare))
             return
-        names = await self._do("claim", lambda: self._app.claim_due(self._clock()))
+        names = await self._hand.do("claim", lambda: self._app.claim_due(self._clock()))
         self._owed |= dict.fromkeys(names or ())
         await self._begin_to_ask([name for name in self._owed if self._app.is_remote(name)])
         for name in [name for name in self._owed if not self._app.is_remote(name)]:
             if self._reload_asked:
                 return  # what is left may be another source by then
-            polled = await self._do(f"poll {name}", partial(self._poll, name))
+            polled = await self._hand.do(f"poll {name}", partial(self._poll, name))
             if polled:
                 del self._owed[name]
                 await self._publish_news([polled])
@@ -327,7 +283,7 @@ class _Daemon:
     async def _begin_to_ask(self, names: Collection[str]) -> None:
         """Ask the web without holding up anybody, however long it takes; what it answers is taken in its turn."""
         new = [name for name in names if name not in self._asked]
-        questions = (await self._do("question", lambda: self._app.questions(new))) if new else {}
+        questions = (await self._hand.do("question", lambda: self._app.questions(new))) if new else {}
         async for name, question in paced((questions or {}).items()):
             self._asked[name] = asyncio.create_task(self._ask(name, question))
         for name in names:
@@ -350,9 +306,9 @@ class _Daemon:
 
         As long as the state cannot, try again: nobody is to be asked for them twice.
         """
-        while self._heard and not self._stopping.is_set():
+        while self._heard and not self._life.stopping.is_set():
             await asyncio.sleep(GATHERING.total_seconds())
-            polls = await self._do("take", self._take_heard)
+            polls = await self._hand.do("take", self._take_heard)
             if polls is None:
                 await asyncio.sleep(TICK.total_seconds())
             else:
@@ -372,9 +328,9 @@ class _Daemon:
         """
         polled = None
         if locators is not None:
-            polled = await self._do(f"look at {name}", lambda: self._app.look_at(name, locators, self._clock()))
+            polled = await self._hand.do(f"look at {name}", lambda: self._app.look_at(name, locators, self._clock()))
         if polled is None:
-            is_noted = await self._do("request", lambda: self._app.request_poll(name, self._clock()))
+            is_noted = await self._hand.do("request", lambda: self._app.request_poll(name, self._clock()))
             return frozenset() if is_noted else locators or EVERYTHING
         await self._publish_news([polled])
         return polled.unsettled
@@ -389,7 +345,7 @@ class _Daemon:
         return self._app.poll(name, self._clock(), jitter=jitter)
 
     async def _publish(self) -> None:
-        published = await self._do("publish", lambda: self._app.publish(self._clock()))
+        published = await self._hand.do("publish", lambda: self._app.publish(self._clock()))
         if published:
             self._has_published |= self._has_looked
             if published.nodes:  # even if it failed: some files may have changed before
@@ -401,42 +357,11 @@ class _Daemon:
 
     async def _keep_house(self) -> None:
         if not self._asked:  # most polls are too small to need them
-            await self._do("rest", self._app.parts.workers.stop)
-        await self._do("audit", lambda: publishing.audit(self._app.parts))
+            await self._hand.do("rest", self._app.parts.workers.stop)
+        await self._hand.do("audit", lambda: publishing.audit(self._app.parts))
         self._wake_tellers()  # it may have removed files
-        await self._do("recall", lambda: self._app.recall(self._clock()))
-        await self._do("prune", lambda: self._app.prune(self._clock()))
-
-    async def _do(self, what: str, work: Callable[[], T]) -> T | None:
-        """Do one piece of work; None if it failed, or if there is no time left for it."""
-        async with self._in_hand:
-            return await self._attempt(what, work)
-
-    async def _attempt(self, what: str, work: Callable[[], T]) -> T | None:
-        if self._stopping.is_set():
-            return None
-        try:
-            result = await self._in_thread(work)
-        except _GivenUp:
-            log.warning("given_up", work=what)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the next piece may go well
-            self._report(what, error)
-        else:
-            if self._failing.pop(what, None):
-                log.info("work_mended", work=what)
-            return result
-        return None
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        with self._pulse.around():
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-    def _report(self, what: str, error: BaseException) -> None:
-        """Log once when work begins to fail, and when it fails for another reason."""
-        reason = str(error) or type(error).__name__
-        if self._failing.get(what) != reason:
-            log.error("work_failed", work=what, error=reason, exc_info=not isinstance(error, FeederError))
-        self._failing[what] = reason
+        await self._hand.do("recall", lambda: self._app.recall(self._clock()))
+        await self._hand.do("prune", lambda: self._app.prune(self._clock()))
 
     # ------------------------------------------------------------ the clock
 
@@ -467,18 +392,6 @@ class _Pause(BaseTrigger):  # type: ignore[misc]  # APScheduler is not typed
         return now + self._interval
 
 
-class _GivenUp(BaseException):
-    """The work in hand is not worth waiting for any longer; its transaction is undone. It is nobody's to catch."""
-
-
-async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel *tasks*, and wait for their end."""
-    ending = tuple(tasks)
-    for task in ending:
-        task.cancel()
-    await asyncio.gather(*ending, return_exceptions=True)
-
-
 def _watched(settings: Config) -> tuple[Source, ...]:
     return tuple(replace(source, order=0) for source in settings.sources if source.path)
 
@@ -487,11 +400,3 @@ def _told(settings: Config) -> tuple[object, ...]:
     """Return what those go by who tell others of files."""
     command = (settings.after_publish, settings.after_publish_timeout)
     return (*command, settings.feeds.hub, settings.pinged_at_once, settings.site.url)
-
-
-def _end() -> None:
-    """End the process now. State and feeds are whole at any time; what was in hand is done anew."""
-    log.error("stopped_at_once", reason="the work in hand did not end")
-    for child in multiprocessing.active_children():
-        child.terminate()
-    os._exit(1)

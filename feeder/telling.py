@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from types import MappingProxyType
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 from feeder import program, websub
 from feeder.app import App
 from feeder.config import Config
 from feeder.errors import Declined, OutputError, Unheard
+from feeder.life import Do
 from feeder.outputs import output_of
 from feeder.store import Listener
 
@@ -30,14 +31,6 @@ HUB_PATIENCE: Final = timedelta(seconds=60)  # that a single run has for the hub
 EVERYTHING: Final = 1 << 62
 
 Clock = Callable[[], datetime]
-T = TypeVar("T")
-
-
-class Do(Protocol):
-    """Does a piece of work with the state."""
-
-    async def __call__(self, what: str, work: Callable[[], T], /) -> T | None:
-        """Return what comes of *work*; None if it could not be done."""
 
 
 class Teller(Protocol):
@@ -153,11 +146,6 @@ async def go_on(teller: Teller, app: App, do: Do, clock: Clock, news: asyncio.Ev
         if failures:
             wait = pause(failures, jitter=_jitter(), asked=failure.wait if failure else None)
             await asyncio.sleep(wait.total_seconds())
-
-
-async def at_once(_what: str, work: Callable[[], T], /) -> T:
-    """Do a piece of work with the state, as `Do`, in a run that nobody else shares."""
-    return work()
 
 
 async def tell_all(app: App, clock: Clock) -> None:

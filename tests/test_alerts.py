@@ -18,8 +18,8 @@ from structlog.testing import capture_logs
 
 from feeder import alerts, config
 from feeder.app import App, opened
+from feeder.life import at_once
 from feeder.store import Alert, AlertKind, FaultKind
-from feeder.telling import at_once
 
 NOW = datetime(2026, 3, 11, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

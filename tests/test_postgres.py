@@ -35,7 +35,7 @@ from feeder.store import Standing, Store, moving, sqlite
 from feeder.store.address import Address, address
 from feeder.store.invariants import is_of_indexes
 from feeder.store.opening import copy_state, is_there, open_existing, open_to_read
-from feeder.store.postgres import open_store
+from feeder.store.postgres import Hold, open_store
 
 SITE_ID = site().id
 WAIT_SECONDS = 60.0
@@ -73,7 +73,7 @@ def nodes(schema: Address) -> Iterator[tuple[Store, Store]]:
 
 
 def node_at(schema: Address) -> Store:
-    return open_store(schema, site_id=SITE_ID, is_alone=False)
+    return open_store(schema, site_id=SITE_ID, hold=Hold.SHARED)
 
 
 # ---------------------------------------------------------------- opening

@@ -38,10 +38,10 @@ GROUPS: Final[Mapping[str, tuple[click.Command, ...]]] = {
         setting_up.adopt,
         setting_up.completion,
     ),
-    "Work": (working.run, working.once, working.serve),
+    "Work": (working.run, working.once, working.serve, working.worker),
     "Look": (looking.status, looking.explain, looking.doctor),
     "Steer": (steering.poll, steering.pause, steering.resume, steering.accept, steering.remove, steering.reload),
-    "Keep": (keeping.backup, keeping.restore),
+    "Keep": (keeping.backup, keeping.restore, keeping.migrate),
 }
 EPILOG: Final = """\b
 Examples:

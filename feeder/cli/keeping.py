@@ -43,3 +43,19 @@ def restore(obj: Options, file: Path) -> None:
 
     settings = load(obj, level="warning")
     screen.show(keeping.report_restore(keeping.restore(file, settings, clock()), settings))
+
+
+@click.command()
+@common_options()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.pass_obj
+def migrate(obj: Options, source: str, target: str) -> None:
+    """Move the state to another database: sqlite:///… to postgresql://…, or back.
+
+    Daemon and workers must be stopped. No id and no feed is another one afterwards. FROM stays as it is.
+    """
+    from feeder import migration, screen
+
+    settings = load(obj, level="warning", to_write=False)
+    screen.show(migration.report(migration.move(source, target, settings)))

@@ -1,4 +1,4 @@
-"""Commands that work: the daemon, one run, the server alone."""
+"""Commands that work: the daemon, one run, the server alone, a node of several."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ import click
 
 from feeder.cli.ending import DONE, FAILED, SOURCES_FAILED, Terminated
 from feeder.cli.options import Options, clock, common_options, json_option, load
+from feeder.errors import ConfigError, FeederError
 
 if TYPE_CHECKING:
     from feeder.app import App
+    from feeder.config import Address
     from feeder.pipeline.polling import Polled
     from feeder.pipeline.publishing import Published
     from feeder.report.once import Summary
@@ -94,6 +96,42 @@ def serve(obj: Options) -> None:
         run_server(load(obj, to_write=False), clock=clock)
 
 
+@click.command()
+@common_options()
+@click.option("--roles", default="poll,publish,dispatch", show_default=True, help="What this node does.")
+@click.option("--concurrency", type=click.IntRange(1, 64), default=4, show_default=True, help="Jobs done at once.")
+@click.option("--admin", metavar="ADDRESS", help="Where metrics, health and status of this node are told.")
+@click.option("--name", help="What logs and `feeder status` call this node.  [default: host and process]")
+@click.pass_obj
+def worker(obj: Options, roles: str, concurrency: int, admin: str | None, name: str | None) -> None:
+    """Run a node of a cluster: share the work of one daemon with others.
+
+    All nodes have the same configuration, with a state in PostgreSQL, and feeds in a bucket or a directory that all of
+    them see. Nodes may come and go at any time; SIGTERM ends one after the jobs in hand.
+    """
+    with suppress(OSError, ValueError, RuntimeError):
+        faulthandler.enable()
+    with suppress(KeyboardInterrupt, Terminated):
+        from feeder.store.opening import EXTRA
+
+        try:
+            from feeder.cluster import node
+        except ImportError as error:
+            raise FeederError(f"a worker needs more than is installed: pip install '{EXTRA}' ({error})") from error
+        called = {"name": name} if name else {}
+        duties = node.Duties(roles=node.roles_of(roles), slots=concurrency, admin=_address(admin), **called)
+        node.run(load(obj), duties, clock=clock)
+
+
+def _address(admin: str | None) -> Address | None:
+    from feeder.config.values import address
+
+    try:
+        return address(admin) if admin else None
+    except ValueError as error:
+        raise ConfigError(f"--admin: {error}") from error
+
+
 def _run_once(app: App, *, everything: bool) -> Summary:
     from feeder.report.once import Summary
 
@@ -164,7 +202,7 @@ def _alerted(app: App) -> None:
         import asyncio
 
         from feeder.alerts import attend
-        from feeder.telling import at_once
+        from feeder.life import at_once
 
         asyncio.run(attend(app, at_once, clock))
 

@@ -66,14 +66,20 @@ class ArticlePages:
         """Take it that the transaction was committed; until then, it may have to be done again."""
         self._changed = {}
 
-    def clear(self) -> tuple[str, ...]:
+    def clear(self, *, is_shared: bool = False) -> tuple[str, ...]:
         """Remove the pages of articles that are in no feed any more, or have another page; return their paths.
+
+        Where others publish at the same time (*is_shared*), those of articles that are shown stay for now: somebody may be
+        about to write the feed that leads there.
 
         Raises:
             OutputError: A page cannot be removed.
         """
         store = self._parts.store
         left = store.left_article_pages()
+        if left and is_shared:
+            shown = store.shown(left)
+            left = tuple(id_ for id_ in left if id_ not in shown)
         if not left:
             return ()
         # Removed while the store still knows them: a crash in between leaves no file that nobody would ever remove.

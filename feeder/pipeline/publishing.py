@@ -12,7 +12,7 @@ from hashlib import sha256
 from itertools import chain, islice
 from typing import Protocol, TypeVar
 
-from feeder import categories, plan, render, urls
+from feeder import categories, plan, render, shards, urls
 from feeder.dedup import UNRANKED
 from feeder.errors import FeederError, InvalidItem, OutputError
 from feeder.model import (
@@ -75,25 +75,72 @@ class Published:
 
 def publish(parts: Parts, *, now: datetime, settle: timedelta, progress: Progress | None = None) -> Published:
     """Render and write the feeds of every stale node; a node that fails keeps its mark and its last good files."""
-    published = Published()
-    with parts.store.transaction():
-        published.released = parts.store.release(now)
-        parts.store.end_deletions(now - parts.feeds.deletions)
+    published = Published(released=ripen(parts, now))
     marks = parts.store.stale(now, settle=settle)
-    if not marks:
-        return published
-    shelf = Shelf(parts.store.feeds())
-    kitchen = _Kitchen(parts, shelf, Tree.of(parts, shelf), Faults(parts.store, now), published)
+    if marks:
+        _publish_all(marks, parts, published, now=now, progress=progress)
+    return published
+
+
+def ripen(parts: Parts, now: datetime) -> int:
+    """Mark what has become another by itself; return how many articles' hour has come."""
+    with parts.store.transaction():
+        released = parts.store.release(now)
+        parts.store.end_deletions(now - parts.feeds.deletions)
+    return released
+
+
+def publish_site(parts: Parts, *, now: datetime, settle: timedelta, progress: Progress | None = None) -> Published:
+    """Publish the site's own feed and what there is once, beside others who publish the shards of all other feeds."""
+    published = Published()
+    marks = parts.store.stale(now, settle=settle, shard=shards.SITE)
+    if marks:
+        _publish_all(marks, parts, published, now=now, progress=progress, is_shared=True)
+    return published
+
+
+def publish_shard(
+    parts: Parts, shard: int, *, now: datetime, settle: timedelta, progress: Progress | None = None
+) -> Published:
+    """Publish the stale feeds of a shard; where that changes what is told of them elsewhere, the site is stale."""
+    published = Published()
+    marks = parts.store.stale(now, settle=settle, shard=shard)
+    if marks:
+        kitchen = _kitchen(parts, published, now, is_part=True)
+        _publish_feeds(marks, kitchen, now, progress)
+        _finish(kitchen, now)
+    return published
+
+
+def _publish_all(
+    marks: Sequence[Mark],
+    parts: Parts,
+    published: Published,
+    *,
+    now: datetime,
+    progress: Progress | None,
+    is_shared: bool = False,
+) -> None:
+    kitchen = _kitchen(parts, published, now)
     _publish_assets(kitchen)
+    _publish_feeds(marks, kitchen, now, progress)
+    _publish_indexes(kitchen, now, is_shared=is_shared)
+    _finish(kitchen, now)
+    published.left = moves.settled(parts, kitchen.shelf)
+
+
+def _kitchen(parts: Parts, published: Published, now: datetime, *, is_part: bool = False) -> _Kitchen:
+    shelf = Shelf(parts.store.feeds())
+    faults = Faults(parts.store, now)
+    return _Kitchen(parts, shelf, Tree.of(parts, shelf), faults, published, is_part=is_part)
+
+
+def _publish_feeds(marks: Sequence[Mark], kitchen: _Kitchen, now: datetime, progress: Progress | None) -> None:
     for done in _pipelined(kitchen, marks, now):
         _write(done, kitchen, now)
-        published.nodes += len(done)
+        kitchen.published.nodes += len(done)
         if progress:
-            progress(published.nodes, len(marks))
-    _publish_indexes(kitchen, now)
-    _finish(kitchen, now)
-    published.left = moves.settled(parts, shelf)
-    return published
+            progress(kitchen.published.nodes, len(marks))
 
 
 def audit(parts: Parts) -> int:
@@ -101,6 +148,11 @@ def audit(parts: Parts) -> int:
     marked = check(parts)
     orphans.clear(parts)
     return marked
+
+
+def clear_pages(parts: Parts) -> None:
+    """Remove the pages of articles that are in no feed any more."""
+    ArticlePages(parts).clear()
 
 
 def check(parts: Parts) -> int:
@@ -163,8 +215,11 @@ class _Order:
 class _Kitchen:
     """Renders each article once for all nodes that want it, in worker processes, and keeps the latest at hand."""
 
-    def __init__(self, parts: Parts, shelf: Shelf, tree: Tree, faults: Faults, published: Published) -> None:
+    def __init__(
+        self, parts: Parts, shelf: Shelf, tree: Tree, faults: Faults, published: Published, *, is_part: bool
+    ) -> None:
         self.parts = parts
+        self.is_part = is_part  # of what is published; the site's own feed is another's
         self.shelf = shelf
         self.tree = tree
         self.overview = Overview(parts, tree)
@@ -215,9 +270,9 @@ class _Kitchen:
         self._begin_all(ids)
         found = []
         for id_ in ids:
-            if id_ not in self._served:
+            if id_ not in self._served and id_ in self._running:
                 self._collect(self._running[id_])
-            entry = self._served[id_]
+            entry = self._served.get(id_)  # one that was withdrawn a moment ago has none, and marked the feed anew
             if entry:
                 found.append(entry)
         return found
@@ -260,8 +315,9 @@ class _Kitchen:
 
     def _begin(self, ids: Collection[str]) -> Future[list[work.Served]]:
         store = self.parts.store
-        shown, digests, bodies = store.shown(ids), store.digests(ids), store.bodies(ids)
-        documents = store.documents([s.id for s in shown.values() if self._lies_in_no_file(s)])
+        with store.decision():  # all of it as it was at one moment
+            shown, digests, bodies = store.shown(ids), store.digests(ids), store.bodies(ids)
+            documents = store.documents([s.id for s in shown.values() if self._lies_in_no_file(s)])
         jobs = {s.id: self._job(s, digests[s.id], bodies.get(s.id), documents.get(s.id)) for s in shown.values()}
         self._jobs |= jobs
         ready = [work.Served(id=id_, entry=entry) for id_, job in jobs.items() if (entry := self._larder.take(job))]
@@ -301,7 +357,15 @@ class _Kitchen:
     def _categories(self, shown: Shown) -> tuple[Category, ...]:
         """Every level of every path, parents first; the order of the paths as written does not matter."""
         nodes = {n for path in shown.categories for n in categories.lineage(categories.node(path))[1:]}
-        return tuple(self.tree.places[node] for node in sorted(nodes))
+        return tuple(map(self.place, sorted(nodes)))
+
+    def place(self, node: Node) -> Category:
+        """Return the category of a node; another process may have made it a moment ago."""
+        if node not in self.tree.places:
+            self.tree = Tree.of(self.parts, self.shelf)
+        if node not in self.tree.places:
+            raise InvalidItem("it has no articles any more")
+        return self.tree.places[node]
 
     def _collect(self, future: Future[list[work.Served]]) -> None:
         done = future.result()
@@ -433,13 +497,13 @@ def _entries(order: _Order, kitchen: _Kitchen) -> list[RenderedEntry]:
 
 
 def _document(node: Node, entries: Sequence[RenderedEntry], kitchen: _Kitchen) -> FeedDocument:
-    tree, parts = kitchen.tree, kitchen.parts
+    parts = kitchen.parts
     return plan.document(
-        tree.places[node],
+        kitchen.place(node),
         entries,
         site=parts.site,
         settings=parts.feeds,
-        parents=[tree.places[above] for above in categories.lineage(node)[:-1]],
+        parents=[*map(kitchen.place, categories.lineage(node)[:-1])],
         tally=kitchen.overview.tally(node),
         branches=kitchen.overview.branches(node),
         deletions=parts.store.deletions(node, DELETIONS),
@@ -466,6 +530,7 @@ def _serve(plates: Sequence[_Plate], kitchen: _Kitchen, now: datetime) -> None:
             kitchen.faults.feed_mended(feed.node)
             if _is_late(plate, kitchen):
                 parts.store.mark([feed.node], not_before=now + RETRY)
+        _mark_site(kitchen, is_stale=any(kitchen.shelf.differs(feed) for feed in feeds))
     for feed in feeds:
         kitchen.shelf.put(feed)
     published.written += written
@@ -506,9 +571,16 @@ def _drop(orders: Sequence[_Order], kitchen: _Kitchen, _now: datetime) -> None:
         for order in orders:
             parts.store.drop_feed(order.mark)
             kitchen.faults.feed_mended(order.node)
+        _mark_site(kitchen, is_stale=bool(orders))
     for order in orders:
         kitchen.shelf.drop(order.node)
     kitchen.published.removed += removed
+
+
+def _mark_site(kitchen: _Kitchen, *, is_stale: bool) -> None:
+    """Have the lists of all feeds written anew, by the one who writes the site's own."""
+    if kitchen.is_part and is_stale:
+        kitchen.parts.store.mark([()])
 
 
 def _finish(kitchen: _Kitchen, now: datetime) -> None:
@@ -534,12 +606,12 @@ def _publish_assets(kitchen: _Kitchen) -> None:
         kitchen.published.written += parts.output.publish(render.render_assets(parts.site))
 
 
-def _publish_indexes(kitchen: _Kitchen, now: datetime) -> None:
+def _publish_indexes(kitchen: _Kitchen, now: datetime, *, is_shared: bool) -> None:
     parts, published = kitchen.parts, kitchen.published
     files = _indexes(parts, kitchen.shelf, kitchen.tree)
     done = set(published.written)
     try:
-        published.removed += kitchen.articles.clear()  # first: a takedown needs no room on the disk
+        published.removed += kitchen.articles.clear(is_shared=is_shared)  # first: a takedown needs no room on the disk
         published.written += parts.output.publish(file for file in files if file.path not in done)
         published.removed += parts.output.remove(() if files else _INDEXES)
         kitchen.faults.indexes_mended()

@@ -31,6 +31,11 @@ class Shelf:
         for path, _, _ in feed.files:
             self._owners.setdefault(path, set()).add(feed.node)
 
+    def differs(self, feed: PublishedFeed) -> bool:
+        """Tell whether *feed* is another than its node's last one, to whoever lists all feeds."""
+        last = self._feeds.get(feed.node)
+        return last is None or (last.updated, last.count, _digests(last)) != (feed.updated, feed.count, _digests(feed))
+
     def drop(self, node: Node) -> None:
         """Note the feed of *node* as gone."""
         for path in self._paths(node):
@@ -63,6 +68,10 @@ class Shelf:
     def _paths(self, node: Node) -> Iterator[str]:
         feed = self._feeds.get(node)
         return (path for path, _, _ in (feed.files if feed else ()))
+
+
+def _digests(feed: PublishedFeed) -> frozenset[tuple[str, str]]:
+    return frozenset((path, digest) for path, digest, _ in feed.files)
 
 
 def _slugs_in(path: str) -> tuple[str, ...]:

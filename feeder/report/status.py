@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from feeder import memo as memory
 from feeder.categories import parse_path
@@ -12,9 +13,10 @@ from feeder.config import Config
 from feeder.memo import Memo
 from feeder.model import Problem, Sighting, Source, SourceKind
 from feeder.screen import Block, Table, clipped
-from feeder.store import Alert, AlertKind, Fault, FaultKind, SourceState, Store
-from feeder.wording import apart, named, stamp
+from feeder.store import Alert, AlertKind, Fault, FaultKind, Peer, SourceState, Store
+from feeder.wording import apart, named, span, stamp
 
+NODE_COLUMNS = ("node", "does", "started", "last heard", "in hand", "done", "waiting")
 COUNTED = {  # what the store counts, in words
     "articles": "articles",
     "sightings": "sightings of them",
@@ -62,6 +64,7 @@ class Standing:
     faults: tuple[Fault, ...] = ()
     alerts: tuple[Alert, ...] = ()  # of what is silent now
     merges: tuple[tuple[str, tuple[Sighting, ...]], ...] | None = None  # None: not asked for
+    peers: tuple[Peer, ...] = ()  # the nodes that share the state
 
 
 def standing(settings: Config, store: Store | None, *, merges: bool) -> Standing:
@@ -79,6 +82,7 @@ def standing(settings: Config, store: Store | None, *, merges: bool) -> Standing
         faults=store.faults(),
         alerts=_silent(store),
         merges=store.merges() if merges else None,
+        peers=store.peers(),
     )
 
 
@@ -128,6 +132,9 @@ def blocks(stands: Standing, now: datetime) -> Iterator[Block]:
     columns = ("source", "state", "sightings", "last success", "next poll", "why", "error")
     yield Table(title="Sources", columns=columns, rows=tuple(_source_row(each, now) for each in stands.sources))
     yield Table(title="Notes", rows=tuple(note for each in stands.sources for note in _notes(each)))
+    yield Table(title="Nodes", columns=NODE_COLUMNS, rows=tuple(_node_row(each, now) for each in stands.peers))
+    if stands.peers:
+        yield f"The source that waits longest has been due for {span(_lag(stands.sources, now))}."
     counts = tuple((words, str(stands.counts.get(name, 0))) for name, words in COUNTED.items())
     yield Table(title="Counts", columns=("what", "how many"), rows=counts)
     rejected = tuple((problem.where, problem.reason) for problem in stands.problems)
@@ -145,6 +152,21 @@ def _source_row(each: SourceStatus, now: datetime) -> tuple[str, ...]:
     due = "-" if each.next_poll is None else "due" if each.next_poll <= now else apart(each.next_poll, now)
     why = (each.why or "-") if each.next_poll and each.next_poll > now else "-"
     return each.name, each.state, sightings, apart(each.last_success, now), due, why, each.error or "-"
+
+
+def _node_row(each: Peer, now: datetime) -> tuple[str, ...]:
+    facts = json.loads(each.facts)
+    shown = (_tally(facts.get(key, {})) for key in ("in_hand", "done", "waiting"))
+    return each.name, ", ".join(facts.get("roles", ())), apart(each.started, now), apart(each.seen, now), *shown
+
+
+def _tally(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "-"
+
+
+def _lag(sources: Iterable[SourceStatus], now: datetime) -> timedelta:
+    times = (each.next_poll for each in sources if each.state in {"ok", "failing", "new"})
+    return max((now - due for due in times if due and due <= now), default=timedelta())
 
 
 def _notes(each: SourceStatus) -> Iterator[tuple[str, str]]:
@@ -193,6 +215,7 @@ def values(stands: Standing) -> dict[str, object]:
         "rejected": [{"document": problem.where, "reason": problem.reason} for problem in stands.problems],
         "unpublished": [_fault_values(fault) for fault in stands.faults],
         "silent": [_alert_values(alert) for alert in stands.alerts],
+        "nodes": [_node_values(each) for each in stands.peers],
     }
     if stands.merges is not None:
         told["merges"] = [
@@ -227,6 +250,10 @@ def _brief(state: SourceState, source: Source | None) -> dict[str, object]:
 
 def _fault_values(fault: Fault) -> dict[str, object]:
     return {"kind": fault.kind.value, "what": fault.subject, "since": stamp(fault.since), "reason": fault.reason}
+
+
+def _node_values(each: Peer) -> dict[str, object]:
+    return {"name": each.name, "started": stamp(each.started), "seen": stamp(each.seen), **json.loads(each.facts)}
 
 
 def _alert_values(alert: Alert) -> dict[str, object]:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from feeder.dedup import Known, Missing, Reunion
 from feeder.model import (
+    EPOCH,
     CategoryPath,
     Change,
     Deletion,
@@ -221,6 +222,30 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right of one holder to do a piece of work; `holder` is another one each time it is taken."""
+
+    name: str
+    holder: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """A node that works with the state. `facts` is JSON, for people."""
+
+    node: str
+    started: datetime
+    seen: datetime = EPOCH
+    facts: str = "{}"
+
+    @property
+    def name(self) -> str:
+        """What people call it: `node` without what makes it unique."""
+        return self.node.rpartition(":")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Breach:
     """Something in which the state contradicts itself."""
 
@@ -389,8 +414,8 @@ class Store(Protocol):
     def next_release(self) -> datetime | None:
         """Return when the next held article's hour comes."""
 
-    def stale(self, now: datetime, *, settle: timedelta) -> tuple[Mark, ...]:
-        """Return the marks that may be published now."""
+    def stale(self, now: datetime, *, settle: timedelta, shard: int | None = None) -> tuple[Mark, ...]:
+        """Return the marks that may be published now, all or those of a shard (see `feeder.shards`)."""
 
     def mark(self, nodes: Iterable[Node], *, not_before: datetime | None = None) -> None:
         """Make nodes stale, to be published at once or not before some time."""
@@ -504,6 +529,47 @@ class Store(Protocol):
 
     def drop_page(self, page: ArchivePage) -> None:
         """Note a page as gone; those beside it are stale."""
+
+    # nodes that share the state
+
+    def clock(self) -> datetime:
+        """Return what time it is to the database."""
+
+    def take_lease(self, lease: Lease, *, lasting: timedelta) -> bool:
+        """Take a lease that nobody has, or whose holder was silent for too long; False if somebody has it."""
+
+    def keep_leases(self, node: str, *, lasting: timedelta) -> None:
+        """Make the leases of *node* last from now on."""
+
+    def end_lease(self, lease: Lease) -> None:
+        """Give a lease back, if it was not lost."""
+
+    def take_away_leases(self, *, but: Lease) -> None:
+        """Take all leases but one from whoever has them."""
+
+    def under(self, lease: Lease) -> AbstractContextManager[None]:
+        """Have every transaction inside fail with LeaseLost if another has the lease by the end of it."""
+
+    def due_shards(self, now: datetime) -> tuple[int, ...]:
+        """Return the shards of which a source is due."""
+
+    def due_in(self, shard: int, now: datetime, *, limit: int) -> tuple[str, ...]:
+        """Return the sources of a shard that are due, for the one who has its lease."""
+
+    def stale_shards(self, now: datetime, *, settle: timedelta) -> tuple[int, ...]:
+        """Return the shards of which a feed may be published now; `shards.SITE` is that of the site's own."""
+
+    def note_peer(self, peer: Peer) -> None:
+        """Note that a node is there."""
+
+    def forget_peer(self, node: str) -> None:
+        """Note that a node has gone."""
+
+    def forget_silent(self, *, since: timedelta) -> None:
+        """Forget the nodes of which nothing was heard for so long, and leases that nobody has."""
+
+    def peers(self) -> tuple[Peer, ...]:
+        """Return the nodes that were there of late, by name."""
 
     # faults
 

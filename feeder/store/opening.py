@@ -35,6 +35,19 @@ def open_store(state: State, *, site_id: str) -> Store:
     return opened
 
 
+def open_shared(state: State, *, site_id: str) -> Store:
+    """Open a state for one of many processes that work with it, as `open_store` does.
+
+    Raises:
+        StoreError: It cannot be used, is a file, or a process works with it that wants to be alone.
+    """
+    if isinstance(state, Path):
+        raise StoreError(f"{state}: a file is for one process: nodes share a state in PostgreSQL (see docs/scale.md)")
+    postgres = _postgres()
+    opened: Store = postgres.open_store(state, site_id=site_id, hold=postgres.Hold.SHARED)
+    return opened
+
+
 def open_existing(state: State, *, site_id: str) -> Store:
     """Open a state beside a process that works with it; without the right to write it, to be read.
 

@@ -8,6 +8,7 @@ import re
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from enum import Enum, auto
 from functools import cache
 from hashlib import sha256
 from itertools import chain, count, islice
@@ -29,6 +30,16 @@ from feeder.store.database import ORDERED, invariants, scripts, statements
 from feeder.store.tables import Tables, prefix
 
 DIALECT: Final = "postgres"
+
+
+class Hold(Enum):
+    """Who else may work with a state that is open."""
+
+    ALONE = auto()  # nobody
+    SHARED = auto()  # others who share it, as nodes of a cluster do
+    BESIDE = auto()  # anybody: it is looked at, or something is noted there
+
+
 LEAST_VERSION: Final = 140_000  # of the server
 WAIT: Final = "30s"  # for a lock that another process holds
 CHUNK: Final = 5000  # rows in one statement
@@ -53,6 +64,13 @@ _SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
         "tcp_keepalives_count": "3",
     }
 )
+# A node that is paused in the middle of a transaction must not keep the others from what it has locked.
+_MANNERS: Final[Mapping[Hold, Mapping[str, str]]] = MappingProxyType(
+    {Hold.SHARED: {"idle_in_transaction_session_timeout": WAIT}}
+)
+_LOCKS: Final[Mapping[Hold, str]] = MappingProxyType(
+    {Hold.ALONE: "SELECT pg_try_advisory_lock(%s)", Hold.SHARED: "SELECT pg_try_advisory_lock_shared(%s)"}
+)
 # Serialization and deadlock; and what is there, or gone, since another process was faster.
 _OVERTAKEN: Final = frozenset({"40001", "40P01", "23505", "23503"})
 _BULK: Final = re.compile(r"INSERT INTO (\w+) \(([^)]*)\)\s+VALUES \([?, ]+\)(.*)", re.DOTALL)
@@ -68,10 +86,10 @@ class PostgresDatabase:
 
     is_shared = True
 
-    def __init__(self, connection: Connection, address: Address, *, is_alone: bool) -> None:
+    def __init__(self, connection: Connection, address: Address, *, hold: Hold) -> None:
         self.connection = connection
         self._address = address
-        self._is_alone = is_alone
+        self._hold = hold
         self._sql = _translated()
         self._bulk: dict[str, tuple[str, tuple[int, ...]] | None] = {}
         self._depth = 0
@@ -244,7 +262,7 @@ class PostgresDatabase:
         self, text: str | sql.Composed, values: Sequence[Any] | Mapping[str, Any] | None = None
     ) -> psycopg.Cursor[tuple[Any, ...]]:
         if self.connection.closed and not self._depth:
-            self.connection = _connected(self._address, is_alone=self._is_alone)
+            self.connection = _connected(self._address, hold=self._hold)
             _check(self.connection, self._address)
             log.info("state_connected", state=str(self._address))
         return self.connection.execute(text, values)
@@ -303,22 +321,22 @@ def look(address: Address, *, site_id: str) -> bool:
     Raises:
         StoreError: What is there is not ours, of a newer version, of another site, or cannot be read.
     """
-    with told(address), _connected(address, is_alone=False) as connection:
+    with told(address), _connected(address, hold=Hold.BESIDE) as connection:
         return _is_begun(connection, address, site_id=site_id)
 
 
-def open_store(address: Address, *, site_id: str, is_alone: bool = True) -> Tables:
+def open_store(address: Address, *, site_id: str, hold: Hold = Hold.ALONE) -> Tables:
     """Open the state at *address*, migrated to this version; make it if there is none.
 
     Raises:
-        StoreError: As `look`; StateInUse: another process works with it *alone*.
+        StoreError: As `look`; StateInUse: another process works with it alone, or this one is to and another is there.
     """
     with told(address):
-        connection = _connected(address, is_alone=is_alone)
+        connection = _connected(address, hold=hold)
         with _closed_if_it_fails(connection):
             _is_begun(connection, address, site_id=site_id)
             _migrate(connection, address, site_id=site_id)
-    return Tables(PostgresDatabase(connection, address, is_alone=is_alone), prefix=prefix(site_id))
+    return Tables(PostgresDatabase(connection, address, hold=hold), prefix=prefix(site_id))
 
 
 def open_existing(address: Address, *, site_id: str) -> Tables:
@@ -328,12 +346,12 @@ def open_existing(address: Address, *, site_id: str) -> Tables:
         StoreError: As `look`, or there is none; or it must be migrated, which is for who works with it alone.
     """
     with told(address):
-        connection = _connected(address, is_alone=False)
+        connection = _connected(address, hold=Hold.BESIDE)
         with _closed_if_it_fails(connection):
             if not _is_begun(connection, address, site_id=site_id):
                 raise StoreError(f"{address}: there is no state yet; run `feeder once` first")
             _check(connection, address)
-    return Tables(PostgresDatabase(connection, address, is_alone=False), prefix=prefix(site_id))
+    return Tables(PostgresDatabase(connection, address, hold=Hold.BESIDE), prefix=prefix(site_id))
 
 
 def copy_state(address: Address, target: Path, *, site_id: str) -> None:
@@ -356,20 +374,25 @@ def told(address: Address) -> Iterator[None]:
         raise StoreError(f"{address}: the state cannot be used: {_line(error, address)}") from error
 
 
-def _connected(address: Address, *, is_alone: bool) -> Connection:
-    """Connect, and make all that a session needs; with *is_alone*, nobody else works with the state until its end."""
+def options_of(address: Address) -> dict[str, Any]:
+    """Return what a connection to *address* is made with."""
     options = {**_PATIENCE, **conninfo_to_dict(address.url), "client_encoding": "utf8"}
     options.setdefault("application_name", f"feeder {os.getpid()} on {socket.gethostname()}"[:63])
-    connection = psycopg.connect(autocommit=True, **cast("dict[str, Any]", options))
+    return cast("dict[str, Any]", options)
+
+
+def _connected(address: Address, *, hold: Hold) -> Connection:
+    """Connect, and make all that a session needs; as *hold* says, nobody else works with the state until its end."""
+    connection = psycopg.connect(autocommit=True, **options_of(address))
     with _closed_if_it_fails(connection):
         _check_server(connection, address)
         connection.adapters.register_dumper(int, Int8Dumper)
         connection.adapters.register_dumper(str, _TextDumper)
-        settings = {**_SETTINGS, "search_path": f'"{address.schema}"'}
+        settings = {**_SETTINGS, **_MANNERS.get(hold, {}), "search_path": f'"{address.schema}"'}
         for name, value in settings.items():
             connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-        if is_alone:
-            _lock(connection, address)
+        if hold in _LOCKS:
+            _lock(connection, address, hold)
     return connection
 
 
@@ -393,9 +416,9 @@ def _check_server(connection: Connection, address: Address) -> None:
         raise StoreError(f"{address}: the database keeps text as {encoding}; make one with ENCODING 'UTF8'")
 
 
-def _lock(connection: Connection, address: Address) -> None:
+def _lock(connection: Connection, address: Address, hold: Hold) -> None:
     key = _key(address, "alone")
-    row = connection.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
+    row = connection.execute(_LOCKS[hold], (key,)).fetchone()
     if row and row[0]:
         return
     holders = connection.execute(

@@ -50,10 +50,10 @@ def exposure(unit: Path) -> float:
     return float(found[1])
 
 
-@pytest.mark.parametrize("name", ["feeder.service", "feeder@.service", "feeder-once.service"])
+@pytest.mark.parametrize("name", ["feeder.service", "feeder@.service", "feeder-once.service", "feeder-worker@.service"])
 def test_units_are_understood_and_closed(installed: Path, name: str) -> None:
     path = installed / name
-    instance = path if "@" not in name else path.rename(installed / "feeder@harbour.service")
+    instance = path if "@" not in name else path.rename(installed / name.replace("@", "@harbour"))
     checked = run("systemd-analyze", "verify", str(instance))
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
     assert exposure(instance) <= MOST_EXPOSED

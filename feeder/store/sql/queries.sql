@@ -26,8 +26,9 @@ WHERE name = :was AND NOT EXISTS (SELECT 1 FROM sources AS other WHERE other.nam
 UPDATE sources SET rank = NULL, leased_until = NULL;
 
 -- name: put_source
-INSERT INTO sources (name, rank, on_remove, enabled) VALUES (?, ?, ?, ?)
-ON CONFLICT (name) DO UPDATE SET rank = excluded.rank, on_remove = excluded.on_remove, enabled = excluded.enabled;
+INSERT INTO sources (name, rank, on_remove, enabled, shard) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET rank = excluded.rank, on_remove = excluded.on_remove, enabled = excluded.enabled,
+    shard = excluded.shard;
 
 -- name: left_sources
 SELECT name FROM sources WHERE rank IS NULL AND on_remove = 'withdraw' ORDER BY name;
@@ -472,17 +473,18 @@ GROUP BY published / 3600 ORDER BY 1 DESC LIMIT ?;
 -- name: paths
 SELECT path, labels FROM paths;
 
+-- Another process may have made the same one.
 -- name: put_path
-INSERT INTO paths (labels) VALUES (?) RETURNING path;
+INSERT INTO paths (labels) VALUES (?) ON CONFLICT (labels) DO UPDATE SET labels = excluded.labels RETURNING path;
 
 -- name: nodes
 SELECT node, identity FROM nodes;
 
 -- name: put_node
-INSERT INTO nodes (identity) VALUES (?) RETURNING node;
+INSERT INTO nodes (identity) VALUES (?) ON CONFLICT (identity) DO UPDATE SET identity = excluded.identity RETURNING node;
 
 -- name: put_path_node
-INSERT INTO path_nodes (node, path, depth) VALUES (?, ?, ?);
+INSERT INTO path_nodes (node, path, depth) VALUES (?, ?, ?) ON CONFLICT DO NOTHING;
 
 -- name: unused_paths
 SELECT path FROM paths WHERE sightings = 0;
@@ -571,3 +573,23 @@ UNION ALL SELECT 'rejected', count(*) FROM sightings WHERE status <> 'good' AND 
 UNION ALL SELECT 'missing', count(*) FROM sightings WHERE missing_since IS NOT NULL AND +id IS NOT NULL
 UNION ALL SELECT 'feeds', count(*) FROM feeds
 UNION ALL SELECT 'stale', count(DISTINCT node) FROM marks;
+
+-- name: due_shards
+SELECT DISTINCT shard FROM sources WHERE rank IS NOT NULL AND enabled AND NOT paused AND next_poll <= :now ORDER BY shard;
+
+-- name: due_in
+SELECT name FROM sources
+WHERE shard = :shard AND rank IS NOT NULL AND enabled AND NOT paused AND next_poll <= :now
+ORDER BY next_poll, rank LIMIT :limit;
+
+-- name: end_lease
+UPDATE leases SET until = 0, node = '' WHERE name = :name AND holder = :holder;
+
+-- name: take_away_leases
+UPDATE leases SET holder = '', node = '', until = 0 WHERE name <> :name;
+
+-- name: forget_peer
+DELETE FROM peers WHERE node = :node;
+
+-- name: peers
+SELECT node, started, seen, facts FROM peers ORDER BY node;

@@ -8,11 +8,12 @@ from feeder.store.tables.health import Health
 from feeder.store.tables.keeping import Keeping
 from feeder.store.tables.publishing import Publishing
 from feeder.store.tables.scanning import Scanning
+from feeder.store.tables.sharing import Sharing
 from feeder.store.tables.sources import Sources
 from feeder.store.tables.telling import Telling
 
 
-class Tables(Sources, Scanning, Keeping, Asking, Publishing, Archive, Telling, Health):
+class Tables(Sources, Scanning, Keeping, Asking, Publishing, Archive, Telling, Health, Sharing):
     """The Store. Ids that begin with *prefix* are kept without it."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -39,6 +39,7 @@ class Ground:
         self.database = self._db = database
         self._prefix = prefix
         self._pending: list[_Pending] = []
+        self._fence: Callable[[], None] | None = None
         self._forget_caches()
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -70,6 +71,8 @@ class Ground:
                 yield
                 if len(self._pending) == 1:
                     self._flush()
+                    if self._fence:
+                        self._fence()
         except BaseException:
             self._forget_caches()
             raise

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import chain, repeat
 from typing import Any
 
+from feeder import shards
 from feeder.model import Deletion, Node, Shown, Tally
 from feeder.store import ArticlePage, Listed, Mark, PublishedFeed, rows
 from feeder.store.tables.ground import Ground
@@ -18,10 +19,12 @@ LATEST = 1 << 62  # later than any time
 class Publishing(Ground):
     """What is stale, what feeds are to hold, and what they held when they were written."""
 
-    def stale(self, now: datetime, *, settle: timedelta) -> tuple[Mark, ...]:
-        """Return the marks that may be published now, deepest nodes first."""
-        values = {"now": rows.seconds(now), "settle": int(settle.total_seconds())}
-        found = self._db.all("stale", values)
+    def stale(self, now: datetime, *, settle: timedelta, shard: int | None = None) -> tuple[Mark, ...]:
+        """Return the marks that may be published now, all or those of a shard, deepest nodes first."""
+        values: dict[str, object] = {"now": rows.seconds(now), "settle": int(settle.total_seconds())}
+        if shard is not None:
+            values |= {"shard": shard, "feeds": shards.FEEDS}
+        found = self._db.all("stale" if shard is None else "stale_in", values)
         if found:
             self._add_up_paths()  # what is stale is published under the names of now
         marks = (Mark(node=rows.labels(text), seqs=tuple(rows.numbers_back(seqs))) for text, seqs in found)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from feeder import shards
 from feeder.model import Due, Source
 from feeder.store import SourceState, rows
 from feeder.store.tables.ground import Ground
@@ -20,7 +21,9 @@ class Sources(Ground):
             if source.was and source.was not in {s.name for s in sources}:
                 self._db.run("rename_source", {"name": source.name, "was": source.was})
         self._db.run("unrank_sources")
-        self._db.write("put_source", [(s.name, s.order, s.on_remove.value, s.enabled) for s in sources])
+        self._db.write(
+            "put_source", [(s.name, s.order, s.on_remove.value, s.enabled, shards.of_source(s)) for s in sources]
+        )
         self._source_ids.clear()
         return tuple(name for (name,) in self._db.all("left_sources"))
 

@@ -23,7 +23,8 @@ CREATE TABLE sources (
     error        text COLLATE "C",
     failed_with  text COLLATE "C",
     why          text COLLATE "C",
-    memo         text COLLATE "C"
+    memo         text COLLATE "C",
+    shard        bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 70);  -- written at each poll: the new version of a row finds room beside the old one
 
 -- One hot index less: who is due is found by it, among a million that are not.
@@ -321,3 +322,20 @@ CREATE TABLE history (
 );
 
 CREATE INDEX history_of ON history (id, at);
+
+CREATE TABLE leases (
+    name   text COLLATE "C" PRIMARY KEY,
+    holder text COLLATE "C" NOT NULL,
+    node   text COLLATE "C" NOT NULL,
+    until  bigint NOT NULL
+) WITH (fillfactor = 50);
+
+-- So that a holder cannot be replaced before the transactions that rest on it are over.
+CREATE UNIQUE INDEX leases_held ON leases (name, holder);
+
+CREATE TABLE peers (
+    node    text COLLATE "C" PRIMARY KEY,
+    started bigint NOT NULL,
+    seen    bigint NOT NULL,
+    facts   text COLLATE "C" NOT NULL
+) WITH (fillfactor = 50);

@@ -100,3 +100,45 @@ WITH gone AS (
     RETURNING node, articles
 )
 INSERT INTO tally_steps (node, articles) SELECT node, sum(articles) FROM gone GROUP BY node;
+
+-- name: clock
+SELECT extract(epoch FROM clock_timestamp())::bigint;
+
+-- name: take_lease
+INSERT INTO leases (name, holder, node, until) VALUES (:name, :holder, :node, extract(epoch FROM clock_timestamp())::bigint + :lasting)
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, node = excluded.node, until = excluded.until
+WHERE leases.until <= extract(epoch FROM clock_timestamp())::bigint;
+
+-- name: keep_leases
+UPDATE leases SET until = extract(epoch FROM clock_timestamp())::bigint + :lasting WHERE node = :node AND until > 0;
+
+-- Whoever takes the lease writes another holder, which is part of a unique index: so this waits for nobody who only makes
+-- it last, and holds off the next one until the end of the transaction.
+-- name: hold_lease
+SELECT 1 FROM leases WHERE name = :name AND holder = :holder FOR KEY SHARE;
+
+-- name: forget_leases
+DELETE FROM leases WHERE until < extract(epoch FROM clock_timestamp())::bigint - :since;
+
+-- name: put_peer
+INSERT INTO peers (node, started, seen, facts) VALUES (:node, :started, extract(epoch FROM clock_timestamp())::bigint, :facts)
+ON CONFLICT (node) DO UPDATE SET started = excluded.started, seen = excluded.seen, facts = excluded.facts;
+
+-- name: forget_silent
+DELETE FROM peers WHERE seen < extract(epoch FROM clock_timestamp())::bigint - :since;
+
+-- name: stale_in
+SELECT identity, seqs FROM (
+    SELECT node, string_agg(seq::text, ',') AS seqs,
+        bool_or(retry_at IS NULL OR retry_at <= :now OR retry_at > :now + 3600) AS may_be_written
+    FROM marks GROUP BY node
+) AS marked JOIN nodes USING (node) LEFT JOIN feeds USING (node)
+WHERE may_be_written AND (published_at IS NULL OR published_at + :settle <= :now OR published_at > :now)
+    AND CASE identity WHEN '[]' THEN -1 ELSE node % :feeds END = :shard;
+
+-- name: stale_shards
+SELECT DISTINCT CASE identity WHEN '[]' THEN -1 ELSE node % :feeds END AS shard
+FROM marks JOIN nodes USING (node) LEFT JOIN feeds USING (node)
+WHERE (retry_at IS NULL OR retry_at <= :now OR retry_at > :now + 3600)
+    AND (published_at IS NULL OR published_at + :settle <= :now OR published_at > :now)
+ORDER BY shard;

@@ -73,3 +73,40 @@ WHERE offered IS NOT NULL AND offered < bound
     AND NOT EXISTS (SELECT 1 FROM archived WHERE archived.id = sightings.id)
     AND NOT EXISTS (SELECT 1 FROM articles WHERE articles.id = sightings.id AND (held OR removed))
 LIMIT :limit;
+
+-- name: clock
+SELECT unixepoch();
+
+-- name: take_lease
+INSERT INTO leases (name, holder, node, until) VALUES (:name, :holder, :node, unixepoch() + :lasting)
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, node = excluded.node, until = excluded.until
+WHERE leases.until <= unixepoch();
+
+-- name: keep_leases
+UPDATE leases SET until = unixepoch() + :lasting WHERE node = :node AND until > 0;
+
+-- name: hold_lease
+SELECT 1 FROM leases WHERE name = :name AND holder = :holder;
+
+-- name: forget_leases
+DELETE FROM leases WHERE until < unixepoch() - :since;
+
+-- name: put_peer
+INSERT INTO peers (node, started, seen, facts) VALUES (:node, :started, unixepoch(), :facts)
+ON CONFLICT (node) DO UPDATE SET started = excluded.started, seen = excluded.seen, facts = excluded.facts;
+
+-- name: forget_silent
+DELETE FROM peers WHERE seen < unixepoch() - :since;
+
+-- name: stale_in
+SELECT nodes.identity, CAST(marks.seq AS TEXT) FROM marks JOIN nodes USING (node) LEFT JOIN feeds USING (node)
+WHERE (coalesce(retry_at, 0) <= :now OR retry_at > :now + 3600)
+    AND (published_at IS NULL OR published_at + :settle <= :now OR published_at > :now)
+    AND CASE identity WHEN '[]' THEN -1 ELSE node % :feeds END = :shard;
+
+-- name: stale_shards
+SELECT DISTINCT CASE identity WHEN '[]' THEN -1 ELSE node % :feeds END AS shard
+FROM marks JOIN nodes USING (node) LEFT JOIN feeds USING (node)
+WHERE (coalesce(retry_at, 0) <= :now OR retry_at > :now + 3600)
+    AND (published_at IS NULL OR published_at + :settle <= :now OR published_at > :now)
+ORDER BY shard;

@@ -1,0 +1,148 @@
+"""Nodes that share a site, as processes, with a PostgreSQL server and a bucket. Longer trials: tests/endurance/cluster.py."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from bucket import World as Bucket
+from bucket import store_of_buckets, world
+from databases import Own, Postgres, own_server
+from nodes import Cluster, cluster, until
+
+NUMBERS = count()
+SEED = 7
+# Time that nodes would otherwise have to wait for: nobody was heard of for longer than leases and jobs last.
+FORGET = (
+    "UPDATE leases SET until = 1 WHERE until > 0",
+    "UPDATE pgqueuer SET heartbeat = now() - interval '1 hour' WHERE status = 'picked'",
+)
+
+
+@pytest.fixture(scope="module")
+def store_of_all() -> Iterator[str]:
+    with store_of_buckets() as url:
+        yield url
+
+
+@pytest.fixture
+def bucket(store_of_all: str) -> Iterator[Bucket]:
+    with world(store_of_all, f"cluster-{next(NUMBERS)}") as made:
+        yield made
+
+
+@pytest.fixture
+def site(tmp_path: Path, postgres: Postgres) -> Iterator[Cluster]:
+    """A site that is published to a directory."""
+    with cluster(tmp_path, postgres) as made:
+        yield made
+
+
+@pytest.fixture
+def own() -> Iterator[Own]:
+    """A server that the test may stop."""
+    with own_server() as running:
+        yield running
+
+
+def forget(site: Cluster, postgres: Postgres) -> None:
+    for statement in FORGET:
+        postgres.execute(site.state, statement)
+
+
+def test_four_nodes_make_what_one_makes_byte_for_byte(tmp_path: Path, postgres: Postgres, bucket: Bucket) -> None:
+    """The clocks of two are wrong, and one only polls."""
+    with cluster(tmp_path, postgres, bucket) as site:
+        site.put_many(range(40))
+        site.start()
+        site.start(1, "--roles", "poll", "--name", "poller")
+        for hour in (-3600, 3600):
+            site.start_skewed(hour)
+        with site.watched():
+            site.await_quiet()
+            site.put_many(range(40, 60))
+            site.await_quiet()
+        assert site.stop() == [0] * 4
+        site.assert_as_one_node()
+        site.assert_whole()
+        events = site.events()
+    told = [str(event["event"]) for event in events]
+    assert told.count("configuration_in_force") == 1
+    assert told.count("clock_is_wrong") == 2
+    assert {event["event"] for event in events if event["level"] != "info"} == {"clock_is_wrong"}, events
+    assert "published" not in {event["event"] for event in events if event["node"] == "poller"}
+
+
+def test_nodes_that_are_killed_at_any_moment_lose_and_double_nothing(site: Cluster, postgres: Postgres) -> None:
+    chance = random.Random(SEED)  # noqa: S311 - no secret
+    site.put_many(range(3))
+    with site.kept(3), site.watched():
+        site.await_quiet()
+        for step in range(5):
+            site.put_many(range(step * 8, step * 8 + 8), chance=chance)
+            time.sleep(chance.uniform(0.2, 1.0))
+            site.kill(chance)
+            forget(site, postgres)
+        until(lambda: len(site.alive()) == 3)
+        forget(site, postgres)
+        site.await_quiet()
+    site.stop()
+    assert site.ends.count(-signal.SIGKILL) >= 4
+    site.assert_as_one_node()
+    site.assert_whole()
+
+
+def test_nodes_come_back_with_the_database(tmp_path: Path, own: Own) -> None:
+    with cluster(tmp_path, own) as site:
+        site.put_many(range(10))
+        with site.kept(2), site.watched():
+            site.await_quiet()
+            own.stop(signal.SIGQUIT)
+            site.put_many(range(10, 20))
+            until(lambda: len(site.ends) >= 2)
+            own.start()
+            site.await_quiet()
+        site.stop()
+        assert set(site.ends) == {1}  # so that a service manager starts them again
+        site.assert_as_one_node()
+        site.assert_whole()
+
+
+def test_a_node_that_wakes_after_its_work_was_given_away_changes_nothing(site: Cluster, postgres: Postgres) -> None:
+    site.put_many(range(30))
+    (sleeper,) = site.start()
+    with site.watched():
+        until(site.shown)
+        site.put_many(range(30, 40))
+        time.sleep(1.2)  # it polls or publishes now
+        sleeper.send_signal(signal.SIGSTOP)
+        site.start()
+        time.sleep(0.5)
+        forget(site, postgres)
+        site.put("Written meanwhile", categories="[[Top 1, Below 1], [Other 1]]")
+        until(lambda: "Written meanwhile" in site.shown())
+        sleeper.send_signal(signal.SIGCONT)
+        site.await_quiet()
+    site.stop()
+    site.assert_as_one_node()
+    site.assert_whole()
+
+
+def test_nodes_have_the_newest_configuration_or_none(site: Cluster) -> None:
+    site.put_many(range(5))
+    site.start()
+    site.await_quiet()
+    text = site.config.read_text("utf-8")
+    other = site.config.with_name("other.toml")
+    other.write_text(text.replace("Example newsroom", "Another name"), "utf-8")
+    (newer,) = site.start(1, "-c", str(other))
+    until(lambda: site.alive() == [newer])
+    until(lambda: b"Another name" in (site.read("atom.xml") or b""))
+    older = site.start()[0]
+    assert older.wait(60) == 1
+    assert "newer configuration" in (site.folder / "log").read_text("utf-8")

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from build import HOUR, NOON, article, site, source
+from databases import Postgres
+from test_store import poll, publish
+
+from feeder import shards
+from feeder.errors import LeaseLost, StateInUse, StoreError
+from feeder.model import Due
+from feeder.store import Lease, Peer, Store
+from feeder.store.address import State
+from feeder.store.opening import open_shared, open_store
+
+LONG, NO_TIME = timedelta(minutes=1), timedelta()
+MINE = Lease(name="poll/1", holder="a", node="n1")
+YOURS = replace(MINE, holder="b", node="n2")
+HERE = [source(f"s{number}", number) for number in range(9)]
+
+
+@contextmanager
+def two_stores(postgres: Postgres) -> Iterator[tuple[Store, Store]]:
+    schema = postgres.address()
+    try:
+        with (
+            closing(open_shared(schema, site_id=site().id)) as one,
+            closing(open_shared(schema, site_id=site().id)) as other,
+        ):
+            yield one, other
+    finally:
+        postgres.drop(schema)
+
+
+def take(store: Store, lease: Lease, lasting: timedelta = LONG) -> bool:
+    with store.transaction():
+        return store.take_lease(lease, lasting=lasting)
+
+
+def test_a_lease_has_one_holder_until_it_is_given_back(store: Store) -> None:
+    assert take(store, MINE)
+    assert not take(store, YOURS)
+    assert not take(store, MINE)
+    with store.transaction():
+        store.end_lease(YOURS)
+    assert not take(store, YOURS)
+    with store.transaction():
+        store.end_lease(MINE)
+    assert take(store, YOURS)
+
+
+def test_a_lease_that_was_not_kept_is_another_ones(store: Store) -> None:
+    assert take(store, MINE, NO_TIME)
+    assert take(store, YOURS, NO_TIME)
+    with store.transaction():
+        store.keep_leases("n2", lasting=LONG)
+    assert not take(store, MINE)
+
+
+def test_whoever_lost_a_lease_writes_nothing(store: Store) -> None:
+    take(store, MINE, NO_TIME)
+    with store.under(MINE), store.transaction():
+        store.note("first", "1")
+    take(store, YOURS)
+    with store.under(MINE), pytest.raises(LeaseLost), store.transaction():
+        store.note("second", "2")
+    assert (store.noted("first"), store.noted("second")) == ("1", None)
+    with store.transaction():
+        store.note("third", "3")
+    assert store.noted("third") == "3"
+
+
+@pytest.mark.parametrize("is_decision", [False, True])
+def test_a_lease_that_goes_in_the_middle_of_a_transaction_undoes_it(postgres: Postgres, *, is_decision: bool) -> None:
+    with two_stores(postgres) as (paused, other):
+        take(paused, MINE, NO_TIME)
+        begin = paused.decision if is_decision else paused.transaction
+        with paused.under(MINE), pytest.raises(StoreError), begin():  # noqa: PT012 - that is what it is about
+            paused.note("told", "late")
+            assert take(other, YOURS)
+        assert other.noted("told") is None
+
+
+@pytest.mark.parametrize("is_decision", [False, True])
+def test_a_long_transaction_rests_on_a_lease_that_is_kept_meanwhile(postgres: Postgres, *, is_decision: bool) -> None:
+    with two_stores(postgres) as (busy, beside):
+        take(busy, MINE)
+        begin = busy.decision if is_decision else busy.transaction
+        with busy.under(MINE), begin():
+            busy.note("told", "in time")
+            with beside.transaction():
+                beside.keep_leases("n1", lasting=LONG)
+        assert beside.noted("told") == "in time"
+
+
+def test_nobody_works_alone_with_a_state_that_is_shared(postgres: Postgres) -> None:
+    with two_stores(postgres) as (one, _):
+        schema = one._db._address  # type: ignore[attr-defined]
+        with pytest.raises(StateInUse):
+            open_store(schema, site_id=site().id)
+
+
+def test_a_file_is_not_shared(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="a file is for one process"):
+        open_shared(tmp_path / "state.db", site_id=site().id)
+
+
+def test_due_sources_are_told_by_their_shards(store: Store) -> None:
+    with store.transaction():
+        store.sync_sources(HERE)
+    wanted = {shards.of_source(each) for each in HERE}
+    assert store.due_shards(NOON) == tuple(sorted(wanted))
+    found = {name for shard in wanted for name in store.due_in(shard, NOON, limit=99)}
+    assert found == {each.name for each in HERE}
+    first = HERE[0]
+    with store.transaction():
+        store.finish_poll(first.name, now=NOON, due=Due(at=NOON + HOUR, why="interval"), error=None)
+        store.set_paused(HERE[1].name, paused=True)
+    assert first.name not in store.due_in(shards.of_source(first), NOON, limit=99)
+    assert HERE[1].name not in store.due_in(shards.of_source(HERE[1]), NOON, limit=99)
+    assert first.name in store.due_in(shards.of_source(first), NOON + HOUR, limit=99)
+
+
+def test_one_node_asks_a_host() -> None:
+    urls = ("https://a.example/1", "http://u:p@A.example/2", "https://a.example/")
+    found = {shards.of_source(replace(source(f"s{url}"), path=None, url=url)) for url in urls}
+    assert len(found) == 1
+    assert found <= set(range(shards.SOURCES))
+
+
+def test_stale_feeds_are_told_by_their_shards(store: Store) -> None:
+    with store.transaction():
+        store.sync_sources([source()])
+    poll(store, *((f"{number}.md", article(str(number), categories=((f"c{number}", "x"),))) for number in range(5)))
+    told = store.stale_shards(NOON, settle=NO_TIME)
+    assert told[0] == shards.SITE
+    parts = [store.stale(NOON, settle=NO_TIME, shard=shard) for shard in told]
+    assert [mark.node for mark in parts[0]] == [()]
+    assert {mark.node for part in parts for mark in part} == {mark.node for mark in store.stale(NOON, settle=NO_TIME)}
+    assert sum(map(len, parts)) == len(store.stale(NOON, settle=NO_TIME))
+    publish(store)
+    assert store.stale_shards(NOON, settle=NO_TIME) == ()
+
+
+def test_nodes_are_there_until_they_go_or_fall_silent(store: Store) -> None:
+    now = store.clock()
+    with store.transaction():
+        store.note_peer(Peer(node="n1", started=NOON, facts='{"polls": 1}'))
+        store.note_peer(Peer(node="n2", started=NOON))
+        store.note_peer(Peer(node="n1", started=NOON, facts='{"polls": 2}'))
+    one, _ = store.peers()
+    assert (one.node, one.started, one.facts) == ("n1", NOON, '{"polls": 2}')
+    assert one.seen >= now
+    with store.transaction():
+        store.forget_peer("n2")
+        store.forget_silent(since=timedelta(hours=1))
+    assert [peer.node for peer in store.peers()] == ["n1"]
+    with store.transaction():
+        store.forget_silent(since=timedelta(hours=-1))
+    assert store.peers() == ()
+
+
+def test_leases_that_nobody_has_are_forgotten(store: Store, state: State) -> None:
+    del state
+    take(store, MINE)
+    with store.transaction():
+        store.forget_silent(since=NO_TIME)
+    assert not take(store, YOURS)
+    with store.transaction():
+        store.end_lease(MINE)
+        store.forget_silent(since=NO_TIME)
+    assert take(store, YOURS)
