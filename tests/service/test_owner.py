@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,6 +36,13 @@ def state_in(place: Path) -> Path:
     return state
 
 
+def let_through(place: Path) -> None:
+    """Let everybody go to a directory of pytest's, which are for their user alone."""
+    for folder in (place, *place.parents):
+        if folder.stat().st_uid == os.getuid() and not folder.stat().st_mode & stat.S_IXOTH:
+            folder.chmod(0o755)
+
+
 def test_only_the_owner_of_a_state_works_with_it(tmp_path: Path) -> None:
     state = state_in(tmp_path)
     os.chown(state, NOBODY, NOBODY)
@@ -51,8 +59,7 @@ def test_only_the_owner_of_a_state_works_with_it(tmp_path: Path) -> None:
     ):
         pass
     os.chown(state, 0, 0)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    let_through(tmp_path)
     (tmp_path / "var").chmod(0o777)
     with as_nobody(), pytest.raises(StoreError, match="belongs to the user root"), alone(state):
         pass
@@ -69,8 +76,7 @@ def test_root_does_not_begin_a_state_in_the_directory_of_another_user(tmp_path: 
 
 
 def test_others_than_root_begin_a_state_wherever_they_may_write(tmp_path: Path) -> None:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    let_through(tmp_path)
     place = tmp_path / "var"
     place.mkdir()
     place.chmod(0o777)
