@@ -357,7 +357,7 @@ def test_a_question_that_the_state_could_not_answer_is_put_again(room: Newsroom,
     questions: list[str] = []
 
     class Busy(App):
-        def questions(self, names: Iterable[str]) -> dict[str, Question]:
+        def questions(self, names: Collection[str]) -> dict[str, Question]:
             questions.extend(names)
             if len(questions) == 1:
                 raise StoreError("the state is locked")
