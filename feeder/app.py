@@ -461,8 +461,8 @@ class App:
         for name, each in heard.items():
             drawn = jitter()
             if name in quiet:
-                further = {"jitter": drawn, "learned": learned.get(name, ()), "dues": dues}
-                take = partial(self._take_quiet, states[name], each, now, **further)
+                newest = learned.get(name, ())
+                take = partial(self._take_quiet, states[name], each, now, jitter=drawn, learned=newest, dues=dues)
             else:
                 take = partial(self._take, states[name], each, now, drawn)
             polled, seconds = self._spared(name, take, now, drawn, is_part=name not in quiet)

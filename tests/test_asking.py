@@ -450,9 +450,10 @@ def test_what_is_taken_together_goes_well_or_fails_alone(room: Newsroom, server:
         server.put("/t/gone", status=500)
         heard = heard_of(app, names)
         assert [name for name in names if heard[name].received] == ["news"]
-        heard["bad"] = replace(
-            heard["bad"], answer=replace(heard["bad"].answer, fresh_for="soon")
-        )  # no such answer is made
+        said = heard["bad"].answer
+        assert said
+        wrong: Any = "soon"  # no answer is made like that
+        heard["bad"] = replace(heard["bad"], answer=replace(said, fresh_for=wrong))
         with capture_logs() as logs:
             polls = app.take(heard, NOON + HOUR)
         assert [polled.source for polled in polls] == list(names)
