@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster", description=__doc__)
     parser.add_argument("database", help=f"postgresql://…; its schema {SCHEMA} is made, and dropped at the end")
     parser.add_argument("--cold", type=int, default=1000, help="feeds that are read for the first time (1,000)")
-    parser.add_argument("--feeds", type=int, default=3000, help="feeds that are asked again and again (3,000)")
+    parser.add_argument("--feeds", type=int, default=6000, help="feeds that are asked again and again (6,000)")
     parser.add_argument("--nodes", type=int, nargs="+", default=NODES, help="how many at once, in turns (1 2 4)")
     parser.add_argument("--seconds", type=float, default=20, help="for which polls are counted (20)")
     parser.add_argument("--runs", type=int, default=1, help="of the cold ones, of which the median is told (1)")

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Final
 
 # Measured on two cores (docs/scale.md says how); everything else is multiplication.
-POLL_CPU: Final = 0.0025  # seconds of a node's core for a poll that finds nothing new
-POLL_DATABASE_CPU: Final = 0.0007  # and of PostgreSQL's
+POLL_CPU: Final = 0.0011  # seconds of a node's core for a poll that finds nothing new
+POLL_DATABASE_CPU: Final = 0.00016  # and of PostgreSQL's
 ARTICLE_CPU: Final = 0.00075  # for a new article of a feed: parsed, decided, written
 ARTICLE_DATABASE_CPU: Final = 0.00035
 FEED_CPU: Final = 0.047  # for a feed of 50 entries, all of them new, rendered in two formats and a page
 FEED_DATABASE_CPU: Final = 0.015
-POLL_LOG: Final = 400  # bytes of write-ahead log
+POLL_LOG: Final = 500  # bytes of write-ahead log
 ARTICLE_LOG: Final = 5_600
 ARTICLE_DISK: Final = 4_800  # bytes in all tables and their indexes, a body of a few lines among them
 ANSWER: Final = 350  # bytes of a 304 with its headers, and of the question

@@ -6,7 +6,7 @@ import gc
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -245,9 +245,14 @@ class App:
         """Return the host that is asked for a source with a URL."""
         return urlsplit(self._sources[name].url or "").netloc
 
-    def questions(self, names: Iterable[str]) -> dict[str, Question]:
+    def questions(self, names: Collection[str]) -> dict[str, Question]:
         """Return what to ask the web for each of some sources with a URL."""
-        return {name: receiving.question(self._sources[name], self.store.source(name), self.parts) for name in names}
+        states = self.store.states(names)
+        known = self.store.known_digests(names, receiving.MOST_KNOWN)
+        return {
+            name: receiving.question(self._sources[name], states[name], self.parts, known=known.get(name, frozenset()))
+            for name in names
+        }
 
     def take(self, heard: Mapping[str, Heard], now: datetime, *, jitter: Callable[[], float] = _NONE) -> list[Polled]:
         """Take what the web answered for some sources as `poll` does what is in a directory, in one transaction.
@@ -257,8 +262,9 @@ class App:
             now: When it was heard.
             jitter: Draws the jitter of each source.
         """
-        timed = self._decided(lambda: [self._taken(name, each, now, jitter()) for name, each in heard.items()])
-        self._keep_takedowns()
+        timed = self._decided(lambda: self._taken(heard, now, jitter))
+        if any(each.received for each in heard.values()):
+            self._keep_takedowns()
         for polled, seconds in timed:
             self._report(polled, seconds)
         return [polled for polled, _ in timed]
@@ -421,11 +427,16 @@ class App:
         self._finish(polled, state, None, now, jitter)
         return polled
 
-    def _spared(self, name: str, act: Callable[[], Polled], now: datetime, jitter: float) -> tuple[Polled, float]:
-        """Return what *act* on a source gives, and its seconds; the other sources go on, whatever this one met."""
+    def _spared(
+        self, name: str, act: Callable[[], Polled], now: datetime, jitter: float, *, is_part: bool = True
+    ) -> tuple[Polled, float]:
+        """Return what *act* on a source gives, and its seconds; the other sources go on, whatever this one met.
+
+        What it wrote by then is undone, if it is a part of the transaction.
+        """
         started = time.monotonic()
         try:
-            with self.store.transaction():
+            with self.store.transaction() if is_part else nullcontext():
                 polled = act()
         except StoreError:
             raise
@@ -438,12 +449,54 @@ class App:
                 log.exception("poll_crashed", source=name)
         return polled, time.monotonic() - started
 
-    def _taken(self, name: str, heard: Heard, now: datetime, jitter: float) -> tuple[Polled, float]:
-        polled, seconds = self._spared(name, lambda: self._take(name, heard, now, jitter), now, jitter)
-        return polled, seconds + heard.seconds
+    def _taken(
+        self, heard: Mapping[str, Heard], now: datetime, jitter: Callable[[], float]
+    ) -> list[tuple[Polled, float]]:
+        """Take all that was *heard*; most of it is no news, and costs one statement in all."""
+        states = self.store.states(heard)
+        quiet = {name for name, each in heard.items() if receiving.is_quiet(each, states[name])}
+        learned = self.store.newest_of([name for name in quiet if self._sources[name].is_adaptive], cadence.NEWEST)
+        dues: dict[str, Due] = {}
+        timed = []
+        for name, each in heard.items():
+            drawn = jitter()
+            if name in quiet:
+                newest = learned.get(name, ())
+                take = partial(self._take_quiet, states[name], each, now, jitter=drawn, learned=newest, dues=dues)
+            else:
+                take = partial(self._take, states[name], each, now, drawn)
+            polled, seconds = self._spared(name, take, now, drawn, is_part=name not in quiet)
+            timed.append((polled, seconds + each.seconds))
+        self.store.finish_polls(dues, now)
+        return timed
 
-    def _take(self, name: str, heard: Heard, now: datetime, jitter: float) -> Polled:
-        source, state = self._sources[name], self.store.source(name)
+    def _take_quiet(
+        self,
+        state: SourceState,
+        heard: Heard,
+        now: datetime,
+        *,
+        jitter: float,
+        learned: tuple[datetime, ...],
+        dues: dict[str, Due],
+    ) -> Polled:
+        """Take what is no news, and leave in *dues* when the source is due again.
+
+        All that can fail comes before anything is written: it is no part of the transaction that can fail alone.
+        """
+        source = self._sources[state.name]
+        polled, memo = receiving.take(source, state, heard, self.parts, now=now)
+        polled.before = state.error
+        due = self._due(source, memo, now, failures=0, jitter=jitter, learned=learned)
+        before = memory.load(state.memo)
+        if memo != before:
+            self.store.set_memo(source.name, memory.dump(memo))
+        _log_news(source.name, before, memo)
+        dues[source.name] = due
+        return polled
+
+    def _take(self, state: SourceState, heard: Heard, now: datetime, jitter: float) -> Polled:
+        name, source = state.name, self._sources[state.name]
         if heard.received and not heard.received.problem:
             self._locate(source, heard.received.kind)
         progress = self._counting("articles")
@@ -473,7 +526,17 @@ class App:
         tried = config.whole_fingerprint(source) if polled.error else None
         self.store.finish_poll(polled.source, now=now, due=due, error=polled.error, failed_with=tried)
 
-    def _due(self, source: Source, memo: Memo | None, now: datetime, *, failures: int, jitter: float) -> Due:
+    def _due(
+        self,
+        source: Source,
+        memo: Memo | None,
+        now: datetime,
+        *,
+        failures: int,
+        jitter: float,
+        learned: tuple[datetime, ...] | None = None,
+    ) -> Due:
+        """Return when *source* is to be polled next; *learned* from its newest articles, if the state was asked already."""
         if source.url is None or memo is None:
             return cadence.next_poll(source, now, failures=failures, jitter=jitter)
         memo = memory.under(memo, self.parts.fingerprints[source.name])
@@ -481,7 +544,9 @@ class App:
             return Due(at=now + GONE, why="its server says that it is gone for good")
         pace = memo.pace
         if source.is_adaptive:
-            pace = replace(pace, published=self.store.newest_of(source.name, cadence.NEWEST))
+            if learned is None:
+                learned = self.store.newest_of([source.name], cadence.NEWEST).get(source.name, ())
+            pace = replace(pace, published=learned)
         return cadence.next_poll(source, now, failures=failures, jitter=jitter, pace=pace)
 
     def _retire(self, name: str, now: datetime) -> None:

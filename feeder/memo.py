@@ -48,7 +48,7 @@ class Memo:
     edits: int = 0  # ... so many items that had changed
 
 
-@lru_cache(maxsize=64)  # one is looked at several times while an answer is taken
+@lru_cache(maxsize=1024)  # one is looked at several times, from the question to the taking of the answer
 def load(text: str | None) -> Memo:
     """Return what `dump` was given; nothing if there is none, or if it is another version's and cannot be read."""
     try:

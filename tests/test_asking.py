@@ -7,15 +7,16 @@ import gc
 import multiprocessing
 import signal
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from desk import Desk
-from remote import DAY, NOON, Newsroom, document, item, rss, tar_gz
+from remote import DAY, HOUR, NOON, Newsroom, document, item, rss, tar_gz
 from servers import Asked, Server, answer, talking
 from structlog.testing import capture_logs
 from test_schedule import child, run, until
@@ -357,7 +358,7 @@ def test_a_question_that_the_state_could_not_answer_is_put_again(room: Newsroom,
     questions: list[str] = []
 
     class Busy(App):
-        def questions(self, names: Iterable[str]) -> dict[str, Question]:
+        def questions(self, names: Collection[str]) -> dict[str, Question]:
             questions.extend(names)
             if len(questions) == 1:
                 raise StoreError("the state is locked")
@@ -401,3 +402,68 @@ def test_no_task_is_left_alone_with_its_error(room: Newsroom, server: Server, ca
         run(faulty, lambda _: until(lambda: "work_failed" in [line["event"] for line in logs]))
     gc.collect()
     assert not [record for record in caplog.records if record.name == "asyncio"]
+
+
+# ---------------------------------------------------------------- what is no news
+
+
+def heard_of(app: App, names: Collection[str]) -> dict[str, Heard]:
+    """Ask for all of the sources at once."""
+
+    async def work() -> dict[str, Heard]:
+        async with Web(spacing=0) as web:
+            asker = Asker(app, web, Backlog())
+            return {name: await asker.ask(question) for name, question in app.questions(names).items()}
+
+    return asyncio.run(work())
+
+
+def test_no_news_of_many_sources_costs_the_state_no_more_than_that_of_one(room: Newsroom, server: Server) -> None:
+    names = [f"s{number}" for number in range(7)]
+    for name in names:
+        server.put(f"/q/{name}", rss(item(name)), etag='"1"')
+    room.settle(*(source(f"{server.url}/q/{name}", 'interval = "auto"\n', name=name) for name in names))
+    with room.opened() as app:
+        app.prepare(NOON)
+        app.take(heard_of(app, names), NOON)
+        costs = []
+        for count, later in ((1, HOUR), (7, 2 * HOUR)):
+            statements: list[str] = []
+            app.store.database.connection.set_trace_callback(statements.append)  # type: ignore[attr-defined]
+            polls = app.take(heard_of(app, names[:count]), NOON + later)
+            app.store.database.connection.set_trace_callback(None)  # type: ignore[attr-defined]
+            assert [(polled.source, polled.error) for polled in polls] == [(name, None) for name in names[:count]]
+            costs.append(len([text for text in statements if not text.startswith("UPDATE")]))
+        assert {state.last_success for state in app.store.sources()} == {NOON + 2 * HOUR}
+    assert costs[0] == costs[1] < 8
+
+
+def test_what_is_taken_together_goes_well_or_fails_alone(room: Newsroom, server: Server) -> None:
+    names = ("same", "news", "bad", "gone")
+    for name in names:
+        server.put(f"/t/{name}", rss(item(f"{name} 1")), etag='"1"')
+    room.settle(*(source(f"{server.url}/t/{name}", name=name) for name in names))
+    with room.opened() as app:
+        app.prepare(NOON)
+        app.take(heard_of(app, names), NOON)
+        server.put("/t/news", rss(item("news 2")), etag='"2"')
+        server.put("/t/gone", status=500)
+        heard = heard_of(app, names)
+        assert [name for name in names if heard[name].received] == ["news"]
+        said = heard["bad"].answer
+        assert said
+        wrong: Any = "soon"  # no answer is made like that
+        heard["bad"] = replace(heard["bad"], answer=replace(said, fresh_for=wrong))
+        with capture_logs() as logs:
+            polls = app.take(heard, NOON + HOUR)
+        assert [polled.source for polled in polls] == list(names)
+        assert [bool(polled.error) for polled in polls] == [False, False, True, True]
+        assert [line["source"] for line in logs if line["event"] == "poll_crashed"] == ["bad"]
+        states = {state.name: state for state in app.store.sources()}
+    assert {name: states[name].failures for name in names} == {"same": 0, "news": 0, "bad": 1, "gone": 1}
+    assert {name: states[name].last_success for name in names} == {
+        "same": NOON + HOUR,
+        "news": NOON + HOUR,
+        "bad": NOON,
+        "gone": NOON,
+    }

@@ -256,6 +256,50 @@ def test_a_poll_that_failed_is_counted_until_one_succeeds(polled: Store) -> None
     assert (state.failures, state.error, state.last_success) == (0, None, NOON + HOUR)
 
 
+def test_polls_that_went_well_are_finished_together(polled: Store) -> None:
+    with polled.transaction():
+        polled.claim_due(NOON, limit=9, lease=DAY)
+        polled.finish_poll("newsroom", now=NOON, due=Due(at=NOON + HOUR, why="back-off"), error="no answer")
+        polled.accept("newsroom", NOON)
+        polled.finish_polls(
+            {"partner": Due(at=NOON + DAY, why="daily"), "newsroom": Due(at=NOON + HOUR, why="hourly")}, NOON
+        )
+        polled.finish_polls({}, NOON)
+        assert polled.claim_due(NOON + HOUR, limit=9, lease=MINUTE) == ("newsroom",)
+    one, other = polled.sources()[:2]
+    assert (one.failures, one.error, one.failed_with, one.is_accepted, one.why) == (0, None, None, False, "hourly")
+    assert (other.next_poll, other.why, other.last_poll, other.last_success) == (NOON + DAY, "daily", NOON, NOON)
+
+
+def test_some_sources_are_asked_for_at_once(polled: Store) -> None:
+    found = polled.states(["partner", "nobody", "newsroom", "partner"])
+    assert found == {name: polled.source(name) for name in ("newsroom", "partner")}
+    assert polled.states([]) == {}
+
+
+def test_what_is_known_of_many_sources_is_told_apart(polled: Store) -> None:
+    for name, count in (("newsroom", 3), ("partner", 1)):
+        for number in range(count):
+            _bring(polled, name, article(f"{name} {number}", NOON + number * HOUR))
+    poll(polled, ("a.md", article("In a file")))
+    known = polled.known_digests(["newsroom", "partner", "nobody"], 2)
+    assert {name: len(digests) for name, digests in known.items()} == {"newsroom": 2, "partner": 1}
+    assert known["newsroom"] < polled.known_digests(["newsroom"], 9)["newsroom"]
+    newest = polled.newest_of(["newsroom", "partner", "nobody"], 2)
+    assert newest == {"newsroom": (NOON + 2 * HOUR, NOON + HOUR), "partner": (NOON,)}
+    assert (polled.known_digests([], 2), polled.newest_of([], 2)) == ({}, {})
+
+
+def _bring(store: Store, name: str, what: Article) -> None:
+    """Have a source bring what lies in no file."""
+    locator, when = f"urn:{what.title}", what.published or SEEN
+    sighting = Sighting(source=name, locator=locator, id=locator, article=what, first_seen=when, published=when)
+    change = Decided(verdict=Verdict.NEW, locator=locator, sighting=sighting, keys=(locator.encode(),))
+    outcome = Outcome(reading=reading(locator, what, place=place(locator, inode=0)), change=change)
+    with store.transaction():
+        store.record(name, [outcome], when)
+
+
 def test_a_poll_can_be_asked_for(polled: Store) -> None:
     with polled.transaction():
         polled.finish_poll("newsroom", now=NOON, due=Due(at=NOON + DAY, why="daily"), error=None)

@@ -57,21 +57,34 @@ class Heard:
     seconds: float = 0.0  # from the question to what came of it, waiting in turn included
 
 
-def question(source: Source, state: SourceState, parts: Parts) -> Question:
-    """Return what to ask now; with other settings than those of the last answer, all of it is wanted anew."""
-    known = _known(state, parts)
-    is_new = known.digest is None or state.fingerprint != known.settings
-    if is_new or _is_lost(source, known, parts) or memory.is_page_due(known, state.last_poll):
+def question(source: Source, state: SourceState, parts: Parts, *, known: frozenset[bytes]) -> Question:
+    """Return what to ask now; with other settings than those of the last answer, all of it is wanted anew.
+
+    Args:
+        source: As configured.
+        state: What is kept of it.
+        parts: Of the whole.
+        known: The digests of its items, or of `MOST_KNOWN` of them.
+    """
+    memo = _known(state, parts)
+    is_new = memo.digest is None or state.fingerprint != memo.settings
+    if is_new or _is_lost(source, memo, parts) or memory.is_page_due(memo, state.last_poll):
         return Question(source=source)
     return Question(
         source=source,
-        kind=known.kind,
-        url=known.url,
-        etag=known.etag,
-        last_modified=known.last_modified,
-        digest=known.digest,
-        known=parts.store.known_digests(source.name, MOST_KNOWN),
+        kind=memo.kind,
+        url=memo.url,
+        etag=memo.etag,
+        last_modified=memo.last_modified,
+        digest=memo.digest,
+        known=known,
     )
+
+
+def is_quiet(heard: Heard, state: SourceState) -> bool:
+    """Tell if what was *heard* is no news: taking it reads nothing of the state, and writes what is remembered alone."""
+    is_unchanged = heard.answer is not None and heard.error is None and heard.received is None
+    return is_unchanged and memory.load(state.memo).kind is not SourceKind.ARCHIVE
 
 
 def take(

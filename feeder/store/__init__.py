@@ -284,6 +284,9 @@ class Store(Protocol):
     def source(self, name: str) -> SourceState:
         """Return one source, which there is."""
 
+    def states(self, names: Collection[str]) -> Mapping[str, SourceState]:
+        """Return those of some sources that there are."""
+
     def claim_due(self, now: datetime, *, limit: int, lease: timedelta) -> tuple[str, ...]:
         """Lease and return the names of sources whose poll is due and that nobody else holds."""
 
@@ -291,6 +294,9 @@ class Store(Protocol):
         self, name: str, *, now: datetime, due: Due, error: str | None, failed_with: str | None = None
     ) -> None:
         """Give a lease back with the poll's outcome; *failed_with* is the fingerprint of settings that failed."""
+
+    def finish_polls(self, dues: Mapping[str, Due], now: datetime) -> None:
+        """Give the leases of many sources back, each of which was polled without an error."""
 
     def set_memo(self, name: str, memo: str) -> None:
         """Keep what a source's answer told."""
@@ -326,8 +332,8 @@ class Store(Protocol):
     def seen(self, name: str, locators: Collection[str]) -> Mapping[str, Seen]:
         """Return what was last read at each of some locators where anything was."""
 
-    def known_digests(self, name: str, limit: int) -> frozenset[bytes]:
-        """Return the digests of what was last read at the places of a source, or at so many of them."""
+    def known_digests(self, names: Collection[str], limit: int) -> Mapping[str, frozenset[bytes]]:
+        """Return the digests of what was last read at the places of each source that has any, or at so many of them."""
 
     def save_documents(self, name: str, documents: Mapping[str, bytes]) -> None:
         """Keep the bodies, by locator, of sightings that lie in no file."""
@@ -365,8 +371,8 @@ class Store(Protocol):
     def paths_of(self, name: str) -> frozenset[CategoryPath]:
         """Return the category paths that the articles of a source have, as spelled."""
 
-    def newest_of(self, name: str, limit: int) -> tuple[datetime, ...]:
-        """Return when the newest articles of a source that say so were published."""
+    def newest_of(self, names: Collection[str], limit: int) -> Mapping[str, tuple[datetime, ...]]:
+        """Return when the newest articles of each source that has any that say so were published."""
 
     def count_changed(self, name: str, *, everything: bool) -> int:
         """Return how many places `changed` yields."""

@@ -286,7 +286,9 @@ class PostgresDatabase:
         self._execute(text, [list(column) for column in zip(*many, strict=True)])
 
     def _at_once(self, statement: str) -> tuple[str, tuple[int, ...]] | None:
-        """Return an insertion for columns of values in place of a row's, and which columns tell rows apart."""
+        """Return a statement for columns of values in place of a row's, and which columns tell rows apart."""
+        if "FROM unnest(" in self._sql[statement]:  # it is written for columns
+            return self._sql[statement], ()
         found = _BULK.fullmatch(statements(DIALECT)[statement])
         if not found:
             return None

@@ -15,6 +15,10 @@ FROM sources ORDER BY rank IS NULL, rank, name;
 SELECT name, rank, next_poll, paused, accepted, failures, fingerprint, last_poll, last_success, error, failed_with, why, memo
 FROM sources WHERE name = ?;
 
+-- name: states
+SELECT name, rank, next_poll, paused, accepted, failures, fingerprint, last_poll, last_success, error, failed_with, why, memo
+FROM sources WHERE name IN (?*);
+
 -- name: source_ids
 SELECT name, source FROM sources;
 
@@ -35,11 +39,6 @@ SELECT name FROM sources WHERE rank IS NULL AND on_remove = 'withdraw' ORDER BY 
 
 -- name: lease
 UPDATE sources SET leased_until = ? WHERE source = ?;
-
--- name: poll_succeeded
-UPDATE sources SET leased_until = NULL, next_poll = :next, why = :why, last_poll = :now, last_success = :now,
-    failures = 0, error = NULL, failed_with = NULL, accepted = FALSE
-WHERE name = :name;
 
 -- name: poll_failed
 UPDATE sources SET leased_until = NULL, next_poll = :next, why = :why, last_poll = :now, failures = failures + 1,
@@ -185,9 +184,6 @@ DELETE FROM memberships WHERE node = ? AND published = ? AND id = ?;
 -- name: seen_at
 SELECT locator, digest, status, reason FROM sightings WHERE source = ? AND locator IN (?*);
 
--- name: known_digests
-SELECT digest FROM sightings INDEXED BY sightings_remote WHERE source = ? AND inode = 0 ORDER BY first_seen DESC LIMIT ?;
-
 -- name: put_document
 INSERT INTO documents (source, locator, body) VALUES (?, ?, ?)
 ON CONFLICT (source, locator) DO UPDATE SET body = excluded.body;
@@ -235,9 +231,6 @@ DELETE FROM articles WHERE id IN (?*) AND NOT removed;
 
 -- name: source_paths
 SELECT DISTINCT paths FROM sightings INDEXED BY sightings_remote WHERE source = ? AND inode = 0 AND paths IS NOT NULL;
-
--- name: newest_of
-SELECT published FROM sightings INDEXED BY sightings_remote WHERE source = ? AND inode = 0 AND dating <> 'none' ORDER BY published DESC LIMIT ?;
 
 -- name: missing
 SELECT locator, id, missing_since, missing_scans FROM sightings INDEXED BY sightings_missing
@@ -573,9 +566,6 @@ UNION ALL SELECT 'rejected', count(*) FROM sightings WHERE status <> 'good' AND 
 UNION ALL SELECT 'missing', count(*) FROM sightings WHERE missing_since IS NOT NULL AND +id IS NOT NULL
 UNION ALL SELECT 'feeds', count(*) FROM feeds
 UNION ALL SELECT 'stale', count(DISTINCT node) FROM marks;
-
--- name: due_shards
-SELECT DISTINCT shard FROM sources WHERE rank IS NOT NULL AND enabled AND NOT paused AND next_poll <= :now ORDER BY shard;
 
 -- name: due_in
 SELECT name FROM sources

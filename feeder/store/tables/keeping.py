@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
@@ -58,9 +59,12 @@ class Keeping(Ground):
         found = self._db.all("source_paths", self._source(name))
         return frozenset(self._spelled(path) for (paths,) in found for path in rows.numbers_back(paths))
 
-    def newest_of(self, name: str, limit: int) -> tuple[datetime, ...]:
-        """Return when the newest articles of a source that say so were published."""
-        return tuple(rows.moment(published) for (published,) in self._db.all("newest_of", self._source(name), limit))
+    def newest_of(self, names: Collection[str], limit: int) -> Mapping[str, tuple[datetime, ...]]:
+        """Return when the newest articles of each source that has any that say so were published."""
+        found: defaultdict[str, list[datetime]] = defaultdict(list)
+        for name, published in self._db.each("newest_of", names, limit):
+            found[name].append(rows.moment(published))
+        return {name: tuple(times) for name, times in found.items()}
 
     def bodies(self, ids: Collection[str]) -> Mapping[str, StoredBody]:
         """Return the cleaned bodies that are kept."""

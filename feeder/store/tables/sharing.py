@@ -48,7 +48,8 @@ class Sharing(Ground):
 
     def due_shards(self, now: datetime) -> tuple[int, ...]:
         """Return the shards of which a source is due."""
-        return tuple(shard for (shard,) in self._db.all("due_shards", {"now": rows.seconds(now)}))
+        values = {"now": rows.seconds(now), "last": shards.SOURCES - 1}
+        return tuple(shard for (shard,) in self._db.all("due_shards", values))
 
     def due_in(self, shard: int, now: datetime, *, limit: int) -> tuple[str, ...]:
         """Return the sources of a shard that are due, for the one who has its lease."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,6 +35,11 @@ class Sources(Ground):
         """Return one source, which there is."""
         return _source_state(self._db.one("source", name))
 
+    def states(self, names: Collection[str]) -> Mapping[str, SourceState]:
+        """Return those of some sources that there are."""
+        found = map(_source_state, self._db.each("states", names))
+        return {state.name: state for state in found}
+
     def claim_due(self, now: datetime, *, limit: int, lease: timedelta) -> tuple[str, ...]:
         """Lease and return the names of sources whose poll is due and that nobody else holds."""
         due = self._db.all("due_sources", {"now": rows.seconds(now), "limit": limit})
@@ -45,9 +50,19 @@ class Sources(Ground):
         self, name: str, *, now: datetime, due: Due, error: str | None, failed_with: str | None = None
     ) -> None:
         """Give a lease back with the poll's outcome; *failed_with* is the fingerprint of settings that failed."""
+        if not error:
+            self.finish_polls({name: due}, now)
+            return
         times = {"now": rows.seconds(now), "next": rows.seconds(due.at)}
         values = times | {"name": name, "why": due.why, "error": error, "failed_with": failed_with}
-        self._db.run("poll_failed" if error else "poll_succeeded", values)
+        self._db.run("poll_failed", values)
+
+    def finish_polls(self, dues: Mapping[str, Due], now: datetime) -> None:
+        """Give the leases of many sources back, each of which was polled without an error."""
+        ended = sorted(dues.items())  # in one order, so that no two writers wait for each other
+        self._db.write(
+            "polls_succeeded", [(name, rows.seconds(due.at), due.why, rows.seconds(now)) for name, due in ended]
+        )
 
     def set_memo(self, name: str, memo: str) -> None:
         """Keep what a source's answer told."""

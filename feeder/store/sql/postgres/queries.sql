@@ -5,6 +5,35 @@ SELECT source, name FROM sources
 WHERE rank IS NOT NULL AND enabled AND NOT paused AND next_poll <= :now AND (leased_until IS NULL OR leased_until <= :now)
 ORDER BY next_poll, rank LIMIT :limit FOR UPDATE SKIP LOCKED;
 
+-- Its values are columns: many rows go at once.
+-- name: polls_succeeded
+UPDATE sources SET leased_until = NULL, next_poll = polled.next, why = polled.why, last_poll = polled.now,
+    last_success = polled.now, failures = 0, error = NULL, failed_with = NULL, accepted = FALSE
+FROM unnest(?::text[], ?::bigint[], ?::text[], ?::bigint[]) AS polled (name, next, why, now)
+WHERE sources.name = polled.name;
+
+-- Shard by shard: of a million sources that are due, none is read but those that are wanted.
+-- name: due_shards
+SELECT shard FROM generate_series(0, :last) AS each (shard)
+WHERE EXISTS (
+    SELECT 1 FROM sources
+    WHERE sources.shard = each.shard AND rank IS NOT NULL AND enabled AND NOT paused AND next_poll <= :now
+)
+ORDER BY shard;
+
+-- name: known_digests
+SELECT name, digest FROM sources CROSS JOIN LATERAL (
+    SELECT digest FROM sightings WHERE sightings.source = sources.source AND inode = 0 ORDER BY first_seen DESC LIMIT ?
+) AS found
+WHERE name IN (?*);
+
+-- name: newest_of
+SELECT name, published FROM sources CROSS JOIN LATERAL (
+    SELECT published FROM sightings WHERE sightings.source = sources.source AND inode = 0 AND dating <> 'none'
+    ORDER BY published DESC LIMIT ?
+) AS found
+WHERE name IN (?*) ORDER BY name, published DESC;
+
 -- name: clear_scan
 TRUNCATE scan;
 

@@ -5,6 +5,31 @@ SELECT source, name FROM sources
 WHERE rank IS NOT NULL AND enabled AND NOT paused AND next_poll <= :now AND (leased_until IS NULL OR leased_until <= :now)
 ORDER BY next_poll, rank LIMIT :limit;
 
+-- name: polls_succeeded
+UPDATE sources SET leased_until = NULL, next_poll = ?2, why = ?3, last_poll = ?4, last_success = ?4,
+    failures = 0, error = NULL, failed_with = NULL, accepted = FALSE
+WHERE name = ?1;
+
+-- name: due_shards
+SELECT DISTINCT shard FROM sources
+WHERE shard <= :last AND rank IS NOT NULL AND enabled AND NOT paused AND next_poll <= :now ORDER BY shard;
+
+-- name: known_digests
+WITH wanted (most) AS (SELECT ?)
+SELECT name, digest FROM (
+    SELECT name, digest, row_number() OVER (PARTITION BY source ORDER BY first_seen DESC) AS number
+    FROM sources CROSS JOIN sightings INDEXED BY sightings_remote USING (source)
+    WHERE name IN (?*) AND inode = 0
+) CROSS JOIN wanted WHERE number <= most;
+
+-- name: newest_of
+WITH wanted (most) AS (SELECT ?)
+SELECT name, published FROM (
+    SELECT name, published, row_number() OVER (PARTITION BY source ORDER BY published DESC) AS number
+    FROM sources CROSS JOIN sightings INDEXED BY sightings_remote USING (source)
+    WHERE name IN (?*) AND inode = 0 AND dating <> 'none'
+) CROSS JOIN wanted WHERE number <= most ORDER BY name, number;
+
 -- name: clear_scan
 DELETE FROM scan;
 
