@@ -40,8 +40,8 @@ timezone = "UTC"
 
 [feeds]
 settle = "1s"
-entries = 500
-max_entries = 500
+entries = 5000
+max_entries = 5000
 
 [storage]
 state = "{state}"
@@ -142,15 +142,16 @@ class Cluster:
             self.keep = 0
             nurse.join()
 
-    def kill(self, chance: random.Random) -> None:
-        """Kill any node."""
+    def kill(self, chance: random.Random, *, count: int = 1) -> None:
+        """Kill some nodes, or all if there are not so many."""
         alive = self.alive()
-        if alive:
-            chance.choice(alive).kill()
+        for process in chance.sample(alive, min(count, len(alive))):
+            process.kill()
+            process.wait(60)
 
     def alive(self) -> list[subprocess.Popen[bytes]]:
         """Return the nodes that run."""
-        return [process for process in self._processes if process.poll() is None]
+        return [process for process in list(self._processes) if process.poll() is None]
 
     def stop(self) -> list[int]:
         """End all nodes; return their exit codes."""
@@ -178,8 +179,7 @@ class Cluster:
                 if process.poll() is not None:
                     self.ends.append(process.returncode)
                     self._processes.remove(process)
-                    if self.keep:
-                        self.start()
+            self.start(max(0, self.keep - len(self._processes)))
             time.sleep(0.2)
 
     # ------------------------------------------------------------ what comes of it
@@ -198,9 +198,13 @@ class Cluster:
         body = self.read("feed.json")
         return {item["title"] for item in json.loads(body)["items"]} if body else set()
 
-    def await_quiet(self) -> None:
+    def await_quiet(self, *, seconds: float = PATIENCE) -> None:
         """Wait until every article is shown, and nothing is stale."""
-        until(lambda: self.shown() == self.titles and self._is_quiet(), lambda: f"{self.titles - self.shown()} missing")
+        until(
+            lambda: self.shown() == self.titles and self._is_quiet(),
+            lambda: f"{sorted(self.titles - self.shown())} missing",
+            seconds=seconds,
+        )
 
     def _is_quiet(self) -> bool:
         with suppress(FeederError), closing(open_to_read(self.state, site_id="feeds.example.org,2026")) as store:
@@ -286,9 +290,14 @@ def tree_of(root: Path) -> Mapping[str, bytes]:
     }
 
 
-def until(is_so: Callable[[], object], told: Callable[[], str] = lambda: "it has not come to it") -> None:
+def until(
+    is_so: Callable[[], object],
+    told: Callable[[], str] = lambda: "it has not come to it",
+    *,
+    seconds: float = PATIENCE,
+) -> None:
     """Wait for something."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < end, told()
         time.sleep(0.1)
