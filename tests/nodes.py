@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from bucket import World as Bucket
+from cradle import Cradle
 from databases import Postgres
 
 from feeder.app import opened
@@ -55,18 +56,19 @@ listen = ""
 interval = "2s"
 withdraw_after = "0s"
 """
-SKEWED: Final = """
-import sys
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from feeder import log
-from feeder.cluster import node
-from feeder.config import load
 
-log.configure("info", json=True)
-lead = timedelta(seconds=float(sys.argv[2]))
-node.run(load(Path(sys.argv[1])), node.Duties(), clock=lambda: datetime.now(UTC) + lead)
-"""
+
+class Process(Protocol):
+    """A node, or one that was."""
+
+    def poll(self) -> int | None:
+        """Return how it ended; None: it runs."""
+
+    def wait(self, timeout: float = ...) -> int:
+        """Wait until it ends; return how."""
+
+    def send_signal(self, sig: int, /) -> None:
+        """Send it a signal, if it runs."""
 
 
 class Cluster:
@@ -78,13 +80,15 @@ class Cluster:
         self.folder = folder
         self.state = state
         self.bucket = bucket
+        self._output = bucket.output() if bucket else FileOutput(folder / "public")
         self.titles: set[str] = set()
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[Process] = []
         self.keep = 0  # so many nodes, whatever ends
         self.ends: list[int] = []  # exit codes
         self.seen: dict[str, int] = {}
         self._stop = threading.Event()
         self._environment = {**os.environ, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+        self._cradle = Cradle(self._environment)
         for number in range(SOURCES):
             (folder / f"articles{number}").mkdir(parents=True)
         self.config = self._write("cluster.toml", state=state_text, endpoint=endpoint)
@@ -120,14 +124,19 @@ class Cluster:
 
     # ------------------------------------------------------------ nodes
 
-    def start(self, count: int = 1, *words: str) -> list[subprocess.Popen[bytes]]:
+    def start(self, count: int = 1, *words: str) -> list[Process]:
         """Start nodes; those that end by themselves are not started again."""
-        command = [sys.executable, "-m", "feeder", "worker", "-c", str(self.config), "--concurrency", "2", *words]
-        return [self._run(command) for _ in range(count)]
+        return [self._note(self._cradle.bear(self.folder, words=self._words(*words))) for _ in range(count)]
 
-    def start_skewed(self, seconds: float) -> subprocess.Popen[bytes]:
+    def start_program(self) -> Process:
+        """Start a node as anybody does."""
+        with (self.folder / "log").open("ab") as log:
+            command = [sys.executable, "-m", "feeder", *self._words()]
+            return self._note(subprocess.Popen(command, stdout=log, stderr=log, env=self._environment, cwd=self.folder))
+
+    def start_skewed(self, seconds: float) -> Process:
         """Start a node whose clock is wrong."""
-        return self._run([sys.executable, "-c", SKEWED, str(self.config), str(seconds)])
+        return self._note(self._cradle.bear(self.folder, config=str(self.config), lead=seconds))
 
     @contextmanager
     def kept(self, count: int) -> Iterator[None]:
@@ -146,10 +155,10 @@ class Cluster:
         """Kill some nodes, or all if there are not so many."""
         alive = self.alive()
         for process in chance.sample(alive, min(count, len(alive))):
-            process.kill()
+            process.send_signal(signal.SIGKILL)
             process.wait(60)
 
-    def alive(self) -> list[subprocess.Popen[bytes]]:
+    def alive(self) -> list[Process]:
         """Return the nodes that run."""
         return [process for process in list(self._processes) if process.poll() is None]
 
@@ -159,25 +168,35 @@ class Cluster:
         running = self.alive()
         for process in running:
             process.send_signal(signal.SIGCONT)
-            process.terminate()
+            process.send_signal(signal.SIGTERM)
         return [process.wait(60) for process in running]
+
+    def close(self) -> None:
+        """Kill whatever runs."""
+        self.keep = 0
+        for process in self.alive():
+            process.send_signal(signal.SIGKILL)
+            process.wait(60)
+        self._cradle.close()
 
     def events(self) -> list[dict[str, object]]:
         """Return all that the nodes logged."""
         text = (self.folder / "log").read_text("utf-8", errors="replace") if (self.folder / "log").exists() else ""
         return [json.loads(line) for line in text.splitlines() if line.startswith("{") and line.endswith("}")]
 
-    def _run(self, command: list[str]) -> subprocess.Popen[bytes]:
-        with (self.folder / "log").open("ab") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment, cwd=self.folder)
+    def _words(self, *words: str) -> list[str]:
+        return ["worker", "-c", str(self.config), "--concurrency", "2", *words]
+
+    def _note(self, process: Process) -> Process:
         self._processes.append(process)
         return process
 
     def _nurse(self) -> None:
         while self.keep:
             for process in list(self._processes):
-                if process.poll() is not None:
-                    self.ends.append(process.returncode)
+                code = process.poll()
+                if code is not None:
+                    self.ends.append(code)
                     self._processes.remove(process)
             self.start(max(0, self.keep - len(self._processes)))
             time.sleep(0.2)
@@ -190,8 +209,7 @@ class Cluster:
 
     def read(self, path: str) -> bytes | None:
         """Return a published file."""
-        output = self.bucket.output() if self.bucket else FileOutput(self.folder / "public")
-        return output.read(path)
+        return self._output.read(path)
 
     def shown(self) -> set[str]:
         """Return the titles in the site's feed."""
@@ -233,7 +251,7 @@ class Cluster:
         finally:
             self._stop.set()
             watcher.join()
-        assert older == []
+        assert older == [], older
 
     def assert_as_one_node(self) -> None:
         """See that one node with a file of its own makes the same of the same articles, byte for byte."""
@@ -273,11 +291,7 @@ def cluster(
     try:
         yield made
     finally:
-        made.keep = 0
-        for process in made.alive():
-            process.send_signal(signal.SIGCONT)
-            process.kill()
-            process.wait(60)
+        made.close()
         postgres.drop(state)
 
 

@@ -59,7 +59,7 @@ def test_four_nodes_make_what_one_makes_byte_for_byte(tmp_path: Path, postgres: 
     """The clocks of two are wrong, and one only polls."""
     with cluster(tmp_path, postgres, bucket) as site:
         site.put_many(range(40))
-        site.start()
+        site.start_program()
         site.start(1, "--roles", "poll", "--name", "poller")
         for hour in (-3600, 3600):
             site.start_skewed(hour)

@@ -119,7 +119,7 @@ class Trial:
             self.write()
             self._wait(3, 6)
         for each in misled:
-            each.terminate()
+            each.send_signal(signal.SIGTERM)
 
     def _stop_database(self, how: signal.Signals) -> None:
         self.write()
