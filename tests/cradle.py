@@ -28,7 +28,11 @@ BORN: Final = "born"
 
 
 class Cradle:
-    """The process that bears nodes, as the tests have it."""
+    """The process that bears nodes, as the tests have it.
+
+    Args:
+        environment: Of the nodes.
+    """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(

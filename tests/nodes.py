@@ -30,6 +30,7 @@ from feeder.store.opening import open_to_read
 
 PATIENCE: Final = 60.0
 SOURCES: Final = 6
+ENVIRONMENT: Final = {**os.environ, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 CONFIG: Final = """
 [site]
 title = "Example newsroom"
@@ -53,7 +54,7 @@ output = "{output}"
 listen = ""
 
 [defaults]
-interval = "2s"
+interval = "1s"
 withdraw_after = "0s"
 """
 
@@ -75,7 +76,14 @@ class Cluster:
     """A site, the nodes that publish it, and one who looks that no feed gets older."""
 
     def __init__(
-        self, folder: Path, state: Address, state_text: str, bucket: Bucket | None, *, endpoint: str = ""
+        self,
+        folder: Path,
+        cradle: Cradle,
+        state: Address,
+        state_text: str,
+        bucket: Bucket | None,
+        *,
+        endpoint: str = "",
     ) -> None:
         self.folder = folder
         self.state = state
@@ -87,8 +95,8 @@ class Cluster:
         self.ends: list[int] = []  # exit codes
         self.seen: dict[str, int] = {}
         self._stop = threading.Event()
-        self._environment = {**os.environ, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
-        self._cradle = Cradle(self._environment)
+        self._cradle = cradle
+        self.below = 2  # categories below each of those at the top
         for number in range(SOURCES):
             (folder / f"articles{number}").mkdir(parents=True)
         self.config = self._write("cluster.toml", state=state_text, endpoint=endpoint)
@@ -115,7 +123,7 @@ class Cluster:
                 self.put(
                     f"Article {number}",
                     source=source,
-                    categories=f"[[Top {number % 4}, Below {number % 7}], [Other {number % 3}]]",
+                    categories=f"[[Top {number % 3}, Below {number % self.below}], [Other {number % 4}]]",
                     day=number % 28 + 1,
                     text=f"Text {number}.",
                 )
@@ -132,7 +140,7 @@ class Cluster:
         """Start a node as anybody does."""
         with (self.folder / "log").open("ab") as log:
             command = [sys.executable, "-m", "feeder", *self._words()]
-            return self._note(subprocess.Popen(command, stdout=log, stderr=log, env=self._environment, cwd=self.folder))
+            return self._note(subprocess.Popen(command, stdout=log, stderr=log, env=ENVIRONMENT, cwd=self.folder))
 
     def start_skewed(self, seconds: float) -> Process:
         """Start a node whose clock is wrong."""
@@ -177,7 +185,6 @@ class Cluster:
         for process in self.alive():
             process.send_signal(signal.SIGKILL)
             process.wait(60)
-        self._cradle.close()
 
     def events(self) -> list[dict[str, object]]:
         """Return all that the nodes logged."""
@@ -216,13 +223,14 @@ class Cluster:
         body = self.read("feed.json")
         return {item["title"] for item in json.loads(body)["items"]} if body else set()
 
-    def await_quiet(self, *, seconds: float = PATIENCE) -> None:
-        """Wait until every article is shown, and nothing is stale."""
-        until(
-            lambda: self.shown() == self.titles and self._is_quiet(),
-            lambda: f"{sorted(self.titles - self.shown())} missing",
-            seconds=seconds,
-        )
+    def await_quiet(self, *, seconds: float = PATIENCE, between: Callable[[], object] = lambda: None) -> None:
+        """Wait until every article is shown, and nothing is stale; do something between two looks."""
+
+        def is_quiet() -> bool:
+            between()
+            return self.shown() == self.titles and self._is_quiet()
+
+        until(is_quiet, lambda: f"{sorted(self.titles - self.shown())} missing", seconds=seconds)
 
     def _is_quiet(self) -> bool:
         with suppress(FeederError), closing(open_to_read(self.state, site_id="feeds.example.org,2026")) as store:
@@ -235,7 +243,7 @@ class Cluster:
         older: list[str] = []
 
         def watch() -> None:
-            while not self._stop.wait(0.1):
+            while not self._stop.wait(0.2):
                 for path in ("feed.json", "categories/top-1/feed.json", "categories/other-1/feed.json"):
                     with suppress(OutputError):
                         body = self.read(path)
@@ -281,13 +289,20 @@ class Cluster:
 
 
 @contextmanager
+def cradle_of_nodes() -> Iterator[Cradle]:
+    """Yield what bears nodes."""
+    with closing(Cradle(ENVIRONMENT)) as made:
+        yield made
+
+
+@contextmanager
 def cluster(
-    folder: Path, postgres: Postgres, bucket: Bucket | None = None, *, through: bool = False
+    folder: Path, cradle: Cradle, postgres: Postgres, bucket: Bucket | None = None, *, through: bool = False
 ) -> Iterator[Cluster]:
     """Yield a cluster without nodes; with *through*, the bucket is behind its proxy."""
     state = postgres.address()
     endpoint = (bucket.proxy.url if through else bucket.direct) if bucket else ""
-    made = Cluster(folder, state, postgres.text(state), bucket, endpoint=endpoint)
+    made = Cluster(folder, cradle, state, postgres.text(state), bucket, endpoint=endpoint)
     try:
         yield made
     finally:

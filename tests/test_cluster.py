@@ -12,18 +12,24 @@ from pathlib import Path
 import pytest
 from bucket import Passage, store_of_buckets, world
 from bucket import World as Bucket
+from cradle import Cradle
 from databases import Own, Postgres, own_server
-from nodes import Cluster, cluster, until
+from nodes import Cluster, cluster, cradle_of_nodes, until
 
 NUMBERS = count()
 SEED = 7
-# Time that nodes would otherwise have to wait for: nobody was heard of for longer than leases and jobs last, and feeds
-# that could not be written are tried again.
+# Time that nodes would otherwise have to wait for: nobody was heard of for longer than leases and jobs last.
 FORGET = (
     "UPDATE leases SET until = 1 WHERE until > 0",
-    "UPDATE marks SET retry_at = NULL WHERE retry_at IS NOT NULL",
     "UPDATE pgqueuer SET heartbeat = now() - interval '1 hour' WHERE status = 'picked'",
 )
+RETRY_NOW = "UPDATE marks SET retry_at = NULL WHERE retry_at IS NOT NULL"
+
+
+@pytest.fixture(scope="module")
+def cradle() -> Iterator[Cradle]:
+    with cradle_of_nodes() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +45,9 @@ def bucket(store_of_all: str) -> Iterator[Bucket]:
 
 
 @pytest.fixture
-def site(tmp_path: Path, postgres: Postgres) -> Iterator[Cluster]:
+def site(tmp_path: Path, cradle: Cradle, postgres: Postgres) -> Iterator[Cluster]:
     """A site that is published to a directory."""
-    with cluster(tmp_path, postgres) as made:
+    with cluster(tmp_path, cradle, postgres) as made:
         yield made
 
 
@@ -57,17 +63,19 @@ def forget(site: Cluster, postgres: Postgres) -> None:
         postgres.execute(site.state, statement)
 
 
-def test_four_nodes_make_what_one_makes_byte_for_byte(tmp_path: Path, postgres: Postgres, bucket: Bucket) -> None:
+def test_four_nodes_make_what_one_makes_byte_for_byte(
+    tmp_path: Path, cradle: Cradle, postgres: Postgres, bucket: Bucket
+) -> None:
     """The clocks of two are wrong, and one only polls."""
-    with cluster(tmp_path, postgres, bucket) as site:
-        site.put_many(range(40))
+    with cluster(tmp_path, cradle, postgres, bucket) as site:
+        site.put_many(range(24))
         site.start_program()
         site.start(1, "--roles", "poll", "--name", "poller")
         for hour in (-3600, 3600):
             site.start_skewed(hour)
         with site.watched():
             site.await_quiet()
-            site.put_many(range(40, 60))
+            site.put_many(range(24, 36))
             site.await_quiet()
         assert site.stop() == [0] * 4
         site.assert_as_one_node()
@@ -98,8 +106,8 @@ def test_nodes_that_are_killed_at_any_moment_lose_and_double_nothing(site: Clust
     site.assert_whole()
 
 
-def test_nodes_come_back_with_the_database(tmp_path: Path, own: Own) -> None:
-    with cluster(tmp_path, own) as site:
+def test_nodes_come_back_with_the_database(tmp_path: Path, cradle: Cradle, own: Own) -> None:
+    with cluster(tmp_path, cradle, own) as site:
         site.put_many(range(10))
         with site.kept(2), site.watched():
             site.await_quiet()
@@ -115,14 +123,14 @@ def test_nodes_come_back_with_the_database(tmp_path: Path, own: Own) -> None:
         site.assert_whole()
 
 
-def test_nodes_go_on_when_the_bucket_does(tmp_path: Path, postgres: Postgres, bucket: Bucket) -> None:
+def test_nodes_go_on_when_the_bucket_does(tmp_path: Path, cradle: Cradle, postgres: Postgres, bucket: Bucket) -> None:
     """It denies access, and says that others were faster, in turn."""
     faults = cycle([(403, "AccessDenied"), (412, "PreconditionFailed")])
 
     def refuse(passage: Passage, method: str, _path: str) -> bool:
         return method == "PUT" and passage.refuse(*next(faults))
 
-    with cluster(tmp_path, postgres, bucket, through=True) as site:
+    with cluster(tmp_path, cradle, postgres, bucket, through=True) as site:
         site.put_many(range(10))
         site.start()
         with site.watched():
@@ -131,8 +139,7 @@ def test_nodes_go_on_when_the_bucket_does(tmp_path: Path, postgres: Postgres, bu
             site.put_many(range(10, 20))
             until(lambda: "feed_failed" in {event["event"] for event in site.events()})
             bucket.proxy.fault = lambda *_: False
-            until(lambda: forget(site, postgres) or site.shown() == site.titles)
-            site.await_quiet()
+            site.await_quiet(between=lambda: postgres.execute(site.state, RETRY_NOW))
         site.stop()
         reasons = " ".join(str(event.get("reason", "")) for event in site.events())
         site.assert_as_one_node()

@@ -23,7 +23,7 @@ from typing import Final
 
 from bucket import Passage, World, store_of_buckets, world
 from databases import Own, own_server
-from nodes import Cluster, cluster, until
+from nodes import Cluster, cluster, cradle_of_nodes, until
 
 RECOVERY = 60.0  # seconds within which everything is published
 PATIENCE = 180.0  # for what takes longer, to tell how long
@@ -168,10 +168,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with (
         _folder(asked.keep) as folder,
         own_server() as own,
+        cradle_of_nodes() as cradle,
         store_of_buckets() as store,
         world(store, "trial") as bucket,
-        cluster(folder, own, bucket, through=True) as site,
+        cluster(folder, cradle, own, bucket, through=True) as site,
     ):
+        site.below = 7
         trial = Trial(site=site, own=own, bucket=bucket, random=Random(asked.seed))
         _go_through(trial, asked.rounds)
         site.assert_as_one_node()
