@@ -28,7 +28,9 @@ def settle(desk: Desk, **sources: str) -> None:
     for name, told in sources.items():
         url, _, rest = told.partition("\n")
         tables.append(f'[[source]]\nname = "{name}"\nurl = "{url}"\nallow_private = ["127.0.0.0/8"]\n{rest}\n')
-    desk.config.write_text(CONFIG.format(site="", feeds="", state="sqlite:///state.db") + "\n".join(tables), "utf-8")
+    desk.config.write_text(
+        CONFIG.format(site="", feeds="", state="sqlite:///var/state.db") + "\n".join(tables), "utf-8"
+    )
 
 
 def due(desk: Desk, *names: str) -> Result:

@@ -60,7 +60,7 @@ def settle(desk: Desk, example: str, server: Server) -> str:
     """Write a config with the example's source, moved to *server*; return its name."""
     text = re.sub(r"https://[a-z]+\.example\.org", server.url, marked(f"source: {example}"))
     defaults = 'allow_private = ["127.0.0.0/8"]\n'
-    desk.config.write_text(CONFIG.format(site="", feeds="", state="sqlite:///state.db") + defaults + text, "utf-8")
+    desk.config.write_text(CONFIG.format(site="", feeds="", state="sqlite:///var/state.db") + defaults + text, "utf-8")
     return text.partition('name = "')[2].partition('"')[0]
 
 
@@ -94,7 +94,7 @@ def test_the_secrets_of_the_example_are_sent_and_not_logged(desk: Desk, server: 
 
 def test_the_example_of_an_intranet_is_good(desk: Desk) -> None:
     desk.config.write_text(
-        CONFIG.format(site="", feeds="", state="sqlite:///state.db") + marked("source: intranet"), "utf-8"
+        CONFIG.format(site="", feeds="", state="sqlite:///var/state.db") + marked("source: intranet"), "utf-8"
     )
     assert desk.run("check").code == 0
 

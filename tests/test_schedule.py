@@ -644,9 +644,13 @@ def test_work_that_hangs_does_not_keep_the_process(tmp_path: Path, signals: int)
         assert process.stdout.readline() == "stuck\n"
         for number in range(signals):
             process.terminate()
-            until(partial(_has_logged, place, "stopping", times=number + 1))
+            until(partial(_has_logged_or_ended, place, process, "stopping", times=number + 1))
         assert process.wait(TIMEOUT) == 1
     assert logged(place)[-1] == "stopped_at_once"
+
+
+def _has_logged_or_ended(place: Place, process: subprocess.Popen[str], event: str, *, times: int) -> bool:
+    return process.poll() is not None or _has_logged(place, event, times=times)
 
 
 # ---------------------------------------------------------------- work that fails, or takes long

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import combinations, groupby
 from pathlib import Path
+from statistics import median
 from typing import TypeAlias
 
 PROC = Path("/proc")
@@ -140,13 +141,12 @@ def _trend(name: str, allowed: float | None, lives: Sequence[Sequence[Sample]]) 
 
 
 def slope(rows: Sequence[Sequence[tuple[float, float]]]) -> float:
-    """Return by how much the second of each pair grows while the first grows by one; each row has a level of its own."""
-    above = below = 0.0
-    for row in rows:
-        mean_x, mean_y = sum(x for x, _ in row) / len(row), sum(y for _, y in row) / len(row)
-        above += sum((x - mean_x) * (y - mean_y) for x, y in row)
-        below += sum((x - mean_x) ** 2 for x, _ in row)
-    return above / below
+    """Return by how much the second of each pair grows while the first grows by one; each row has a level of its own.
+
+    It is the median of what any two pairs of a row say (Theil and Sen): a worker that comes for a minute does not count.
+    """
+    pairs = (two for row in rows for two in combinations(row, 2))
+    return median((y2 - y1) / (x2 - x1) for (x1, y1), (x2, y2) in pairs if x1 != x2)
 
 
 def table(found: Sequence[Trend]) -> str:
