@@ -124,12 +124,14 @@ def test_nodes_come_back_with_the_database(tmp_path: Path, cradle: Cradle, own: 
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "told"),
+    "fault",
     [(403, "AccessDenied", "access is denied"), (412, "PreconditionFailed", "another process has replaced it")],
 )
 def test_nodes_go_on_when_the_bucket_does(
-    tmp_path: Path, cradle: Cradle, postgres: Postgres, bucket: Bucket, status: int, code: str, told: str
+    tmp_path: Path, cradle: Cradle, postgres: Postgres, bucket: Bucket, fault: tuple[int, str, str]
 ) -> None:
+    status, code, told = fault
+
     def refuse(passage: Passage, method: str, _path: str) -> bool:
         return method == "PUT" and passage.refuse(status, code)
 
