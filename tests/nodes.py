@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from bucket import World as Bucket
+from cradle import Cradle
 from databases import Postgres
 
 from feeder.app import opened
@@ -29,6 +30,7 @@ from feeder.store.opening import open_to_read
 
 PATIENCE: Final = 60.0
 SOURCES: Final = 6
+ENVIRONMENT: Final = {**os.environ, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 CONFIG: Final = """
 [site]
 title = "Example newsroom"
@@ -40,8 +42,8 @@ timezone = "UTC"
 
 [feeds]
 settle = "1s"
-entries = 500
-max_entries = 500
+entries = 5000
+max_entries = 5000
 
 [storage]
 state = "{state}"
@@ -52,39 +54,49 @@ output = "{output}"
 listen = ""
 
 [defaults]
-interval = "2s"
+interval = "1s"
 withdraw_after = "0s"
 """
-SKEWED: Final = """
-import sys
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from feeder import log
-from feeder.cluster import node
-from feeder.config import load
 
-log.configure("info", json=True)
-lead = timedelta(seconds=float(sys.argv[2]))
-node.run(load(Path(sys.argv[1])), node.Duties(), clock=lambda: datetime.now(UTC) + lead)
-"""
+
+class Process(Protocol):
+    """A node, or one that was."""
+
+    def poll(self) -> int | None:
+        """Return how it ended; None: it runs."""
+
+    def wait(self, timeout: float = ...) -> int:
+        """Wait until it ends; return how."""
+
+    def send_signal(self, sig: int, /) -> None:
+        """Send it a signal, if it runs."""
 
 
 class Cluster:
     """A site, the nodes that publish it, and one who looks that no feed gets older."""
 
     def __init__(
-        self, folder: Path, state: Address, state_text: str, bucket: Bucket | None, *, endpoint: str = ""
+        self,
+        folder: Path,
+        cradle: Cradle,
+        state: Address,
+        state_text: str,
+        bucket: Bucket | None,
+        *,
+        endpoint: str = "",
     ) -> None:
         self.folder = folder
         self.state = state
         self.bucket = bucket
+        self._output = bucket.output() if bucket else FileOutput(folder / "public")
         self.titles: set[str] = set()
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[Process] = []
         self.keep = 0  # so many nodes, whatever ends
         self.ends: list[int] = []  # exit codes
         self.seen: dict[str, int] = {}
         self._stop = threading.Event()
-        self._environment = {**os.environ, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+        self._cradle = cradle
+        self.below = 2  # categories below each of those at the top
         for number in range(SOURCES):
             (folder / f"articles{number}").mkdir(parents=True)
         self.config = self._write("cluster.toml", state=state_text, endpoint=endpoint)
@@ -111,7 +123,7 @@ class Cluster:
                 self.put(
                     f"Article {number}",
                     source=source,
-                    categories=f"[[Top {number % 4}, Below {number % 7}], [Other {number % 3}]]",
+                    categories=f"[[Top {number % 3}, Below {number % self.below}], [Other {number % 4}]]",
                     day=number % 28 + 1,
                     text=f"Text {number}.",
                 )
@@ -120,14 +132,19 @@ class Cluster:
 
     # ------------------------------------------------------------ nodes
 
-    def start(self, count: int = 1, *words: str) -> list[subprocess.Popen[bytes]]:
+    def start(self, count: int = 1, *words: str) -> list[Process]:
         """Start nodes; those that end by themselves are not started again."""
-        command = [sys.executable, "-m", "feeder", "worker", "-c", str(self.config), "--concurrency", "2", *words]
-        return [self._run(command) for _ in range(count)]
+        return [self._note(self._cradle.bear(self.folder, words=self._words(*words))) for _ in range(count)]
 
-    def start_skewed(self, seconds: float) -> subprocess.Popen[bytes]:
+    def start_program(self) -> Process:
+        """Start a node as anybody does."""
+        with (self.folder / "log").open("ab") as log:
+            command = [sys.executable, "-m", "feeder", *self._words()]
+            return self._note(subprocess.Popen(command, stdout=log, stderr=log, env=ENVIRONMENT, cwd=self.folder))
+
+    def start_skewed(self, seconds: float) -> Process:
         """Start a node whose clock is wrong."""
-        return self._run([sys.executable, "-c", SKEWED, str(self.config), str(seconds)])
+        return self._note(self._cradle.bear(self.folder, config=str(self.config), lead=seconds))
 
     @contextmanager
     def kept(self, count: int) -> Iterator[None]:
@@ -142,15 +159,16 @@ class Cluster:
             self.keep = 0
             nurse.join()
 
-    def kill(self, chance: random.Random) -> None:
-        """Kill any node."""
+    def kill(self, chance: random.Random, *, count: int = 1) -> None:
+        """Kill some nodes, or all if there are not so many."""
         alive = self.alive()
-        if alive:
-            chance.choice(alive).kill()
+        for process in chance.sample(alive, min(count, len(alive))):
+            process.send_signal(signal.SIGKILL)
+            process.wait(60)
 
-    def alive(self) -> list[subprocess.Popen[bytes]]:
+    def alive(self) -> list[Process]:
         """Return the nodes that run."""
-        return [process for process in self._processes if process.poll() is None]
+        return [process for process in list(self._processes) if process.poll() is None]
 
     def stop(self) -> list[int]:
         """End all nodes; return their exit codes."""
@@ -158,28 +176,36 @@ class Cluster:
         running = self.alive()
         for process in running:
             process.send_signal(signal.SIGCONT)
-            process.terminate()
+            process.send_signal(signal.SIGTERM)
         return [process.wait(60) for process in running]
+
+    def close(self) -> None:
+        """Kill whatever runs."""
+        self.keep = 0
+        for process in self.alive():
+            process.send_signal(signal.SIGKILL)
+            process.wait(60)
 
     def events(self) -> list[dict[str, object]]:
         """Return all that the nodes logged."""
         text = (self.folder / "log").read_text("utf-8", errors="replace") if (self.folder / "log").exists() else ""
         return [json.loads(line) for line in text.splitlines() if line.startswith("{") and line.endswith("}")]
 
-    def _run(self, command: list[str]) -> subprocess.Popen[bytes]:
-        with (self.folder / "log").open("ab") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment, cwd=self.folder)
+    def _words(self, *words: str) -> list[str]:
+        return ["worker", "-c", str(self.config), "--concurrency", "2", *words]
+
+    def _note(self, process: Process) -> Process:
         self._processes.append(process)
         return process
 
     def _nurse(self) -> None:
         while self.keep:
             for process in list(self._processes):
-                if process.poll() is not None:
-                    self.ends.append(process.returncode)
+                code = process.poll()
+                if code is not None:
+                    self.ends.append(code)
                     self._processes.remove(process)
-                    if self.keep:
-                        self.start()
+            self.start(max(0, self.keep - len(self._processes)))
             time.sleep(0.2)
 
     # ------------------------------------------------------------ what comes of it
@@ -190,17 +216,21 @@ class Cluster:
 
     def read(self, path: str) -> bytes | None:
         """Return a published file."""
-        output = self.bucket.output() if self.bucket else FileOutput(self.folder / "public")
-        return output.read(path)
+        return self._output.read(path)
 
     def shown(self) -> set[str]:
         """Return the titles in the site's feed."""
         body = self.read("feed.json")
         return {item["title"] for item in json.loads(body)["items"]} if body else set()
 
-    def await_quiet(self) -> None:
-        """Wait until every article is shown, and nothing is stale."""
-        until(lambda: self.shown() == self.titles and self._is_quiet(), lambda: f"{self.titles - self.shown()} missing")
+    def await_quiet(self, *, seconds: float = PATIENCE, between: Callable[[], object] = lambda: None) -> None:
+        """Wait until every article is shown, and nothing is stale; do something between two looks."""
+
+        def is_quiet() -> bool:
+            between()
+            return self.shown() == self.titles and self._is_quiet()
+
+        until(is_quiet, lambda: f"{sorted(self.titles - self.shown())} missing", seconds=seconds)
 
     def _is_quiet(self) -> bool:
         with suppress(FeederError), closing(open_to_read(self.state, site_id="feeds.example.org,2026")) as store:
@@ -213,7 +243,7 @@ class Cluster:
         older: list[str] = []
 
         def watch() -> None:
-            while not self._stop.wait(0.1):
+            while not self._stop.wait(0.2):
                 for path in ("feed.json", "categories/top-1/feed.json", "categories/other-1/feed.json"):
                     with suppress(OutputError):
                         body = self.read(path)
@@ -229,7 +259,7 @@ class Cluster:
         finally:
             self._stop.set()
             watcher.join()
-        assert older == []
+        assert older == [], older
 
     def assert_as_one_node(self) -> None:
         """See that one node with a file of its own makes the same of the same articles, byte for byte."""
@@ -259,21 +289,24 @@ class Cluster:
 
 
 @contextmanager
+def cradle_of_nodes() -> Iterator[Cradle]:
+    """Yield what bears nodes."""
+    with closing(Cradle(ENVIRONMENT)) as made:
+        yield made
+
+
+@contextmanager
 def cluster(
-    folder: Path, postgres: Postgres, bucket: Bucket | None = None, *, through: bool = False
+    folder: Path, cradle: Cradle, postgres: Postgres, bucket: Bucket | None = None, *, through: bool = False
 ) -> Iterator[Cluster]:
     """Yield a cluster without nodes; with *through*, the bucket is behind its proxy."""
     state = postgres.address()
     endpoint = (bucket.proxy.url if through else bucket.direct) if bucket else ""
-    made = Cluster(folder, state, postgres.text(state), bucket, endpoint=endpoint)
+    made = Cluster(folder, cradle, state, postgres.text(state), bucket, endpoint=endpoint)
     try:
         yield made
     finally:
-        made.keep = 0
-        for process in made.alive():
-            process.send_signal(signal.SIGCONT)
-            process.kill()
-            process.wait(60)
+        made.close()
         postgres.drop(state)
 
 
@@ -286,9 +319,14 @@ def tree_of(root: Path) -> Mapping[str, bytes]:
     }
 
 
-def until(is_so: Callable[[], object], told: Callable[[], str] = lambda: "it has not come to it") -> None:
+def until(
+    is_so: Callable[[], object],
+    told: Callable[[], str] = lambda: "it has not come to it",
+    *,
+    seconds: float = PATIENCE,
+) -> None:
     """Wait for something."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < end, told()
         time.sleep(0.1)

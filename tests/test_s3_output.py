@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -44,11 +44,17 @@ def bucket(store: str) -> Iterator[World]:
 
 
 @pytest.fixture(params=["files", "s3"])
-def output(request: pytest.FixtureRequest, tmp_path: Path) -> Output:
+def writer(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Output]:
+    """Make one output more in the same place, as another process has it."""
     if request.param == "files":
-        return FileOutput(tmp_path / "public")
+        return lambda: FileOutput(tmp_path / "public")
     found: World = request.getfixturevalue("bucket")
-    return found.output()
+    return found.output
+
+
+@pytest.fixture
+def output(writer: Callable[[], Output]) -> Output:
+    return writer()
 
 
 # ---------------------------------------------------------------- what both mean
@@ -237,8 +243,8 @@ def test_many_are_written_at_once(bucket: World) -> None:
 # ---------------------------------------------------------------- many writers
 
 
-def test_a_writer_that_wakes_up_puts_nothing_over_a_newer_file(bucket: World) -> None:
-    sleeper, other = bucket.output(), bucket.output()
+def test_a_writer_that_wakes_up_puts_nothing_over_a_newer_file(writer: Callable[[], Output]) -> None:
+    sleeper, other = writer(), writer()
     sleeper.publish([text("atom.xml", "<v>1</v>")])
     seen = dict(sleeper.stamps(["atom.xml"]))  # then the articles are read; then it sleeps
     other.publish([text("atom.xml", "<v>3</v>")])
@@ -248,19 +254,19 @@ def test_a_writer_that_wakes_up_puts_nothing_over_a_newer_file(bucket: World) ->
     assert sleeper.publish([text("atom.xml", "<v>4</v>")], seen=sleeper.stamps(["atom.xml"])) == ("atom.xml",)
 
 
-def test_a_writer_that_wakes_up_makes_no_file_that_has_been_made(bucket: World) -> None:
-    other = bucket.output()
+def test_a_writer_that_wakes_up_makes_no_file_that_has_been_made(writer: Callable[[], Output]) -> None:
+    other = writer()
     other.publish([text("atom.xml", "<v>2</v>")])
     with pytest.raises(OutputError, match="another process"):
-        bucket.output().publish([text("atom.xml", "<v>1</v>")], seen={"atom.xml": ""})
+        writer().publish([text("atom.xml", "<v>1</v>")], seen={"atom.xml": ""})
     assert files_in(other) == {"atom.xml": b"<v>2</v>"}
 
 
-def test_a_writer_that_wakes_up_puts_nothing_in_place_of_what_has_gone(bucket: World) -> None:
-    output = bucket.output()
+def test_a_writer_that_wakes_up_puts_nothing_in_place_of_what_has_gone(writer: Callable[[], Output]) -> None:
+    output = writer()
     output.publish([text("atom.xml", "<v>1</v>")])
     seen = dict(output.stamps(["atom.xml"]))
-    bucket.output().remove(["atom.xml"])
+    writer().remove(["atom.xml"])
     with pytest.raises(OutputError, match="another process"):
         output.publish([text("atom.xml", "<v>2</v>")], seen=seen)
     assert files_in(output) == {}

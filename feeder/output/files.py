@@ -52,7 +52,7 @@ class FileOutput:
         files: Iterable[FeedFile],
         *,
         announce: Announce | None = None,
-        seen: Mapping[str, str] | None = None,  # noqa: ARG002 - the state's lock keeps other processes away
+        seen: Mapping[str, str] | None = None,
     ) -> tuple[str, ...]:
         """Write those of *files* whose bytes differ from what is there, durably; return their paths.
 
@@ -70,7 +70,7 @@ class FileOutput:
                 batch.add(first)
                 while not batch.is_full and (file := next(queue, None)):
                     batch.add(file)
-                written += batch.commit(announce)
+                written += batch.commit(announce, seen or {})
         return tuple(written)
 
     def remove(self, paths: Iterable[str]) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ class FileOutput:
     def stamps(self, paths: Iterable[str]) -> Mapping[str, str]:
         """Return for each file at *paths* that is there a token that moves when anybody alters it."""
         found = ((path, status) for path, status in self._statuses(paths) if status)
-        return {path: f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}" for path, status in found}
+        return {path: _stamp(status) for path, status in found}
 
     def written(self, path: str) -> datetime | None:
         """Return when the file at *path* was written, or None if it is not there."""
@@ -245,6 +245,10 @@ def _status(directory: int, name: str) -> os.stat_result | None:
     return None
 
 
+def _stamp(status: os.stat_result) -> str:
+    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}"
+
+
 def _read(directory: int, name: str) -> bytes:
     with os.fdopen(os.open(name, _READ, dir_fd=directory), "rb") as file:
         return file.read()
@@ -325,16 +329,26 @@ class _Batch:
         while left:
             left = left[os.write(opened, left) :]
 
-    def commit(self, announce: Announce | None = None) -> list[str]:
-        """Put every file in its place; return their paths."""
+    def commit(self, announce: Announce | None, seen: Mapping[str, str]) -> list[str]:
+        """Put every file in its place, unless that is not as it was *seen*; return their paths."""
         with _told(self._root):
             flush([file.opened for file in self._waiting])
         if announce:
             announce([file.path for file in self._waiting])
         for file in self._waiting:
             with _told(file.path):
+                # Nothing of the system does both at once: a process that is paused just here puts an older file over
+                # a newer one. Whoever has the lease puts it right.
+                _check_seen(file, seen)
                 os.replace(file.temp, file.name, src_dir_fd=file.directory, dst_dir_fd=file.directory)
             self._tree.changed.add(file.directory)
         with _told(self._root):
             flush(self._tree.changed)
         return [file.path for file in self._waiting]
+
+
+def _check_seen(file: _Written, seen: Mapping[str, str]) -> None:
+    if file.path in seen:
+        status = _status(file.directory, file.name)
+        if (_stamp(status) if status else "") != seen[file.path]:
+            raise OutputError(f"{file.path}: another process has replaced it meanwhile; it is made anew")

@@ -42,7 +42,7 @@ MANY = 400  # entries to render that are worth starting processes for
 CACHED_BYTES = 24 << 20  # of rendered entries: enough for a category's children until its own turn comes
 DELETIONS = 100  # that one feed tells of: a source that goes takes all it had along
 _INDEXES = (*render.INDEXES, *render.ASSETS)
-RETRY = timedelta(minutes=1)  # for a feed that could not be written
+RETRY = timedelta(seconds=30)  # after which a feed that could not be written is tried again
 
 
 class _Placed(Protocol):
