@@ -551,7 +551,8 @@ def test_no_statement_reads_a_source_whole_but_to_see_what_is_missing_from_it(st
 def _plan(store: Tables, sql: str) -> list[str]:
     filled = sql.replace("?*", "?")
     named = dict.fromkeys(re.findall(r":(\w+)", filled), 0)
-    values = named or [0] * filled.count("?")
+    numbered = [int(number) for number in re.findall(r"\?(\d+)", filled)]
+    values = named or [0] * (max(numbered) if numbered else filled.count("?"))
     return [row[3] for row in connection_of(store).execute(f"EXPLAIN QUERY PLAN {filled}", values)]
 
 

@@ -231,6 +231,7 @@ class _Kitchen:
         self._bytes = 0
         self._bodies: list[StoredBody] = []
         self.late: set[str] = set()  # ids whose document is not what was polled
+        self.left: set[str] = set()  # files that this publishing has removed: feeds have moved away from there
         self._larder = parts.larder
         self._jobs: dict[str, work.EntryJob] = {}  # those of articles that are not served yet
 
@@ -276,6 +277,11 @@ class _Kitchen:
             if entry:
                 found.append(entry)
         return found
+
+    def note_removed(self, paths: Collection[str]) -> None:
+        """Note files as removed by this publishing."""
+        self.published.removed += paths
+        self.left.update(paths)
 
     def keep_bodies(self) -> None:
         """Note the bodies that were cleaned since the last time; if that fails, they stay new."""
@@ -473,7 +479,7 @@ def _take_back(order: _Order, kitchen: _Kitchen) -> None:
     parts, node = kitchen.parts, order.node
     if node not in kitchen.tree.refused or not parts.store.shows_removed(node):
         return
-    kitchen.published.removed += parts.output.remove(kitchen.shelf.left_by({node}))
+    kitchen.note_removed(parts.output.remove(kitchen.shelf.left_by({node})))
     with parts.store.transaction():
         parts.store.depart(moves.dropped(kitchen.shelf, [node]))
         parts.store.drop_feed(order.mark)
@@ -516,7 +522,7 @@ def _serve(plates: Sequence[_Plate], kitchen: _Kitchen, now: datetime) -> None:
     entries = [entry for plate in plates for entry in plate.document.entries]
     kitchen.keep_bodies()  # first: if the process ends below, what readers see by then can be shown again
     written = kitchen.articles.write(entries)  # before the feeds that lead there
-    seen = {path: stamp for plate in plates for path, stamp in plate.order.seen.items()}
+    seen = {path: "" if path in kitchen.left else stamp for plate in plates for path, stamp in plate.order.seen.items()}
     written += parts.output.publish((file for plate in plates for file in plate.files), seen=seen)
     stamps = parts.output.stamps(file.path for plate in plates for file in plate.files)
     feeds = [_published_feed(plate, stamps, parts) for plate in plates]
@@ -534,7 +540,7 @@ def _serve(plates: Sequence[_Plate], kitchen: _Kitchen, now: datetime) -> None:
     for feed in feeds:
         kitchen.shelf.put(feed)
     published.written += written
-    published.removed += removed
+    kitchen.note_removed(removed)
 
 
 def _is_late(plate: _Plate, kitchen: _Kitchen) -> bool:
@@ -574,7 +580,7 @@ def _drop(orders: Sequence[_Order], kitchen: _Kitchen, _now: datetime) -> None:
         _mark_site(kitchen, is_stale=bool(orders))
     for order in orders:
         kitchen.shelf.drop(order.node)
-    kitchen.published.removed += removed
+    kitchen.note_removed(removed)
 
 
 def _mark_site(kitchen: _Kitchen, *, is_stale: bool) -> None:
