@@ -19,6 +19,7 @@ from typing import Final, Protocol
 from bucket import World as Bucket
 from cradle import Cradle
 from databases import Postgres
+from waiting import PATIENCE, until
 
 from feeder.app import opened
 from feeder.asking import poll_all
@@ -28,7 +29,6 @@ from feeder.output.files import FileOutput
 from feeder.store.address import Address
 from feeder.store.opening import open_to_read
 
-PATIENCE: Final = 60.0
 SOURCES: Final = 6
 ENVIRONMENT: Final = {**os.environ, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 CONFIG: Final = """
@@ -317,19 +317,6 @@ def tree_of(root: Path) -> Mapping[str, bytes]:
         for path in root.rglob("*")
         if path.is_file() and not path.name.startswith(".")
     }
-
-
-def until(
-    is_so: Callable[[], object],
-    told: Callable[[], str] = lambda: "it has not come to it",
-    *,
-    seconds: float = PATIENCE,
-) -> None:
-    """Wait for something."""
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end, told()
-        time.sleep(0.1)
 
 
 def now() -> datetime:

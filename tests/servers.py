@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import threading
 import time
@@ -120,6 +121,13 @@ def talking(tls: ssl.SSLContext | None = None, *, addresses: int = 1) -> Iterato
         loop.call_soon_threadsafe(is_over.set)
         thread.join()
         loop.close()
+
+
+def free_port() -> int:
+    """Return a port that is free now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
 
 
 async def _run(server: Server, is_up: threading.Event, is_over: asyncio.Event) -> None:

@@ -19,7 +19,8 @@ from desk import Desk
 from remote import DAY, HOUR, NOON, Newsroom, document, item, rss, tar_gz
 from servers import Asked, Server, answer, talking
 from structlog.testing import capture_logs
-from test_schedule import child, run, until
+from test_schedule import child, run
+from waiting import until
 
 from feeder import asking
 from feeder.app import App

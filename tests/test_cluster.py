@@ -14,7 +14,8 @@ from bucket import Passage, store_of_buckets, world
 from bucket import World as Bucket
 from cradle import Cradle
 from databases import Own, Postgres, own_server
-from nodes import Cluster, cluster, cradle_of_nodes, until
+from nodes import Cluster, cluster, cradle_of_nodes
+from waiting import until
 
 NUMBERS = count()
 SEED = 7

@@ -20,7 +20,8 @@ from urllib.request import urlopen
 import pytest
 from desk import Desk
 from lxml import etree
-from test_schedule import Place, titles, until, watched
+from test_schedule import Place, titles, watched
+from waiting import until
 
 TIMEOUT = 30
 

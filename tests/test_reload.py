@@ -19,7 +19,8 @@ import pytest
 from servers import Asked, Speak, answer, talking
 from structlog.testing import capture_logs
 from test_daemon_faults import assert_calm, daemon, events, told
-from test_schedule import TIMEOUT, Place, run, until, watched
+from test_schedule import TIMEOUT, Place, run, watched
+from waiting import until
 
 from feeder import config
 from feeder.app import App

@@ -28,6 +28,7 @@ import pytest
 from lxml import etree
 from structlog.testing import capture_logs
 from visitors import ask, ask_unix
+from waiting import until
 
 from feeder import config, schedule, watching
 from feeder.app import App, opened
@@ -63,14 +64,6 @@ leave(0)
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-def until(is_so: Callable[[], object]) -> None:
-    """Wait until *is_so*, and fail if it never is."""
-    end = time.monotonic() + TIMEOUT
-    while not is_so():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.02)
 
 
 # ---------------------------------------------------------------- a place to run in

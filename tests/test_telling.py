@@ -18,8 +18,9 @@ import pytest
 from desk import Desk
 from hypothesis import given
 from hypothesis import strategies as st
-from test_schedule import now, until
+from test_schedule import now
 from visitors import ask
+from waiting import until
 from worlds import Crash, Fuse, fuse, run
 
 from feeder import config, schedule, telling, websub

@@ -26,7 +26,8 @@ from typing import Any
 import pytest
 from remote import DAY, HOUR, NOON, Newsroom, document, item, rss, tar_gz
 from servers import Asked, Server, answer, talking
-from test_schedule import run, until
+from test_schedule import run
+from waiting import until
 from worlds import NO_HISTORY
 
 VERSIONS = 4

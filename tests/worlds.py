@@ -6,12 +6,13 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -338,6 +339,22 @@ def steps(piece: st.SearchStrategy[Piece], *, names: tuple[str, ...]) -> st.Sear
         pick=st.integers(0, 30),
         order=st.permutations(names).map(tuple),
     )
+
+
+def any_step(random: Random, *, names: tuple[str, ...], actions: Sequence[str]) -> Step:
+    """Return anything that an editor does, one of *actions*; those that come more often stand there more often."""
+    piece = Piece(
+        title=random.randrange(len(TITLES)),
+        day=random.randint(1, 9),
+        spelling=random.randrange(len(SPELLINGS)),
+        body=random.randrange(len(BODIES)),
+        categories=random.randrange(len(CATEGORIES)),
+        summary=random.randrange(3),
+        has_guid=random.random() < 0.5,
+        is_draft=random.random() < 0.1,
+    )
+    place = (random.choice(names), random.choice("xyz"), random.randrange(2))
+    return Step(action=random.choice(actions), piece=piece, place=place, pick=random.randrange(1000), order=names)
 
 
 def live(history: Iterable[Iterable[Step]], trees: Trees, site: SiteUnderTest) -> datetime:

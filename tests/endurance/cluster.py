@@ -23,7 +23,8 @@ from typing import Final
 
 from bucket import Passage, World, store_of_buckets, world
 from databases import Own, own_server
-from nodes import Cluster, cluster, cradle_of_nodes, until
+from nodes import Cluster, cluster, cradle_of_nodes
+from waiting import until
 
 RECOVERY = 60.0  # seconds within which everything is published
 PATIENCE = 180.0  # for what takes longer, to tell how long

@@ -38,20 +38,7 @@ from urllib.request import urlopen
 from jsonschema import Draft202012Validator
 from lxml import etree
 from web import Web, serving
-from worlds import (
-    BODIES,
-    CATEGORIES,
-    NO_HISTORY,
-    SPELLINGS,
-    TITLES,
-    Piece,
-    SiteUnderTest,
-    Step,
-    Trees,
-    edit,
-    scratch,
-    site,
-)
+from worlds import NO_HISTORY, Piece, SiteUnderTest, Trees, any_step, edit, scratch, site
 
 from feeder import log
 from feeder.render import assets
@@ -62,6 +49,7 @@ ATOM = etree.RelaxNG(file=SCHEMAS / "atom.rng")
 JSON_FEED = Draft202012Validator(json.loads((SCHEMAS / "jsonfeed.json").read_bytes()))
 
 NAMES = ("first", "second")  # sources in which titles collide
+ACTIONS = ("add", "add", "add", "edit", "edit", "rename", "copy", "delete")
 PATIENCE = 60  # seconds for the daemon to begin, or to come to rest, on a slow machine
 LONGEST = 0.5  # seconds that a daemon lives before its end is near
 NEAR = 0.7  # seconds in which it is to come where it is meant to die
@@ -185,23 +173,6 @@ def scrawl(path: Path, text: str, *, stamp: int, is_in_place: bool) -> None:
             file.write(body[start : start + 50])
     os.utime(target, ns=(stamp, stamp))  # a clock that ticks slower than we write would hide an edit
     target.replace(path)
-
-
-def any_step(random: Random) -> Step:
-    """Return anything that an editor does."""
-    actions = ("add", "add", "add", "edit", "edit", "rename", "copy", "delete")
-    piece = Piece(
-        title=random.randrange(len(TITLES)),
-        day=random.randint(1, 9),
-        spelling=random.randrange(len(SPELLINGS)),
-        body=random.randrange(len(BODIES)),
-        categories=random.randrange(len(CATEGORIES)),
-        summary=random.randrange(3),
-        has_guid=random.random() < 0.5,
-        is_draft=random.random() < 0.1,
-    )
-    place = (random.choice(NAMES), random.choice("xyz"), random.randrange(2))
-    return Step(action=random.choice(actions), piece=piece, place=place, pick=random.randrange(1000), order=NAMES)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -416,7 +387,7 @@ class World:
         """Do one thing, anywhere."""
         where = self.random.random()
         if where < 0.5:
-            edit(any_step(self.random), self.trees)
+            edit(any_step(self.random, names=NAMES, actions=ACTIONS), self.trees)
         elif where < 0.8:
             self.ledger.step()
         else:

@@ -34,13 +34,15 @@ from typing import Any
 
 from foreign import tree
 from lxml import etree
-from servers import Asked, Server, answer, talking
-from worlds import BODIES, CATEGORIES, NO_HISTORY, SPELLINGS, TITLES, Piece, Step, Trees, edit
+from servers import Asked, Server, answer, free_port, talking
+from waiting import until
+from worlds import NO_HISTORY, Piece, Trees, any_step, edit
 
 from endurance import measures
 from endurance.measures import MIB, Limits, Sample, Trend
 
 NAMES = ("first", "second")
+ACTIONS = ("add", "add", "edit", "edit", "rename", "copy", "delete")
 HELD = 120  # files in the directories, about
 ROSTER = 20  # articles of each source on the web
 PATIENCE = 120  # seconds for the daemon to come to rest, or to begin, on a slow machine
@@ -286,27 +288,11 @@ class World:
 
     def edit(self) -> None:
         """Do one thing that an editor does."""
-        step = _any_step(self.random)
+        step = any_step(self.random, names=NAMES, actions=ACTIONS)
         if step.action in {"add", "copy"} and len(self.trees.held) >= HELD:
             step = replace(step, action="delete")
         edit(step, self.trees)
         self.random.choice([*self.stations.values()]).edit()
-
-
-def _any_step(random: Random) -> Step:
-    piece = Piece(
-        title=random.randrange(len(TITLES)),
-        day=random.randint(1, 9),
-        spelling=random.randrange(len(SPELLINGS)),
-        body=random.randrange(len(BODIES)),
-        categories=random.randrange(len(CATEGORIES)),
-        summary=random.randrange(3),
-        has_guid=random.random() < 0.5,
-        is_draft=random.random() < 0.1,
-    )
-    place = (random.choice(NAMES), random.choice("xyz"), random.randrange(2))
-    action = random.choice(("add", "add", "edit", "edit", "rename", "copy", "delete"))
-    return Step(action=action, piece=piece, place=place, pick=random.randrange(1000), order=NAMES)
 
 
 def published(site: Path) -> dict[str, bytes]:
@@ -318,13 +304,6 @@ def published(site: Path) -> dict[str, bytes]:
             with suppress(FileNotFoundError):
                 found[str(path.relative_to(public))] = path.read_bytes()
     return found
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 # ---------------------------------------------------------------- what happens at the same time
@@ -578,7 +557,9 @@ def _settle(world: World, say: Callable[[str], None]) -> Iterator[str]:
         station.is_calm = True
     world.configure()
     cold = world.cold()
+    before = _starts(world)
     with daemon(world.site) as process:
+        until(lambda: _starts(world) > before)  # it knows what the configuration names by then
         _ask_now(world)
         end = time.monotonic() + PATIENCE
         while (lived := published(world.site)) != cold and time.monotonic() < end:
@@ -589,6 +570,10 @@ def _settle(world: World, say: Callable[[str], None]) -> Iterator[str]:
     say(f"{len(cold)} files of a cold run, {len(lived)} of the one that lived")
     yield from (f"{path}: differs" for path in sorted(lived | cold) if lived.get(path) != cold.get(path))
     yield from (f"{path}: left" for path in (world.site / "public").rglob(".feeder-*"))
+
+
+def _starts(world: World) -> int:
+    return sum(line["event"] == "started" for line in logged(world.site / "log"))
 
 
 def _ask_now(world: World) -> None:

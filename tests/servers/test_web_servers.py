@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import quote, urljoin, urlsplit
 
 import pytest
+from servers import free_port
 from visitors import Answer, ask, served
 from worlds import START, SiteUnderTest, site
 
@@ -61,12 +62,6 @@ def newsroom(tmp_path_factory: pytest.TempPathFactory) -> SiteUnderTest:
 
 
 # ---------------------------------------------------------------- servers
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def installed(config: str, newsroom: SiteUnderTest, feeder: str, port: int) -> str:

@@ -10,8 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
@@ -19,6 +18,7 @@ from urllib.request import urlopen
 import pytest
 from servers import talking
 from visitors import ask_unix
+from waiting import until
 
 ROOT = Path(__file__).parent.parent.parent
 UNITS = ROOT / "systemd"
@@ -202,13 +202,6 @@ class Cell:
                     limit.cancel()
                     process.kill()
                     print(self.log)  # noqa: T201 - shown if the test fails
-
-
-def until(is_so: Callable[[], object]) -> None:
-    end = time.monotonic() + TIMEOUT
-    while not is_so():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.05)
 
 
 def titles(cell: Cell) -> set[str]:
