@@ -48,6 +48,7 @@ class Life:
         self.stopping = asyncio.Event()
         self.given_up = threading.Event()
         self.pulse = Pulse()
+        self._is_limited = False
 
     def take_signals(self, *, reload: Callable[[], None]) -> None:
         """Stop at SIGINT and SIGTERM, and *reload* at SIGHUP."""
@@ -78,9 +79,19 @@ class Life:
     def stop(self, why: str) -> None:
         """Begin to end: what is in hand has a few seconds."""
         log.info("stopping", signal=why)
-        if self.stopping.is_set():
+        if not self.stopping.is_set():
+            self.stopping.set()
+            self._limit()
+
+    async def limit(self) -> None:
+        """Have the end come in time, whoever begins it."""
+        await self.stopping.wait()
+        self._limit()
+
+    def _limit(self) -> None:
+        if self._is_limited:
             return
-        self.stopping.set()
+        self._is_limited = True
         loop = asyncio.get_running_loop()
         loop.call_later(GRACE_SECONDS, self.given_up.set)
         loop.call_later(LIMIT_SECONDS, _end)

@@ -101,8 +101,8 @@ class Proxy(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, behind: str) -> None:
-        super().__init__(("127.0.0.1", 0), Passage)
+    def __init__(self, behind: str, *, listen: str = "127.0.0.1") -> None:
+        super().__init__((listen, 0), Passage)
         parts = urlsplit(behind)
         self.behind = (parts.hostname or "", parts.port or 0)
         self.requests: list[tuple[str, str]] = []
@@ -151,9 +151,9 @@ class World:
 
 
 @contextmanager
-def world(store: str, name: str) -> Iterator[World]:
-    """Yield a new bucket called *name*."""
-    proxy = Proxy(store)
+def world(store: str, name: str, *, listen: str = "127.0.0.1") -> Iterator[World]:
+    """Yield a new bucket called *name*, with a proxy before it that listens at that address."""
+    proxy = Proxy(store, listen=listen)
     serving = threading.Thread(target=lambda: proxy.serve_forever(poll_interval=0.05))
     serving.start()
     made = World(name=name, direct=store, proxy=proxy)

@@ -86,22 +86,22 @@ class Born:
 
     def __init__(self, cradle: Cradle, number: int) -> None:
         self._cradle = cradle
-        self._number = number
+        self.pid = number
 
     def poll(self) -> int | None:
         """Return how it ended; None: it runs."""
-        return self._cradle.code(self._number)
+        return self._cradle.code(self.pid)
 
     def wait(self, timeout: float = LIMIT) -> int:
         """Wait until it ends; return how."""
-        code = self._cradle.code(self._number, seconds=timeout)
+        code = self._cradle.code(self.pid, seconds=timeout)
         assert code is not None, "it does not end"
         return code
 
     def send_signal(self, number: int) -> None:
         """Send it a signal, if it runs."""
         if self.poll() is None:
-            os.kill(self._number, number)
+            os.kill(self.pid, number)
 
 
 # ---------------------------------------------------------------- in the process

@@ -77,24 +77,55 @@ class Postgres:
 class Own(Postgres):
     """A server of the tests' own, which can be stopped and started."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
-        super().__init__(f"postgresql:///postgres?host={folder}&user=postgres")
-        self._folder = folder
-        self._programs = programs
+    def __init__(self, folder: Path, programs: Path, *, listen: str = "") -> None:
+        here = "//postgres@127.0.0.1/postgres" if listen else f"///postgres?host={folder}&user=postgres"
+        super().__init__(f"postgresql:{here}")
+        self.folder = folder
+        self.programs = programs
+        self._listen = listen
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        settings = {"listen_addresses": "", "unix_socket_directories": str(self._folder), "fsync": "off"}
+        settings = {"listen_addresses": self._listen, "unix_socket_directories": str(self.folder), "fsync": "off"}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        with (self._folder / "log").open("ab") as log:
-            command = [str(self._programs / "postgres"), "-D", str(self._folder / "data"), *options]
+        with (self.folder / "log").open("ab") as log:
+            command = [str(self.programs / "postgres"), "-D", str(self.folder / "data"), *options]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, **as_user())  # type: ignore[call-overload]
         for _ in range(600):
             with suppress(psycopg.OperationalError), closing(psycopg.connect(self.url)):
                 return
             time.sleep(0.1)
-        raise AssertionError((self._folder / "log").read_text())
+        raise AssertionError((self.folder / "log").read_text())
+
+    def follow_no_more(self) -> None:
+        """Have a standby hear nothing more of its primary."""
+        with closing(psycopg.connect(self.url, autocommit=True)) as connection:
+            connection.execute("ALTER SYSTEM SET primary_conninfo = ''")
+            connection.execute("SELECT pg_reload_conf()")
+            while connection.execute("SELECT FROM pg_stat_wal_receiver").rowcount:
+                time.sleep(0.02)
+
+    def promote(self) -> None:
+        """Have a standby take writes."""
+        with closing(psycopg.connect(self.url, autocommit=True)) as connection:
+            connection.execute("SELECT pg_promote()")
+
+    def pause(self) -> None:
+        """Have it stand still: connections stay, and nothing is answered on them, nor on new ones."""
+        self._signal_all(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Have it go on."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        assert self._process
+        own = self._process.pid
+        os.kill(own, number)  # before the others: it must not bear new ones meanwhile
+        for child in Path(f"/proc/{own}/task/{own}/children").read_text("ascii").split():
+            with suppress(ProcessLookupError):
+                os.kill(int(child), number)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop it: SIGINT throws out who is connected, SIGQUIT as well and leaves all as after a crash."""
@@ -116,11 +147,11 @@ def server() -> Iterator[Postgres]:
 
 
 @contextmanager
-def own_server() -> Iterator[Own]:
-    """Yield a new server."""
+def own_server(*, listen: str = "") -> Iterator[Own]:
+    """Yield a new server; with *listen*, at that address and the usual port, which is for a network of one's own."""
     folder = Path(tempfile.mkdtemp(prefix="feeder-postgres-"))  # a short path: that of a socket has 107 bytes at most
     programs = _programs(folder)
-    own = Own(folder, programs)
+    own = Own(folder, programs, listen=listen)
     try:
         user = as_user()
         if user:
@@ -142,6 +173,31 @@ def own_server() -> Iterator[Own]:
     finally:
         own.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def standby_of(primary: Own) -> Iterator[Own]:
+    """Yield a server that follows *primary*, until it is promoted."""
+    folder = Path(tempfile.mkdtemp(prefix="feeder-standby-"))
+    standby = Own(folder, primary.programs)
+    try:
+        if user := as_user():
+            os.chown(folder, int(str(user["user"])), int(str(user["group"])))
+        command = [str(primary.programs / "pg_basebackup"), "-D", str(folder / "data"), "-h", str(primary.folder)]
+        options = ["-U", "postgres", "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        made = subprocess.run([*command, *options], check=False, capture_output=True, **as_user())  # type: ignore[call-overload]
+        assert made.returncode == 0, made.stderr.decode()
+        standby.start()
+        yield standby
+    finally:
+        standby.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def both(primary: Own, standby: Own) -> Postgres:
+    """Return whichever of them takes writes."""
+    where = f"{primary.folder},{standby.folder}"
+    return Postgres(f"postgresql:///postgres?host={where}&user=postgres&target_session_attrs=read-write")
 
 
 def _programs(folder: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from typing import Final, Protocol
 from bucket import World as Bucket
 from cradle import Cradle
 from databases import Postgres
+from roads import FAR, NEAR
 from waiting import PATIENCE, until
 
 from feeder.app import opened
@@ -61,6 +63,10 @@ withdraw_after = "0s"
 
 class Process(Protocol):
     """A node, or one that was."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
 
     def poll(self) -> int | None:
         """Return how it ended; None: it runs."""
@@ -145,6 +151,13 @@ class Cluster:
     def start_skewed(self, seconds: float) -> Process:
         """Start a node whose clock is wrong."""
         return self._note(self._cradle.bear(self.folder, config=str(self.config), lead=seconds))
+
+    def start_far(self) -> Process:
+        """Start a node whose road to the database and the bucket can be cut."""
+        path = self.folder / "far.toml"
+        path.write_text(self.config.read_text("utf-8").replace(NEAR, FAR), "utf-8")
+        shutil.copystat(self.config, path)  # else it is the newer configuration
+        return self._note(self._cradle.bear(self.folder, words=["worker", "-c", str(path), "--concurrency", "2"]))
 
     @contextmanager
     def kept(self, count: int) -> Iterator[None]:

@@ -6,9 +6,10 @@ import asyncio
 import json
 import os
 import socket
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -99,7 +100,7 @@ class _Node:
         self._done: Counter[str] = Counter()
         self._free: asyncio.Queue[Slot] = asyncio.Queue()
         self._waiting: Mapping[str, int] = {}  # jobs in the queue, by kind
-        self._silent = 0  # beats in a row that were not heard
+        self._heard = time.monotonic()  # when a beat was heard last
 
     async def run(self, ready: Callable[[str], None] | None) -> None:
         """Work until a signal."""
@@ -127,6 +128,7 @@ class _Node:
     async def _work(self, queue: PostgresQueue, desk: Slot, address: str, ready: Callable[[str], None] | None) -> None:
         told = supervisor()
         life = asyncio.create_task(told.reassure(self._life.pulse))
+        limit = asyncio.create_task(self._life.limit())
         log.info("started", address=address or None, roles=sorted(self._duties.roles), slots=self._duties.slots)
         told.ready(f"{self._duties.slots} slots for {', '.join(sorted(self._duties.roles))}")
         if ready:
@@ -137,6 +139,7 @@ class _Node:
             told.stopping()
             life.cancel()
             self._life.stopping.set()
+            await limit
             await _gone(desk, self._name)
 
     # ------------------------------------------------------------ slots
@@ -205,9 +208,13 @@ class _Node:
 
     async def _beat(self, pulse: Slot) -> None:
         """Say that this node is there, so that it keeps its jobs; whoever is not heard any more ends."""
-        heard = await pulse.hand.do("beat", lambda: self._say(pulse))
-        self._silent = 0 if heard or self._life.stopping.is_set() else self._silent + 1
-        if self._silent * BEAT > LASTING:
+        heard = None
+        with suppress(TimeoutError):  # no answer comes on a road that is cut
+            async with asyncio.timeout(LASTING.total_seconds()):
+                heard = await pulse.hand.do("beat", lambda: self._say(pulse))
+        if heard or self._life.stopping.is_set():
+            self._heard = time.monotonic()
+        if self._is_silent_for(LASTING):
             self._life.stop("silent")
             raise StoreError("the state was out of reach for too long")
         if heard is False:
@@ -215,6 +222,9 @@ class _Node:
             raise StoreError(
                 "nodes work by a newer configuration; this one ends, to begin again with its own as it is now"
             )
+
+    def _is_silent_for(self, least: timedelta) -> bool:
+        return time.monotonic() - self._heard >= least.total_seconds()
 
     def _keep(self, app: App) -> None:
         with app.store.transaction():
@@ -257,7 +267,7 @@ class _Node:
         settings = replace(self._settings, listen=None, admin=self._duties.admin)
         state, queues = metrics.State(lambda: settings, self._clock), metrics.Queues(lambda: dict(self._in_hand))
         probes = Probes(
-            waits_for=lambda: "the state is out of reach" if self._silent else None,
+            waits_for=lambda: "the state is out of reach" if self._is_silent_for(2 * BEAT) else None,
             figures=lambda: figures(settings, self._clock()),
             metrics=metrics.exposition(state, self._counts, queues),
         )

@@ -27,7 +27,7 @@ from pgqueuer.ports.driver import NotifyCallback
 from feeder.cluster import Job, Kind
 from feeder.errors import StoreError
 from feeder.store.address import Address
-from feeder.store.postgres import options_of, told
+from feeder.store.postgres import Hold, manners, options_of, told
 
 log = structlog.get_logger(__name__)
 
@@ -181,7 +181,7 @@ class _Lines(PsycopgDriver):
 
 async def _connected(place: Address) -> psycopg.AsyncConnection[Any]:
     connection = await psycopg.AsyncConnection.connect(**options_of(place), autocommit=True)
-    await connection.execute("SELECT set_config('search_path', %s, false)", (f'"{place.schema}"',))
+    await connection.execute(*manners(place, Hold.SHARED))
     return connection
 
 

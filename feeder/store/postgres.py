@@ -42,6 +42,7 @@ class Hold(Enum):
 
 LEAST_VERSION: Final = 140_000  # of the server
 WAIT: Final = "30s"  # for a lock that another process holds
+LOOKS: Final = 5  # whether a session is ours alone; in between others may have had it
 CHUNK: Final = 5000  # rows in one statement
 ITERSIZE: Final = 2000  # rows of a stream in memory
 
@@ -62,6 +63,7 @@ _SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
         "tcp_keepalives_idle": "20",
         "tcp_keepalives_interval": "10",
         "tcp_keepalives_count": "3",
+        "tcp_user_timeout": "50s",  # an answer that nobody takes; else it is sent again and again for a quarter of an hour
     }
 )
 # A node that is paused in the middle of a transaction must not keep the others from what it has locked.
@@ -383,16 +385,22 @@ def options_of(address: Address) -> dict[str, Any]:
     return cast("dict[str, Any]", options)
 
 
+def manners(address: Address, hold: Hold) -> tuple[str, list[str]]:
+    """Return the statement, and its values, with which a session at *address* begins."""
+    settings = {**_SETTINGS, **_MANNERS.get(hold, {}), "search_path": f'"{address.schema}"'}
+    text = f"SELECT {', '.join(['set_config(%s, %s, false)'] * len(settings))}"
+    return text, list(chain.from_iterable(settings.items()))
+
+
 def _connected(address: Address, *, hold: Hold) -> Connection:
     """Connect, and make all that a session needs; as *hold* says, nobody else works with the state until its end."""
     connection = psycopg.connect(autocommit=True, **options_of(address))
     with _closed_if_it_fails(connection):
         _check_server(connection, address)
+        _check_session(connection, address)
         connection.adapters.register_dumper(int, Int8Dumper)
         connection.adapters.register_dumper(str, _TextDumper)
-        settings = {**_SETTINGS, **_MANNERS.get(hold, {}), "search_path": f'"{address.schema}"'}
-        for name, value in settings.items():
-            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+        connection.execute(*manners(address, hold))
         if hold in _LOCKS:
             _lock(connection, address, hold)
     return connection
@@ -416,6 +424,24 @@ def _check_server(connection: Connection, address: Address) -> None:
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         raise StoreError(f"{address}: the database keeps text as {encoding}; make one with ENCODING 'UTF8'")
+
+
+def _check_session(connection: Connection, address: Address) -> None:
+    """Raise StoreError if others get this session between two transactions: locks, settings and notices would be theirs."""
+    process = _process(connection)
+    if process == connection.info.backend_pid:
+        return  # a pooler tells a number of its own
+    with psycopg.connect(autocommit=True, **options_of(address)) as other:
+        for _ in range(LOOKS):
+            if _process(other) == process or _process(connection) != process:
+                raise StoreError(
+                    f"{address}: is a pooler that shares sessions between transactions; it must pool sessions "
+                    "(PgBouncer: pool_mode = session), or is to be left out"
+                )
+
+
+def _process(connection: Connection) -> int:
+    return _number(connection.execute("SELECT pg_backend_pid()"))
 
 
 def _lock(connection: Connection, address: Address, hold: Hold) -> None:

@@ -1,8 +1,8 @@
-"""Nodes of a cluster that are killed, paused, misled by their clock, and lose database and bucket, again and again.
+"""Nodes of a cluster that are killed, paused, cut off, misled by their clock, and lose database and bucket, again and again.
 
     python -m tests.endurance.cluster --rounds 3 --seed 1
 
-Articles are written all the while. After each blow everything that was written must be shown within a minute of recovery;
+Takes root, or the right to make a network of its own, and iptables. Articles are written all the while. After each blow everything that was written must be shown within a minute of recovery;
 no feed may ever be older than it was seen before; at the end, one node with a file of its own makes the same, byte for byte.
 """
 
@@ -21,9 +21,10 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Final
 
+import roads
 from bucket import Passage, World, store_of_buckets, world
 from databases import Own, own_server
-from nodes import Cluster, cluster, cradle_of_nodes
+from nodes import Cluster, Process, cluster, cradle_of_nodes
 from waiting import until
 
 RECOVERY = 60.0  # seconds within which everything is published
@@ -113,6 +114,35 @@ class Trial:
         """Have the bucket take a second for each answer."""
         self._fail(_slow)
 
+    def cut_off(self) -> None:
+        """Lose all packets between a node and the rest, until its work was given away, and it gave up."""
+        far = self._far()
+        with roads.cut():
+            self.recover("cut off, while it is")
+            until(lambda: far.poll() is not None, lambda: "it waits for ever", seconds=RECOVERY)
+            until(lambda: not self._sessions_of(far), lambda: "the database waits for it", seconds=RECOVERY)
+
+    def cut_off_for_a_while(self) -> None:
+        """Lose all packets between a node and the rest, for less time than it waits, or a bit more."""
+        self._cut_off(20, 50)
+
+    def cut_off_from_database(self) -> None:
+        """Lose all packets between a node and the database; it may go on writing into the bucket."""
+        self._cut_off(5, 50, roads.DATABASE)
+
+    def cut_off_from_bucket(self) -> None:
+        """Lose all packets between a node and the bucket; it keeps its leases."""
+        self._cut_off(5, 50, self.bucket.proxy.server_address[1])
+
+    def database_stands_still(self) -> None:
+        """Have the database answer nothing, and close nothing."""
+        self.write()
+        self._wait(0, 2)
+        self.own.pause()
+        self.write()
+        self._wait(1, 60)
+        self.own.resume()
+
     def mislead(self) -> None:
         """Have nodes whose clocks are an hour off come for a while."""
         misled = [self.site.start_skewed(lead) for lead in (-3600, 3600)]
@@ -121,6 +151,28 @@ class Trial:
             self._wait(3, 6)
         for each in misled:
             each.send_signal(signal.SIGTERM)
+
+    def _cut_off(self, least: float, most: float, port: int | None = None) -> None:
+        far = self._far()
+        with roads.cut(port):
+            self.write()
+            self._wait(least, most)
+        self.recover("joined again")
+        far.send_signal(signal.SIGTERM)
+
+    def _far(self) -> Process:
+        """Start a node that can be cut off, and have it work."""
+        far = self.site.start_far()
+        until(lambda: self._sessions_of(far), seconds=RECOVERY)
+        for _ in range(3):
+            self.write()
+            self._wait(0, 2)
+        return far
+
+    def _sessions_of(self, node: Process) -> object:
+        return self.own.execute(
+            self.site.state, f"SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'feeder {node.pid} %'"
+        )
 
     def _stop_database(self, how: signal.Signals) -> None:
         self.write()
@@ -155,6 +207,11 @@ BLOWS: Final = (
     Trial.bucket_has_another,
     Trial.bucket_slow,
     Trial.mislead,
+    Trial.cut_off,
+    Trial.cut_off_for_a_while,
+    Trial.cut_off_from_database,
+    Trial.cut_off_from_bucket,
+    Trial.database_stands_still,
 )
 
 
@@ -165,18 +222,20 @@ def _slow(_passage: Passage, _method: str, _path: str) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Deal blows until the time is over, and print how long recoveries took."""
-    asked = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    asked = _parser().parse_args(given)
+    roads.enter("tests.endurance.cluster", given)
     with (
         _folder(asked.keep) as folder,
-        own_server() as own,
+        own_server(listen=roads.LISTEN) as own,
         cradle_of_nodes() as cradle,
         store_of_buckets() as store,
-        world(store, "trial") as bucket,
+        world(store, "trial", listen=roads.LISTEN) as bucket,
         cluster(folder, cradle, own, bucket, through=True) as site,
     ):
         site.below = 7
         trial = Trial(site=site, own=own, bucket=bucket, random=Random(asked.seed))
-        _go_through(trial, asked.rounds)
+        _go_through(trial, asked.rounds, [blow for blow in BLOWS if asked.only in blow.__name__])
         site.assert_as_one_node()
         site.assert_whole()
     for name, seconds in sorted(trial.times.items()):
@@ -200,18 +259,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.endurance.cluster", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", metavar="NAME", help="blows whose names hold this, such as cut_off")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="where articles and the log of the nodes stay")
     return parser
 
 
-def _go_through(trial: Trial, rounds: int) -> None:
+def _go_through(trial: Trial, rounds: int, blows: Sequence[Callable[[Trial], None]]) -> None:
     """Deal every blow so often, each time in another order."""
     site = trial.site
     with site.kept(NODES), site.watched():
         trial.write()
         site.await_quiet(seconds=PATIENCE)
         for _ in range(rounds):
-            for blow in trial.random.sample(BLOWS, len(BLOWS)):
+            for blow in trial.random.sample(blows, len(blows)):
                 blow(trial)
                 trial.recover(blow.__name__.replace("_", " "))
     site.stop()
