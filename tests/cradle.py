@@ -1,7 +1,7 @@
 """Bears nodes, as many as are wanted: copies of a process that has imported everything, so that a start takes a moment.
 
 An order is a line of JSON on standard input: the words of a command of `feeder`, or the configuration of a node and by
-how much its clock is wrong. The answers are lines: the number of each process that is born, and of each that has ended, with
+how much its clock is wrong; and perhaps for how many seconds a node waits for an answer of the database. The answers are lines: the number of each process that is born, and of each that has ended, with
 how.
 """
 
@@ -138,6 +138,7 @@ def _live(order: Mapping[str, Any]) -> NoReturn:
         os.dup2(os.open(name, mode, 0o644), place)
     code = 1
     try:
+        node.LASTING = timedelta(seconds=order.get("patience", node.LASTING.total_seconds()))
         code = _misled(order["config"], order["lead"]) if "lead" in order else _command(order["words"])
     finally:
         sys.stderr.flush()

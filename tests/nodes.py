@@ -113,12 +113,17 @@ class Cluster:
         self, title: str, *, source: int = 0, categories: str = "[[A, B]]", day: int = 1, text: str = "Text."
     ) -> None:
         """Write an article."""
-        path = self.folder / f"articles{source}" / f"{title.replace(' ', '-').lower()}.md"
+        path = self._path(title, source)
         body = f"---\ntitle: {title}\ndate: 2026-03-{day:02} 10:00:00+00:00\ncategories: {categories}\n---\n{text}\n"
         fresh = path.with_suffix(".new")
         fresh.write_text(body, "utf-8")
         fresh.replace(path)
         self.titles.add(title)
+
+    def take_back(self, title: str, *, source: int = 0) -> None:
+        """Remove an article."""
+        self._path(title, source).unlink()
+        self.titles.discard(title)
 
     def put_many(self, numbers: range, *, chance: random.Random | None = None) -> None:
         """Write articles: in all sources and many categories, some of them in two sources at once."""
@@ -136,6 +141,9 @@ class Cluster:
             if chance and chance.random() < 0.3:
                 time.sleep(0.05)
 
+    def _path(self, title: str, source: int) -> Path:
+        return self.folder / f"articles{source}" / f"{title.replace(' ', '-').lower()}.md"
+
     # ------------------------------------------------------------ nodes
 
     def start(self, count: int = 1, *words: str) -> list[Process]:
@@ -151,6 +159,10 @@ class Cluster:
     def start_skewed(self, seconds: float) -> Process:
         """Start a node whose clock is wrong."""
         return self._note(self._cradle.bear(self.folder, config=str(self.config), lead=seconds))
+
+    def start_impatient(self, seconds: float) -> Process:
+        """Start a node that waits no longer than that for the database."""
+        return self._note(self._cradle.bear(self.folder, words=self._words(), patience=seconds))
 
     def start_far(self) -> Process:
         """Start a node whose road to the database and the bucket can be cut."""

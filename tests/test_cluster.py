@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from itertools import count
@@ -13,8 +15,9 @@ import pytest
 from bucket import Passage, store_of_buckets, world
 from bucket import World as Bucket
 from cradle import Cradle
-from databases import Own, Postgres, own_server
+from databases import Own, Postgres, both, own_server, standby_of
 from nodes import Cluster, cluster, cradle_of_nodes
+from pooler import pooled
 from waiting import until
 
 NUMBERS = count()
@@ -24,6 +27,8 @@ FORGET = (
     "UPDATE leases SET until = 1 WHERE until > 0",
     "UPDATE pgqueuer SET heartbeat = now() - interval '1 hour' WHERE status = 'picked'",
 )
+FEED = "categories/now-and-then/feed.json"
+KEEP_HOUSE_NOW = "DELETE FROM meta WHERE name = 'house'"
 RETRY_NOW = "UPDATE marks SET retry_at = NULL WHERE retry_at IS NOT NULL"
 
 
@@ -122,6 +127,113 @@ def test_nodes_come_back_with_the_database(tmp_path: Path, cradle: Cradle, own: 
         assert set(site.ends) == {1}  # so that a service manager starts them again
         site.assert_as_one_node()
         site.assert_whole()
+
+
+def test_a_node_does_not_wait_for_ever_for_a_database_that_stands_still(
+    tmp_path: Path, cradle: Cradle, own: Own
+) -> None:
+    """Connections stay, and packets are taken: nothing but the clock tells."""
+    with cluster(tmp_path, cradle, own) as site:
+        site.put_many(range(5))
+        node = site.start_impatient(2)
+        site.await_quiet()
+        own.pause()
+        try:
+            assert node.wait(60) == 1
+        finally:
+            own.resume()
+        site.put_many(range(5, 10))
+        site.start()
+        forget(site, own)
+        site.await_quiet()
+        site.stop()
+        assert [event["signal"] for event in site.events() if event["event"] == "stopping"][0] == "silent"
+        site.assert_as_one_node()
+        site.assert_whole()
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["of-all", "less-than-was-published"])
+def test_nodes_go_on_with_a_standby_that_takes_the_place_of_the_database(
+    tmp_path: Path, cradle: Cradle, own: Own, *, heard: bool
+) -> None:
+    with standby_of(own) as standby, cluster(tmp_path, cradle, both(own, standby)) as site:
+        site.put_many(range(10))
+        with site.kept(2):
+            site.await_quiet()
+            if not heard:
+                standby.follow_no_more()
+            site.put_many(range(10, 20))
+            site.await_quiet()
+            shown = site.read("feed.json")
+            own.stop(signal.SIGQUIT)
+            standby.promote()
+            until(lambda: len(site.ends) >= 2)
+            forget(site, standby)
+            site.put_many(range(20, 25))
+            site.await_quiet()
+        site.stop()
+        assert set(site.ends) == {1}
+        assert ids_in(shown) < ids_in(site.read("feed.json"))
+        site.assert_as_one_node()
+        site.assert_whole()
+
+
+def ids_in(feed: bytes | None) -> set[str]:
+    return {item["id"] for item in json.loads(feed or b"{}")["items"]}
+
+
+def test_nodes_share_a_site_behind_a_pooler_of_sessions(tmp_path: Path, cradle: Cradle, own: Own) -> None:
+    with pooled(own, "session") as behind, cluster(tmp_path, cradle, behind) as site:
+        site.put_many(range(10))
+        with site.kept(2), site.watched():
+            site.await_quiet()
+            site.kill(random.Random(SEED))  # noqa: S311 - no secret
+            site.put_many(range(10, 15))
+            forget(site, behind)
+            site.await_quiet()
+        assert site.stop() == [0, 0]
+        site.assert_as_one_node()
+        site.assert_whole()
+
+
+def test_what_a_late_order_removes_is_put_back(
+    tmp_path: Path, cradle: Cradle, postgres: Postgres, bucket: Bucket
+) -> None:
+    """Removing cannot be made conditional: an order on its way may meet what has been written since."""
+    held, let_go, gone = threading.Event(), threading.Event(), threading.Event()
+
+    def hold(passage: Passage, method: str, path: str) -> bool:
+        if method != "DELETE" or not path.endswith(FEED):
+            return False
+        held.set()
+        let_go.wait(60)
+        passage.forward(b"")
+        gone.set()
+        return passage.cut()
+
+    with cluster(tmp_path, cradle, postgres, bucket, through=True) as site:
+        site.put_many(range(5))
+        site.put("Comes and goes", categories="[[Now and then]]")
+        (first,) = site.start()
+        site.await_quiet()
+        bucket.proxy.fault = hold
+        site.take_back("Comes and goes")
+        until(held.is_set)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        site.put("Comes and goes", categories="[[Now and then]]", text="It is back.")
+        site.start()
+        forget(site, postgres)
+        site.await_quiet()
+        until(lambda: b"It is back." in (site.read(FEED) or b""))
+        let_go.set()
+        until(gone.is_set)
+        bucket.proxy.fault = lambda *_: False
+        assert site.read(FEED) is None
+        postgres.execute(site.state, KEEP_HOUSE_NOW)
+        until(lambda: b"It is back." in (site.read(FEED) or b""))
+        site.stop()
+        site.assert_as_one_node()
 
 
 @pytest.mark.parametrize(

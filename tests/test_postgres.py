@@ -23,9 +23,11 @@ import pytest
 from build import DAY, HOUR, NOON, article, site
 from databases import Own, Postgres, own_server
 from desk import Desk
+from pooler import pooled
 from states import connection_of
 from test_doctor import BROKEN
 from test_store import NEWSROOM, PARTNER, RULES, SEEN, feed, forget, only_id, poll, publish, stale
+from waiting import until
 
 from feeder import config, dedup
 from feeder.app import opened
@@ -35,7 +37,7 @@ from feeder.store import Standing, Store, moving, sqlite
 from feeder.store.address import Address, address
 from feeder.store.invariants import is_of_indexes
 from feeder.store.opening import copy_state, is_there, open_existing, open_to_read
-from feeder.store.postgres import Hold, open_store
+from feeder.store.postgres import Hold, look, open_store
 
 SITE_ID = site().id
 WAIT_SECONDS = 60.0
@@ -682,6 +684,32 @@ def test_a_store_finds_back_to_a_server_that_was_away(own: Own, how: signal.Sign
         assert store.count("newsroom") == 2
         with pytest.raises(StateInUse):
             open_store(schema, site_id=SITE_ID)
+
+
+@pytest.mark.parametrize("mode", ["transaction", "statement"])
+def test_a_pooler_that_shares_sessions_is_refused(own: Own, desk: Desk, mode: str) -> None:
+    with pooled(own, mode) as behind:
+        schema = behind.address("news")
+        for open_ in (open_store, open_existing, look):
+            with pytest.raises(StoreError, match=r"shares sessions between transactions; .* pool_mode = session"):
+                open_(schema, site_id=SITE_ID)
+        desk.settle("newsroom", state=behind.text(schema))
+        told = desk.run("doctor")
+        assert "pool_mode = session" in told.out + told.err
+
+
+def test_a_pooler_of_sessions_is_as_good_as_none(own: Own) -> None:
+    with pooled(own, "session") as behind:
+        schema = behind.address("news")
+        with closing(open_store(schema, site_id=SITE_ID)), pytest.raises(StateInUse):
+            open_store(schema, site_id=SITE_ID)
+        until(lambda: _opens(schema))  # the lock goes with its session, once the pooler has heard of the end
+
+
+def _opens(schema: Address) -> bool:
+    with suppress(StateInUse), closing(open_store(schema, site_id=SITE_ID)):
+        return True
+    return False
 
 
 def test_a_daemon_goes_on_when_the_server_is_back_and_tells_once_that_it_was_away(own: Own, desk: Desk) -> None:

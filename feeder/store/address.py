@@ -66,5 +66,5 @@ def address(text: str) -> Address:
 
 def _joined(parts: SplitResult, netloc: str, options: list[tuple[str, str]]) -> str:
     # libpq does not read "+" as a blank
-    query = urlencode(options, quote_via=quote, safe="/*")
+    query = urlencode(options, quote_via=quote, safe="/*,")
     return f"{parts.scheme}://{netloc}{parts.path}{query and f'?{query}'}"
