@@ -45,6 +45,7 @@ class Passage(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     server: Proxy
+    body: bytes
 
     def handle_one_request(self) -> None:
         try:
@@ -53,7 +54,7 @@ class Passage(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def pass_on(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.body = body = self.rfile.read(int(self.headers.get("content-length", 0)))
         self.server.requests.append((self.command, self.path))
         if self.server.fault(self, self.command, self.path):
             return

@@ -138,7 +138,8 @@ def _live(order: Mapping[str, Any]) -> NoReturn:
         os.dup2(os.open(name, mode, 0o644), place)
     code = 1
     try:
-        node.LASTING = timedelta(seconds=order.get("patience", node.LASTING.total_seconds()))
+        if "patience" in order:
+            node.LASTING = timedelta(seconds=order["patience"])  # type: ignore[attr-defined]  # it is another module's
         code = _misled(order["config"], order["lead"]) if "lead" in order else _command(order["words"])
     finally:
         sys.stderr.flush()

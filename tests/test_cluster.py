@@ -147,7 +147,7 @@ def test_a_node_does_not_wait_for_ever_for_a_database_that_stands_still(
         forget(site, own)
         site.await_quiet()
         site.stop()
-        assert [event["signal"] for event in site.events() if event["event"] == "stopping"][0] == "silent"
+        assert "silent" in {event.get("signal") for event in site.events()}
         site.assert_as_one_node()
         site.assert_whole()
 
@@ -202,12 +202,12 @@ def test_what_a_late_order_removes_is_put_back(
     """Removing cannot be made conditional: an order on its way may meet what has been written since."""
     held, let_go, gone = threading.Event(), threading.Event(), threading.Event()
 
-    def hold(passage: Passage, method: str, path: str) -> bool:
-        if method != "DELETE" or not path.endswith(FEED):
+    def hold(passage: Passage, _method: str, path: str) -> bool:
+        if not path.endswith("?delete") or FEED.encode() not in passage.body:
             return False
         held.set()
         let_go.wait(60)
-        passage.forward(b"")
+        passage.forward(passage.body)
         gone.set()
         return passage.cut()
 
