@@ -31,12 +31,12 @@ from feeder.output import Output
 from feeder.output.files import FileOutput
 from feeder.output.rehearsal import Rehearsal
 from feeder.outputs import output_of
-from feeder.pipeline import Parts, moves, orphans, polling, publishing, receiving, retention
+from feeder.pipeline import Parts, auditing, edition, moves, orphans, polling, publishing, receiving, retention
 from feeder.pipeline.announcing import Announcing
+from feeder.pipeline.edition import Published
 from feeder.pipeline.faults import Faults
 from feeder.pipeline.larder import Larder
 from feeder.pipeline.polling import Polled
-from feeder.pipeline.publishing import Published
 from feeder.pipeline.receiving import Heard, Question
 from feeder.redirects import Redirects, base_of, forwarding
 from feeder.store import Alert, AlertKind, Listener, SourceState, Store, sqlite
@@ -133,7 +133,7 @@ class App:
     def _check_output(self) -> None:
         """Mark what is not as it was written; a bucket that does not answer now is no reason not to start."""
         try:
-            publishing.check(self.parts)
+            auditing.check(self.parts)
         except Unreachable as error:
             log.warning("output_unreachable", error=str(error))
 
@@ -586,7 +586,7 @@ class App:
         try:
             forwarding.write(found, self._beside, self.config.local, site_url=site_url)
         except OutputError as error:
-            self._unforwarded, self._forward_again = str(error), now + publishing.RETRY
+            self._unforwarded, self._forward_again = str(error), now + edition.RETRY
             if self._unforwarded != before:
                 log.error("redirects_failed", error=str(error))
         else:

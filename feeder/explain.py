@@ -28,7 +28,7 @@ from feeder.model import (
     Verdict,
 )
 from feeder.parse import parser_of
-from feeder.pipeline import publishing, receiving, tree, work
+from feeder.pipeline import choosing, receiving, tree, work
 from feeder.screen import Block, Table
 from feeder.store import Event, FaultKind, Row
 from feeder.wording import apart, local, many, named, span, stamp
@@ -387,7 +387,7 @@ def _feeds(shown: Shown, app: App, now: datetime) -> Iterator[Feed]:
 
 
 def _why_not_held(node: Node, id_: str, app: App, *, is_stale: bool) -> str:
-    chosen = publishing.selected(node, app.parts)
+    chosen = choosing.selected(node, app.parts)
     if id_ not in chosen:
         rank = next((at for at, each in enumerate(app.store.newest(node), start=1) if each.id == id_), 0)
         return f"beyond the newest {len(chosen)}: it is number {rank}"

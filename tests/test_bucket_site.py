@@ -25,7 +25,7 @@ from feeder.app import INDEX, opened
 from feeder.doctor import Diagnosis
 from feeder.errors import OutputError, StoreError, Unheard
 from feeder.output import Bucket, s3
-from feeder.pipeline.publishing import RETRY
+from feeder.pipeline.edition import RETRY
 from feeder.serve.status import figures
 from feeder.telling import Hub
 

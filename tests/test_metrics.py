@@ -19,8 +19,8 @@ from feeder import config
 from feeder.app import App
 from feeder.metrics import BUCKETS, MEASURES, Counts, Queues, State, exposition
 from feeder.model import Status, Verdict
+from feeder.pipeline.edition import Published
 from feeder.pipeline.polling import Polled
-from feeder.pipeline.publishing import Published
 from feeder.silence import Cause
 from feeder.store import Alert, AlertKind, Fault, FaultKind
 

@@ -18,8 +18,8 @@ from feeder.errors import ConfigError, FeederError
 if TYPE_CHECKING:
     from feeder.app import App
     from feeder.config import Address
+    from feeder.pipeline.edition import Published
     from feeder.pipeline.polling import Polled
-    from feeder.pipeline.publishing import Published
     from feeder.report.once import Summary
 
 
