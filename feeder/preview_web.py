@@ -10,10 +10,11 @@ from datetime import datetime
 from http import HTTPStatus
 
 from feeder import preview
-from feeder.app import App, blank
+from feeder.app import App
 from feeder.asking import asker
 from feeder.errors import FeederError, FetchError
 from feeder.model import REJECTED, Answer, Article, CategoryPath, ForeignFeed, Origin, Source, SourceKind, Status
+from feeder.opening import blank
 from feeder.parse.page import guess_item
 from feeder.pipeline.answers import Received
 from feeder.pipeline.receiving import OLDER, Heard, Question

@@ -17,8 +17,9 @@ from desk import Desk
 from structlog.testing import capture_logs
 
 from feeder import alerts, config
-from feeder.app import App, opened
+from feeder.app import App
 from feeder.life import at_once
+from feeder.opening import opened
 from feeder.store import Alert, AlertKind, FaultKind
 
 NOW = datetime(2026, 3, 11, 12, tzinfo=UTC)

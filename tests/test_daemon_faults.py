@@ -30,7 +30,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from feeder import config, log, schedule
-from feeder.app import opened
+from feeder.opening import opened
 from feeder.cli import main  # as when it is started by its command
 from feeder.pipeline import edition
 

@@ -13,7 +13,7 @@ from visitors import Answer, ask, served
 from worlds import START, SiteUnderTest
 
 from feeder import config
-from feeder.app import rehearsed
+from feeder.opening import rehearsed
 from feeder.pipeline import moves
 from feeder.pipeline.edition import RETRY
 from feeder.redirects import Moved, forwarding

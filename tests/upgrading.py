@@ -19,9 +19,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from feeder import config, html, render
-from feeder.app import App, opened
+from feeder.app import App
 from feeder.config import fingerprints
 from feeder.model import Answer
+from feeder.opening import opened
 from feeder.pipeline import auditing
 from feeder.pipeline.answers import AnswerJob, receive
 from feeder.pipeline.edition import Published

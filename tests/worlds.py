@@ -18,7 +18,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from feeder import asking, config
-from feeder.app import App, opened
+from feeder.app import App
+from feeder.opening import opened
 from feeder.pipeline.edition import Published
 from feeder.pipeline.polling import Polled
 

@@ -27,7 +27,7 @@ def status(obj: Options, *, merges: bool, as_json: bool) -> None:
       gone     not in the configuration any more
     """  # noqa: D301 - as in `once`
     from feeder import screen
-    from feeder.app import is_begun
+    from feeder.opening import is_begun
     from feeder.report import status as told
 
     settings = load(obj, level="warning", to_write=False)

@@ -154,13 +154,13 @@ def import_(obj: Options, file_or_url: str, *, force: bool, as_json: bool) -> No
 @click.pass_obj
 def export(obj: Options) -> None:
     """Write the feeds that are sources to standard output, as OPML 2.0; their categories are folders."""
-    from feeder.app import is_begun
+    from feeder.opening import is_begun
     from feeder.opml import export_list
 
     settings = load(obj, level="warning", to_write=False)
     if is_begun(settings):
         with beside(settings) as app:
-            body, others = export_list(settings, app.found())
+            body, others = export_list(settings, app.polls.memos())
     else:
         body, others = export_list(settings)
     click.echo(body, nl=False)

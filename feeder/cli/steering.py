@@ -170,7 +170,7 @@ def _say_taken_down(id_: str, copies: tuple[Any, ...]) -> None:
 
 
 def _publish_removal(settings: Config, feeds: int) -> int:
-    from feeder.app import opened
+    from feeder.opening import opened
     from feeder.wording import many
 
     try:

@@ -52,7 +52,7 @@ STRAY = re.compile(r"\.feeder-|\.part$|-journal$|\.restoring$")
 NURSERY = """
 import json, os, sys
 from datetime import timedelta
-from feeder import app, asking, backup, schedule
+from feeder import asking, backup, opening, schedule
 from feeder.cli import main
 from feeder.pipeline import edition
 
