@@ -1,4 +1,4 @@
-"""Opens the parts once, and hands out what the runners call: what is due, poll, publish."""
+"""The whole, opened: what the runners call, which is prepare, what is due, poll and publish."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from feeder.pipeline import Parts, auditing, booking, moves, orphans, polling, p
 from feeder.pipeline.edition import Published
 from feeder.pipeline.faults import Faults
 from feeder.pipeline.polling import Polled
-from feeder.pipeline.receiving import Heard
+from feeder.pipeline.receiving import Heard, Question
 from feeder.polls import Polls
 from feeder.signposts import Signposts
 from feeder.store import Listener, Store
@@ -109,22 +109,6 @@ class App:
         self._check_output()
         self._silence(now)
         self._put_up(moves.settled(self.parts, self.store.feeds()), now)
-
-    def _check_output(self) -> None:
-        """Mark what is not as it was written; a bucket that does not answer now is no reason not to start."""
-        try:
-            auditing.check(self.parts)
-        except Unreachable as error:
-            log.warning("output_unreachable", error=str(error))
-
-    def _align(self, now: datetime) -> None:
-        for name in self.store.sync_sources(self.config.sources):
-            self.polls.retire(name, now)
-        for name in (*self.reread(), *self._mended()):
-            self.store.request_poll(name, now)
-        booking.recall(self._sources, self.parts, now)
-        self._take_down(now)
-        self._restand_all(now)
 
     def reconfigured(self) -> Config:
         """Return the config as it is written now, for `take_over`.
@@ -262,36 +246,6 @@ class App:
         """Write the feeds of a shard that are stale."""
         return self._published(partial(publishing.publish_shard, shard=shard), now, is_part=True)
 
-    def _published(
-        self,
-        publish: Callable[..., Published],
-        now: datetime,
-        *,
-        settle: timedelta | None = None,
-        is_part: bool = False,
-    ) -> Published:
-        started = time.monotonic()
-        settle = self.parts.feeds.settle if settle is None else settle
-        published = publish(self.parts, now=now, settle=settle, progress=self._counting("feeds"))
-        seconds = time.monotonic() - started
-        if published.nodes:
-            if not is_part:
-                self._put_up(published.left, now)
-            if self.observer:
-                self.observer.published(published, seconds)
-            tell = log.info if published.written or published.removed else log.debug
-            tell(
-                "published",
-                feeds=published.nodes,
-                written=len(published.written),
-                removed=len(published.removed),
-                failed=len(published.failed),
-                seconds=round(seconds, 3),
-            )
-        elif self._signposts.are_due(now):
-            self._put_up(moves.settled(self.parts, self.store.feeds()), now)
-        return published
-
     def clear(self) -> tuple[str, ...]:
         """Remove feeds that nobody knows of; return their files."""
         return orphans.clear(self.parts)
@@ -306,6 +260,49 @@ class App:
         """Release everything."""
         self.parts.workers.stop()
         self.store.close()
+
+    def _check_output(self) -> None:
+        """Mark what is not as it was written; a bucket that does not answer now is no reason not to start."""
+        try:
+            auditing.check(self.parts)
+        except Unreachable as error:
+            log.warning("output_unreachable", error=str(error))
+
+    def _align(self, now: datetime) -> None:
+        for name in self.store.sync_sources(self.config.sources):
+            self.polls.retire(name, now)
+        for name in (*self.reread(), *self._mended()):
+            self.store.request_poll(name, now)
+        booking.recall(self._sources, self.parts, now)
+        self._take_down(now)
+        self._restand_all(now)
+
+    def _mended(self) -> tuple[str, ...]:
+        """Return the sources that failed with other settings than these: somebody set them right."""
+        failed = (state for state in self.store.sources() if state.failed_with and state.name in self._sources)
+        return tuple(s.name for s in failed if config.whole_fingerprint(self._sources[s.name]) != s.failed_with)
+
+    def _restand_all(self, now: datetime) -> None:
+        """Rank all copies anew if the order of the sources, what they do with the future, or which are on, has changed."""
+        rules = self.parts.rules
+        told = repr((sorted(rules.ranks.items()), sorted(rules.future.items()), sorted(rules.hidden)))
+        if self.store.note("rules", told):
+            for ids in self.store.id_slices():
+                polling.restand(ids, self.parts, now=now)
+
+    def _silence(self, now: datetime) -> None:
+        """Keep no news, and no fault, for those whom the config does not name any more; nor that of a config of before."""
+        faults = Faults(self.store, now)
+        faults.config_mended()
+        with self.store.transaction():
+            for listener in sorted(set(Listener).difference(self.parts.listeners)):
+                self.store.silence(listener)
+                faults.telling_mended(listener)
+            faults.save()
+
+    def _put_up(self, left: Mapping[str, str | None], now: datetime) -> None:
+        if not self.is_rehearsal:
+            self._signposts.put_up(left, self.config, now)
 
     def _report(self, polled: Polled, seconds: float) -> None:
         booking.log_poll(polled, seconds)
@@ -324,24 +321,27 @@ class App:
         with self.store.decision():
             return act()
 
-    def _mended(self) -> tuple[str, ...]:
-        """Return the sources that failed with other settings than these: somebody set them right."""
-        failed = (state for state in self.store.sources() if state.failed_with and state.name in self._sources)
-        return tuple(s.name for s in failed if config.whole_fingerprint(self._sources[s.name]) != s.failed_with)
-
-    def _put_up(self, left: Mapping[str, str | None], now: datetime) -> None:
-        if not self.is_rehearsal:
-            self._signposts.put_up(left, self.config, now)
-
-    def _silence(self, now: datetime) -> None:
-        """Keep no news, and no fault, for those whom the config does not name any more; nor that of a config of before."""
-        faults = Faults(self.store, now)
-        faults.config_mended()
-        with self.store.transaction():
-            for listener in sorted(set(Listener).difference(self.parts.listeners)):
-                self.store.silence(listener)
-                faults.telling_mended(listener)
-            faults.save()
+    def _published(
+        self,
+        publish: Callable[..., Published],
+        now: datetime,
+        *,
+        settle: timedelta | None = None,
+        is_part: bool = False,
+    ) -> Published:
+        started = time.monotonic()
+        settle = self.parts.feeds.settle if settle is None else settle
+        published = publish(self.parts, now=now, settle=settle, progress=self._counting("feeds"))
+        seconds = time.monotonic() - started
+        if published.nodes:
+            if not is_part:
+                self._put_up(published.left, now)
+            if self.observer:
+                self.observer.published(published, seconds)
+            _log_published(published, seconds)
+        elif self._signposts.are_due(now):
+            self._put_up(moves.settled(self.parts, self.store.feeds()), now)
+        return published
 
     def _take_down(self, now: datetime) -> None:
         entries = [(taken.id, taken.keys) for taken in takedowns.load(self._takedown_file)]
@@ -359,14 +359,6 @@ class App:
                 log.warning("takedowns_not_kept", error=str(error))
             self._unkept = str(error)
 
-    def _restand_all(self, now: datetime) -> None:
-        """Rank all copies anew if the order of the sources, what they do with the future, or which are on, has changed."""
-        rules = self.parts.rules
-        told = repr((sorted(rules.ranks.items()), sorted(rules.future.items()), sorted(rules.hidden)))
-        if self.store.note("rules", told):
-            for ids in self.store.id_slices():
-                polling.restand(ids, self.parts, now=now)
-
     @property
     def _takedown_file(self) -> Path:
         return self.config.path.parent / takedowns.NAME
@@ -374,3 +366,15 @@ class App:
     def _counting(self, what: str) -> Callable[[int, int], None] | None:
         progress = self.progress
         return None if progress is None else lambda done, total: progress(what, done, total)
+
+
+def _log_published(published: Published, seconds: float) -> None:
+    tell = log.info if published.written or published.removed else log.debug
+    tell(
+        "published",
+        feeds=published.nodes,
+        written=len(published.written),
+        removed=len(published.removed),
+        failed=len(published.failed),
+        seconds=round(seconds, 3),
+    )
