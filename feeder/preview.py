@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from feeder import categories, dedup, html, normalize
 from feeder.config import Config, values
 from feeder.errors import FeederError, ParseError, UnknownName
-from feeder.explain import DATINGS, keys
+from feeder.explain.documents import DATINGS, keys
 from feeder.fetch import fetcher_of
 from feeder.fetch.directory import locator_of
 from feeder.model import (
