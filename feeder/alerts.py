@@ -25,8 +25,9 @@ from feeder.life import Do
 from feeder.model import AlertAfter, Node
 from feeder.pipeline.faults import Faults
 from feeder.silence import Signs, Silence, judge
-from feeder.store import Alert, AlertKind, FaultKind, SourceState, Store
+from feeder.store import Store
 from feeder.store.opening import open_to_read
+from feeder.store.records import Alert, AlertKind, FaultKind, SourceState
 from feeder.telling import pause
 
 log = structlog.get_logger(__name__)

@@ -29,7 +29,8 @@ from feeder.pipeline.polling import Polled
 from feeder.pipeline.receiving import Heard, Question
 from feeder.polls import Polls
 from feeder.signposts import Signposts
-from feeder.store import Listener, Store
+from feeder.store import Store
+from feeder.store.records import Listener
 from feeder.takedowns import Takedown
 
 log = structlog.get_logger(__name__)

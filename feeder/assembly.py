@@ -11,7 +11,8 @@ from feeder.output import Output
 from feeder.pipeline import Parts
 from feeder.pipeline.announcing import Announcing
 from feeder.pipeline.larder import Larder
-from feeder.store import Listener, Store
+from feeder.store import Store
+from feeder.store.records import Listener
 from feeder.store.tables import prefix
 from feeder.workers import Workers
 

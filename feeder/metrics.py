@@ -33,8 +33,8 @@ from feeder.errors import StoreError
 from feeder.model import Status, Verdict
 from feeder.pipeline.edition import Published
 from feeder.pipeline.polling import Polled
-from feeder.store import Alert, AlertKind, Fault, FaultKind, SourceState
 from feeder.store.opening import open_to_read
+from feeder.store.records import Alert, AlertKind, Fault, FaultKind, SourceState
 
 Clock = Callable[[], datetime]
 

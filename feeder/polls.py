@@ -21,7 +21,7 @@ from feeder.model import Due, Source, SourceKind
 from feeder.pipeline import Parts, booking, polling, receiving
 from feeder.pipeline.polling import Polled, Progress
 from feeder.pipeline.receiving import Heard, Question
-from feeder.store import SourceState
+from feeder.store.records import SourceState
 
 log = structlog.get_logger(__name__)
 

@@ -36,7 +36,7 @@ from feeder.model import (
 from feeder.parse import parser_of
 from feeder.pipeline import work
 from feeder.screen import FEW, Block, Table, clipped
-from feeder.store import Seen
+from feeder.store.records import Seen
 from feeder.wording import apart, local, many, named, stamp
 from feeder.workers import Workers
 

@@ -19,7 +19,7 @@ from feeder.parse.page import guess_item
 from feeder.pipeline.answers import Received
 from feeder.pipeline.receiving import OLDER, Heard, Question
 from feeder.preview import DEFAULT_SITE, SourcePreview, Subject, WebFinding
-from feeder.store import Row
+from feeder.store.records import Row
 
 
 def of_url(chosen: Subject, *, now: datetime) -> SourcePreview:

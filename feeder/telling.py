@@ -23,7 +23,7 @@ from feeder.errors import Declined, OutputError, Unheard
 from feeder.life import Do
 from feeder.outputs import output_of
 from feeder.pipeline.faults import Faults
-from feeder.store import Listener
+from feeder.store.records import Listener
 
 PAUSE: Final = timedelta(seconds=10)  # after a failure; doubled by each further one
 LONGEST_PAUSE: Final = timedelta(hours=1)

@@ -20,7 +20,7 @@ from feeder import alerts, config
 from feeder.app import App
 from feeder.life import at_once
 from feeder.opening import opened
-from feeder.store import Alert, AlertKind, FaultKind
+from feeder.store.records import Alert, AlertKind, FaultKind
 
 NOW = datetime(2026, 3, 11, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

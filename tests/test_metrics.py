@@ -22,7 +22,7 @@ from feeder.model import Status, Verdict
 from feeder.pipeline.edition import Published
 from feeder.pipeline.polling import Polled
 from feeder.silence import Cause
-from feeder.store import Alert, AlertKind, Fault, FaultKind
+from feeder.store.records import Alert, AlertKind, Fault, FaultKind
 
 NOW = datetime(2026, 3, 11, 12, tzinfo=UTC)
 

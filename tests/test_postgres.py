@@ -31,11 +31,12 @@ from feeder import config, dedup
 from feeder.errors import Overtaken, StateInUse, StoreError
 from feeder.model import Article, Shown
 from feeder.opening import opened
-from feeder.store import Standing, Store, moving, sqlite
+from feeder.store import Store, moving, sqlite
 from feeder.store.address import Address, address
 from feeder.store.invariants import is_of_indexes
 from feeder.store.opening import copy_state, is_there, open_existing, open_to_read
 from feeder.store.postgres import Hold, open_store
+from feeder.store.records import Standing
 
 SITE_ID = site().id
 WAIT_SECONDS = 60.0

@@ -22,7 +22,7 @@ from feeder.model import SourceKind, Verdict
 from feeder.opening import opened
 from feeder.pipeline.booking import GONE
 from feeder.pipeline.polling import Polled
-from feeder.store import SourceState
+from feeder.store.records import SourceState
 
 
 def lake(server: Server, more: str = "", *, path: str = "/f") -> str:

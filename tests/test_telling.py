@@ -28,7 +28,7 @@ from feeder.app import App
 from feeder.errors import Unheard
 from feeder.headers import links
 from feeder.opening import opened
-from feeder.store import Listener
+from feeder.store.records import Listener
 
 TIMEOUT = 30
 KEEP = ["sh", "-c", 'cat >>told; echo "-- $FEEDER_OUTPUT" >>told']

@@ -20,8 +20,8 @@ from feeder.fetch import fetcher_of
 from feeder.fetch.directory import MAX_SIZE
 from feeder.model import Body, ContentPolicy, Format, Status
 from feeder.pipeline import work
-from feeder.store import Seen
 from feeder.store.packing import pack
+from feeder.store.records import Seen
 
 GOOD = "---\ntitle: Bridge opens\ndate: 2026-03-10T12:00:00Z\n---\nThe bridge is open.\n"
 NUMBER = f"&#{'9' * 5000};"

@@ -31,8 +31,8 @@ from feeder.opening import shared
 from feeder.serve import serving
 from feeder.serve.probes import Probes
 from feeder.serve.status import figures
-from feeder.store import Lease, Peer
 from feeder.store import address as addresses
+from feeder.store.records import Lease, Peer
 from feeder.systemd import supervisor
 from feeder.workers import Workers
 

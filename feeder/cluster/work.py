@@ -24,7 +24,7 @@ from feeder.errors import StoreError
 from feeder.life import Do, Hand, Life, ended
 from feeder.pipeline import auditing, publishing
 from feeder.pipeline.edition import Published
-from feeder.store import Lease
+from feeder.store.records import Lease
 from feeder.telling import go_on, tellers
 
 log = structlog.get_logger(__name__)

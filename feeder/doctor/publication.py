@@ -18,7 +18,7 @@ from feeder.model import Node
 from feeder.output.checks import is_temporary
 from feeder.pipeline import Parts, indexes, orphans
 from feeder.pipeline.tree import Shelf, Tree
-from feeder.store import ArticlePage, FaultKind
+from feeder.store.records import ArticlePage, FaultKind
 
 AT_ONCE: Final = 32  # files being read
 AT_HAND: Final = 1000  # files that wait for it

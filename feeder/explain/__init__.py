@@ -11,7 +11,7 @@ from feeder.explain.feeds import Feed, feeds_of
 from feeder.explain.finding import Found, failing
 from feeder.explain.verdict import unread, verdict_of
 from feeder.model import Memory, Shown
-from feeder.store import Event
+from feeder.store.records import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from feeder.fetch import fetcher_of
 from feeder.model import Article, Dating, RawItem, Shown, Source
 from feeder.parse import parser_of
 from feeder.pipeline import work
-from feeder.store import Row
+from feeder.store.records import Row
 from feeder.wording import local
 
 DATINGS = {

@@ -10,7 +10,7 @@ from feeder import categories, urls
 from feeder.app import App
 from feeder.model import Node, Shown
 from feeder.pipeline import choosing, tree
-from feeder.store import FaultKind
+from feeder.store.records import FaultKind
 from feeder.wording import named
 
 

@@ -13,7 +13,7 @@ from feeder.errors import FeederError, FetchError, UnknownName
 from feeder.fetch import fetcher_of
 from feeder.fetch.directory import locator_of
 from feeder.model import Place, Source, Unlisted
-from feeder.store import Row
+from feeder.store.records import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

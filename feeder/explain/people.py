@@ -10,7 +10,7 @@ from feeder.explain import Explanation
 from feeder.explain.documents import DATINGS, Document
 from feeder.model import Sighting
 from feeder.screen import Block, Table
-from feeder.store import Event
+from feeder.store.records import Event
 from feeder.wording import local, named, span
 
 

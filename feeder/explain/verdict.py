@@ -11,7 +11,7 @@ from feeder.explain.feeds import Feed
 from feeder.explain.finding import Found
 from feeder.model import Memory, Shown, Status, Verdict
 from feeder.pipeline import receiving
-from feeder.store import Event, Row
+from feeder.store.records import Event, Row
 from feeder.wording import apart, local, many, stamp
 
 

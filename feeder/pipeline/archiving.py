@@ -15,7 +15,7 @@ from feeder.pipeline import Parts
 from feeder.pipeline.cooking import Kitchen
 from feeder.pipeline.edition import Edition
 from feeder.pipeline.tree import place_of
-from feeder.store import ArchivePage
+from feeder.store.records import ArchivePage
 
 
 def check(parts: Parts, altered: Collection[str] = ()) -> bool:

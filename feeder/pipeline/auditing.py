@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from feeder.pipeline import Parts, archiving, article_pages, indexes, orphans
 from feeder.pipeline.article_pages import ArticlePages
 from feeder.pipeline.faults import failed_feeds
-from feeder.store import PublishedFeed
+from feeder.store.records import PublishedFeed
 
 
 def audit(parts: Parts) -> int:

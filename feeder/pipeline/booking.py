@@ -14,7 +14,7 @@ from feeder.memo import Memo
 from feeder.model import Due, Source
 from feeder.pipeline import Parts
 from feeder.pipeline.polling import Polled
-from feeder.store import SourceState
+from feeder.store.records import SourceState
 
 log = structlog.get_logger(__name__)
 

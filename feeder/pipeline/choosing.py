@@ -10,7 +10,7 @@ from feeder import categories, plan, urls
 from feeder.model import Node
 from feeder.pipeline import Parts
 from feeder.pipeline.edition import Edition
-from feeder.store import Mark
+from feeder.store.records import Mark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

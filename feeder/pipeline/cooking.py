@@ -13,7 +13,7 @@ from feeder.model import UTC_ZONE, Category, RenderedEntry, Shown, Source
 from feeder.pipeline import work
 from feeder.pipeline.edition import Edition
 from feeder.pipeline.larder import weight
-from feeder.store import StoredBody
+from feeder.store.records import StoredBody
 
 JOB = 64  # entries in one job of a worker: each step is done for all of them, so more are faster, but harder to share
 MANY = 400  # entries to render that are worth starting processes for

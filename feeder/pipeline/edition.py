@@ -14,7 +14,7 @@ from feeder.pipeline.article_pages import ArticlePages
 from feeder.pipeline.faults import Faults
 from feeder.pipeline.overview import Overview
 from feeder.pipeline.tree import Shelf, Tree
-from feeder.store import StoredBody
+from feeder.store.records import StoredBody
 
 RETRY = timedelta(seconds=30)  # after which a feed that could not be written is tried again
 

@@ -11,7 +11,7 @@ from feeder.model import Category, FeedFile, FeedRecord, Format
 from feeder.pipeline import Parts
 from feeder.pipeline.edition import Edition
 from feeder.pipeline.tree import Shelf, Tree
-from feeder.store import PublishedFeed
+from feeder.store.records import PublishedFeed
 
 _PATHS = (*render.INDEXES, *render.ASSETS)
 

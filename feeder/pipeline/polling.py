@@ -18,7 +18,7 @@ from feeder.fetch import fetcher_of
 from feeder.log import Flood
 from feeder.model import Article, Change, Place, Reading, Source, Status, Unlisted, Verdict
 from feeder.pipeline import Parts, work
-from feeder.store import Outcome, Seen, SourceState, Standing, StoredBody
+from feeder.store.records import Outcome, Seen, SourceState, Standing, StoredBody
 
 log = structlog.get_logger(__name__)
 

@@ -13,7 +13,7 @@ from feeder.pipeline import Parts, indexes, moves, writing
 from feeder.pipeline.choosing import Order, orders
 from feeder.pipeline.cooking import Kitchen
 from feeder.pipeline.edition import Edition, Published
-from feeder.store import Mark
+from feeder.store.records import Mark
 
 BATCH = 24  # nodes written with one flush to the disk
 AHEAD = 2  # batches being rendered while one is written: enough to keep all cores busy while the disk is waited for

@@ -15,7 +15,7 @@ from feeder.pipeline import Parts, archiving, moves
 from feeder.pipeline.choosing import Order
 from feeder.pipeline.cooking import Kitchen
 from feeder.pipeline.edition import Edition
-from feeder.store import PublishedFeed
+from feeder.store.records import PublishedFeed
 
 DELETIONS = 100  # that one feed tells of: a source that goes takes all it had along
 
