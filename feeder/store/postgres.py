@@ -42,6 +42,7 @@ class Hold(Enum):
 
 LEAST_VERSION: Final = 140_000  # of the server
 WAIT: Final = "30s"  # for a lock that another process holds
+LONG_SECRET: Final = 8  # characters
 CHUNK: Final = 5000  # rows in one statement
 ITERSIZE: Final = 2000  # rows of a stream in memory
 
@@ -428,7 +429,9 @@ def _lock(connection: Connection, address: Address, hold: Hold) -> None:
         "WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND (classid::bigint << 32) | objid::bigint = %s",
         (key,),
     ).fetchall()
-    raise StateInUse(f"{address}: the state is in use by {', '.join(name for (name,) in holders) or 'another process'}")
+    raise StateInUse(
+        f"{address}: the state is in use by {', '.join(sorted({name for (name,) in holders})) or 'another process'}"
+    )
 
 
 def _key(address: Address, purpose: str) -> int:
@@ -492,6 +495,9 @@ def _notes(connection: Connection, address: Address) -> dict[str, str]:
         raise StoreError(
             f"{address}: not a state of Feeder (the schema {address.schema} holds tables of another program)"
         )
+    row = connection.execute("SELECT has_schema_privilege(%s, 'USAGE')", (address.schema,)).fetchone()
+    if row != (True,):
+        raise StoreError(f"{address}: the role {connection.info.user} may not use the schema {address.schema}")
     return dict(connection.execute("SELECT name, value FROM meta WHERE name IN ('schema', 'site.id')").fetchall())
 
 
@@ -518,7 +524,9 @@ def _line(error: psycopg.Error, address: Address) -> str:
     primary = error.diag.message_primary
     text = primary or " ".join(str(error).split()) or type(error).__name__
     for secret in address.secrets:
-        text = text.replace(secret, MASK)
+        # One as short as "r" is in most words, and a message without these would tell it.
+        whole = rf"(?<!\w){re.escape(secret)}(?!\w)" if len(secret) < LONG_SECRET else re.escape(secret)
+        text = re.sub(whole, MASK, text)
     return text
 
 
