@@ -22,7 +22,17 @@ import structlog
 from feeder import cadence, config, dedup, render, takedowns
 from feeder import memo as memory
 from feeder.config import Config
-from feeder.errors import ConfigError, Declined, FetchError, OutputError, Overtaken, StoreError, Unheard, Unreachable
+from feeder.errors import (
+    ConfigError,
+    Declined,
+    FetchError,
+    OutputError,
+    Overtaken,
+    StoreError,
+    Unheard,
+    Unreachable,
+    Unstorable,
+)
 from feeder.fetch.archive import as_directory, sweep
 from feeder.lock import alone
 from feeder.memo import Memo
@@ -438,10 +448,10 @@ class App:
         try:
             with self.store.transaction() if is_part else nullcontext():
                 polled = act()
+        except (FetchError, Unstorable) as error:
+            polled = self._failed(name, str(error), now, jitter)
         except StoreError:
             raise
-        except FetchError as error:
-            polled = self._failed(name, str(error), now, jitter)
         except Exception as error:
             self.parts.workers.stop()
             polled = self._failed(name, f"{type(error).__name__}: {error}", now, jitter)

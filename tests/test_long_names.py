@@ -7,8 +7,10 @@ import random
 import pytest
 from databases import Postgres
 from nodes import tree_of
-from remote import Newsroom, document, item, rss, tar_gz
+from remote import NOON, Newsroom, document, item, rss, tar_gz
 from servers import Server
+
+from feeder.asking import poll
 
 WIDE = 20_000  # characters of four bytes, none of which says anything of the next: nothing packs them
 LENGTHS = (600, 700, 900, 1000, 2000, 9000, 60_000)
@@ -80,15 +82,19 @@ def long_room(room: Newsroom, server: Server) -> Newsroom:
     return room
 
 
+def share(room: Newsroom, state: str) -> None:
+    """Have the state in PostgreSQL, and the feeds in another directory."""
+    text = room.config.read_text("utf-8").replace("sqlite:///state.db", state).replace('"public"', '"shared"')
+    room.config.write_text(text.replace("[storage]", '[storage]\nlocal = "local"'), "utf-8")
+
+
 def test_long_names_make_the_same_feeds_whatever_keeps_the_state(long_room: Newsroom, postgres: Postgres) -> None:
     names = ("lake", "kept", "path", "page", "archive", "tree")
     alone = long_room.poll(*names)
     assert not alone.error
     expected = dict(tree_of(long_room.public))
-    text = long_room.config.read_text("utf-8")
     schema = postgres.address()
-    shared = text.replace("sqlite:///state.db", postgres.text(schema)).replace('"public"', '"shared"')
-    long_room.config.write_text(shared.replace("[storage]", '[storage]\nlocal = "local"'), "utf-8")
+    share(long_room, postgres.text(schema))
     try:
         polled = long_room.poll(*names)
         assert not polled.error
@@ -98,3 +104,24 @@ def test_long_names_make_the_same_feeds_whatever_keeps_the_state(long_room: News
     assert sorted(found) == sorted(expected)
     assert {path for path in found if found[path] != expected[path]} == set()
     assert len(long_room.entries()) > len(LENGTHS)
+
+
+def test_what_a_database_does_not_take_fails_its_source_alone(
+    room: Newsroom, server: Server, postgres: Postgres
+) -> None:
+    feeds = {"lake": rss(item("Calm")), "loud": rss(item(wide(1000, 1))), "river": rss(item("Flow"))}
+    room.settle(*(f'{name}\nurl = "{server.put(f"/{name}", body)}"' for name, body in feeds.items()))
+    schema = postgres.address()
+    share(room, postgres.text(schema))
+    try:
+        with room.opened() as app:
+            postgres.execute(schema, "CREATE INDEX ON sightings (title)")
+            polled = {each.source: each for each in poll(app, list(feeds), NOON)}
+            assert not app.publish(NOON).failed
+    finally:
+        postgres.drop(schema)
+    assert (polled["lake"].error, polled["river"].error) == (None, None)
+    assert "does not take what it brings: index row" in (polled["loud"].error or "")
+    shared = (room.root / "shared" / "feed.json").read_text("utf-8")
+    assert "Calm" in shared
+    assert "Flow" in shared

@@ -23,7 +23,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import Int8Dumper
 from psycopg.types.string import StrDumper
 
-from feeder.errors import Overtaken, StateInUse, StoreError
+from feeder.errors import Overtaken, StateInUse, StoreError, Unstorable
 from feeder.store import moving, sqlite
 from feeder.store.address import MASK, Address
 from feeder.store.database import ORDERED, invariants, scripts, statements
@@ -74,6 +74,7 @@ _LOCKS: Final[Mapping[Hold, str]] = MappingProxyType(
 )
 # Serialization and deadlock; and what is there, or gone, since another process was faster.
 _OVERTAKEN: Final = frozenset({"40001", "40P01", "23505", "23503"})
+_OF_VALUES: Final = ("22", "54000")  # a value that is none of its type; one that is too long for an index
 _BULK: Final = re.compile(r"INSERT INTO (\w+) \(([^)]*)\)\s+VALUES \([?, ]+\)(.*)", re.DOTALL)
 _TARGET: Final = re.compile(r"ON CONFLICT \(([^)]*)\) DO UPDATE")
 
@@ -374,6 +375,8 @@ def told(address: Address) -> Iterator[None]:
     except psycopg.Error as error:
         if error.sqlstate in _OVERTAKEN:
             raise Overtaken(f"{address}: another process was faster: {_line(error, address)}") from error
+        if (error.sqlstate or "").startswith(_OF_VALUES):
+            raise Unstorable(f"the state does not take what it brings: {_line(error, address)}") from error
         raise StoreError(f"{address}: the state cannot be used: {_line(error, address)}") from error
 
 
