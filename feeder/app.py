@@ -98,12 +98,17 @@ class App:
             parts=self.parts, sources=self._sources, archives=self.archives, progress=self._counting("articles")
         )
 
-    def prepare(self, now: datetime) -> None:
-        """Bring the state in line with the config, the takedowns and what lies in the output directory."""
+    def prepare(self, now: datetime, *, is_node: bool = False) -> None:
+        """Bring the state in line with the config, the takedowns and what lies in the output directory.
+
+        Args:
+            now: The time of day.
+            is_node: Whether other machines share the state, and have takedowns on lists of their own.
+        """
         swept = self.parts.output.sweep() + (0 if self.is_rehearsal else self._signposts.sweep())
         if swept:
             log.info("strays_swept", files=swept)
-        self._decided(lambda: self._align(now))
+        self._decided(lambda: self._align(now, is_node=is_node))
         self._keep_takedowns()
         sweep(self.archives, (source for source in self.config.sources if source.url))
         self.polls.find_archives()
@@ -254,7 +259,7 @@ class App:
     def remove(self, id_: str, note: str, now: datetime) -> None:
         """Take an article down for good."""
         takedowns.append(self._takedown_file, Takedown(id=id_, keys=self.store.keys_of(id_), note=note))
-        self._decided(lambda: self._take_down(now))
+        self._decided(lambda: self._take_down(now, is_all=False))
         self._keep_takedowns()
 
     def close(self) -> None:
@@ -269,13 +274,13 @@ class App:
         except Unreachable as error:
             log.warning("output_unreachable", error=str(error))
 
-    def _align(self, now: datetime) -> None:
+    def _align(self, now: datetime, *, is_node: bool) -> None:
         for name in self.store.sync_sources(self.config.sources):
             self.polls.retire(name, now)
         for name in (*self.reread(), *self._mended()):
             self.store.request_poll(name, now)
         booking.recall(self._sources, self.parts, now)
-        self._take_down(now)
+        self._take_down(now, is_all=not is_node)
         self._restand_all(now)
 
     def _mended(self) -> tuple[str, ...]:
@@ -344,9 +349,9 @@ class App:
             self._put_up(moves.settled(self.parts, self.store.feeds()), now)
         return published
 
-    def _take_down(self, now: datetime) -> None:
+    def _take_down(self, now: datetime, *, is_all: bool) -> None:
         entries = [(taken.id, taken.keys) for taken in takedowns.load(self._takedown_file)]
-        polling.restand(self.store.take_down(entries, now), self.parts, now=now)
+        polling.restand(self.store.take_down(entries, now, is_all=is_all), self.parts, now=now)
 
     def _keep_takedowns(self) -> None:
         """Note what else articles that were taken down are called by now, for a state that knows nothing of them."""

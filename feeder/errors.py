@@ -87,6 +87,10 @@ class LeaseLost(StoreError):
     """Another node has the work by now; what was done is nothing, and nothing is to be done about it."""
 
 
+class Unstorable(StoreError):
+    """The database is well, and does not take a value such as this; what brought it fails alone."""
+
+
 class Overtaken(StoreError):
     """Another process changed the same at the same time; what failed is to be done again, from its beginning."""
 

@@ -256,7 +256,7 @@ def _stands(found: _Found, now: datetime) -> Iterator[Metric]:
     succeeded = ((each.name, each.last_success.timestamp()) for each in sources if each.last_success)
     yield _family("feeder_source_last_success_timestamp_seconds", succeeded)
     yield _family("feeder_source_failures", ((each.name, each.failures) for each in sources))
-    lags = (now - each.next_poll for each in sources if not each.is_paused)
+    lags = (now - each.next_poll for each in sources if each.last_poll and not each.is_paused)
     yield _family("feeder_due_lag_seconds", [("", max((*lags, timedelta())).total_seconds())])
     for kind in AlertKind:
         stale = ((alert.subject, alert.cause is not None) for alert in found.alerts if alert.kind is kind)

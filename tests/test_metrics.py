@@ -152,6 +152,11 @@ def test_without_a_state_the_rest_is_told(desk: Desk) -> None:
     assert ("feeder_articles", "") not in found
 
 
+def test_what_was_never_polled_is_not_late_since_1970(desk: Desk) -> None:
+    observed(desk, lambda app: app.poll("newsroom", NOW))
+    assert look(desk, now=NOW)["feeder_due_lag_seconds", ""] == 0
+
+
 def test_what_is_paused_is_not_late(desk: Desk) -> None:
     observed(desk, lambda app: app.poll("newsroom", NOW))
     assert desk.run("pause", "newsroom", "harbour").code == 0

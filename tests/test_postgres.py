@@ -171,6 +171,27 @@ def test_a_database_that_cannot_hold_all_characters_is_refused(postgres: Postgre
 # ---------------------------------------------------------------- addresses and secrets
 
 
+def test_a_short_password_does_not_spoil_what_is_told(unused: Address, postgres: Postgres) -> None:
+    """A message without all of its letters would tell it."""
+    with postgres.role("pauper", "r") as role, pytest.raises(StoreError) as caught:
+        open_store(role(unused), site_id=SITE_ID)
+    assert "permission denied for database" in str(caught.value)
+
+
+def test_who_may_not_use_the_schema_is_told_so(schema: Address, postgres: Postgres) -> None:
+    with postgres.role("stranger", "cret") as role, pytest.raises(StoreError, match="the role stranger may not use"):
+        open_store(role(schema), site_id=SITE_ID)
+
+
+def test_whoever_holds_the_state_is_named_once(schema: Address) -> None:
+    with ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(closing(open_store(schema, site_id=SITE_ID, hold=Hold.SHARED)))
+        with pytest.raises(StateInUse) as caught:
+            open_store(schema, site_id=SITE_ID)
+    assert str(caught.value).count(f"feeder {os.getpid()} on") == 1
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
@@ -194,6 +215,7 @@ def test_an_address_shows_no_password(text: str, shown: str) -> None:
     "text",
     [
         "postgresql://u:s@cret@db/feeder",
+        "postgresql://u:s@cr/et@db/feeder",
         "postgresql://u:s#cret@db/feeder",
         "postgresql://u:cret@db",
         "postgresql://u:cret@db/feeder?schema=A;DROP",

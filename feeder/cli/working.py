@@ -118,9 +118,18 @@ def worker(obj: Options, roles: str, concurrency: int, admin: str | None, name: 
             from feeder.cluster import node
         except ImportError as error:
             raise FeederError(f"a worker needs more than is installed: pip install '{EXTRA}' ({error})") from error
-        called = {"name": name} if name else {}
+        called = {"name": _name(name)} if name else {}
         duties = node.Duties(roles=node.roles_of(roles), slots=concurrency, admin=_address(admin), **called)
         node.run(load(obj), duties, clock=clock)
+
+
+def _name(text: str) -> str:
+    from feeder.config.values import name
+
+    try:
+        return name(text)
+    except ValueError as error:
+        raise ConfigError(f"--name: {error}") from error
 
 
 def _address(admin: str | None) -> Address | None:
@@ -129,7 +138,9 @@ def _address(admin: str | None) -> Address | None:
     try:
         return address(admin) if admin else None
     except ValueError as error:
-        raise ConfigError(f"--admin: {error}") from error
+        raise ConfigError(
+            f'--admin: {error} is not a place such as "127.0.0.1:9101" or "unix:/run/feeder/http.sock"'
+        ) from error
 
 
 def _run_once(app: App, *, everything: bool) -> Summary:

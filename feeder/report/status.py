@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Final
 
 from feeder import memo as memory
 from feeder.categories import parse_path
@@ -18,6 +20,14 @@ from feeder.store.records import Alert, AlertKind, Fault, FaultKind, Peer, Sourc
 from feeder.wording import apart, named, span, stamp
 
 NODE_COLUMNS = ("node", "does", "started", "last heard", "in hand", "done", "waiting")
+WITHOUT: Final[Mapping[str, str]] = MappingProxyType(  # a role: what then becomes of the whole cluster
+    {
+        "poll": "no source is asked or read",
+        "publish": "no feed is written",
+        "dispatch": "nobody hands out what there is to do",
+    }
+)
+UNHEARD: Final = timedelta(minutes=1)  # a node of which nothing was heard for so long does nothing
 COUNTED = {  # what the store counts, in words
     "articles": "articles",
     "sightings": "sightings of them",
@@ -134,6 +144,7 @@ def blocks(stands: Standing, now: datetime) -> Iterator[Block]:
     yield Table(title="Sources", columns=columns, rows=tuple(_source_row(each, now) for each in stands.sources))
     yield Table(title="Notes", rows=tuple(note for each in stands.sources for note in _notes(each)))
     yield Table(title="Nodes", columns=NODE_COLUMNS, rows=tuple(_node_row(each, now) for each in stands.peers))
+    yield from unfilled(stands.peers, now)
     if stands.peers:
         yield f"The source that waits longest has been due for {span(_lag(stands.sources, now))}."
     counts = tuple((words, str(stands.counts.get(name, 0))) for name, words in COUNTED.items())
@@ -146,6 +157,14 @@ def blocks(stands: Standing, now: datetime) -> Iterator[Block]:
     yield from clipped(Table(title="Silent", columns=("what", "why", "since"), rows=silent))
     if stands.merges is not None:
         yield from _merged(stands.merges)
+
+
+def unfilled(peers: Sequence[Peer], now: datetime) -> tuple[str, ...]:
+    """Return what no node does that was heard of late; nothing if there are no nodes at all."""
+    roles = {role for each in peers if now - each.seen < UNHEARD for role in json.loads(each.facts).get("roles", ())}
+    return tuple(
+        f"No node has the role {role}: {then}." for role, then in WITHOUT.items() if peers and role not in roles
+    )
 
 
 def _source_row(each: SourceStatus, now: datetime) -> tuple[str, ...]:
@@ -166,7 +185,7 @@ def _tally(counts: Mapping[str, int]) -> str:
 
 
 def _lag(sources: Iterable[SourceStatus], now: datetime) -> timedelta:
-    times = (each.next_poll for each in sources if each.state in {"ok", "failing", "new"})
+    times = (each.next_poll for each in sources if each.state in {"ok", "failing"})
     return max((now - due for due in times if due and due <= now), default=timedelta())
 
 

@@ -455,8 +455,16 @@ class Store(Protocol):
     def adopt(self, entries: Iterable[tuple[Memory, tuple[bytes, ...]]]) -> int:
         """Remember articles that subscribers already have; return how many are new."""
 
-    def take_down(self, entries: Iterable[tuple[str, tuple[bytes, ...]]], now: datetime) -> tuple[str, ...]:
-        """Make exactly these articles, and whatever shares a key with them, removed; return the ids that change."""
+    def take_down(
+        self, entries: Iterable[tuple[str, tuple[bytes, ...]]], now: datetime, *, is_all: bool = True
+    ) -> tuple[str, ...]:
+        """Make these articles, and whatever shares a key with them, removed; return the ids that change.
+
+        Args:
+            entries: The id of each, and its keys.
+            now: The time of day.
+            is_all: Whether all others are to be shown again.
+        """
 
     def removed(self) -> Iterator[tuple[str, bytes]]:
         """Yield the id of each article that is removed with each key that it ever had."""

@@ -23,7 +23,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import Int8Dumper
 from psycopg.types.string import StrDumper
 
-from feeder.errors import Overtaken, StateInUse, StoreError
+from feeder.errors import Overtaken, StateInUse, StoreError, Unstorable
 from feeder.store import moving, sqlite
 from feeder.store.address import MASK, Address
 from feeder.store.database import ORDERED, invariants, scripts, statements
@@ -42,6 +42,7 @@ class Hold(Enum):
 
 LEAST_VERSION: Final = 140_000  # of the server
 WAIT: Final = "30s"  # for a lock that another process holds
+LONG_SECRET: Final = 8  # characters
 CHUNK: Final = 5000  # rows in one statement
 ITERSIZE: Final = 2000  # rows of a stream in memory
 
@@ -73,6 +74,7 @@ _LOCKS: Final[Mapping[Hold, str]] = MappingProxyType(
 )
 # Serialization and deadlock; and what is there, or gone, since another process was faster.
 _OVERTAKEN: Final = frozenset({"40001", "40P01", "23505", "23503"})
+_OF_VALUES: Final = ("22", "54000")  # a value that is none of its type; one that is too long for an index
 _BULK: Final = re.compile(r"INSERT INTO (\w+) \(([^)]*)\)\s+VALUES \([?, ]+\)(.*)", re.DOTALL)
 _TARGET: Final = re.compile(r"ON CONFLICT \(([^)]*)\) DO UPDATE")
 
@@ -395,6 +397,8 @@ def told(address: Address) -> Iterator[None]:
     except psycopg.Error as error:
         if error.sqlstate in _OVERTAKEN:
             raise Overtaken(f"{address}: another process was faster: {_line(error, address)}") from error
+        if (error.sqlstate or "").startswith(_OF_VALUES):
+            raise Unstorable(f"the state does not take what it brings: {_line(error, address)}") from error
         raise StoreError(f"{address}: the state cannot be used: {_line(error, address)}") from error
 
 
@@ -450,7 +454,9 @@ def _lock(connection: Connection, address: Address, hold: Hold) -> None:
         "WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND (classid::bigint << 32) | objid::bigint = %s",
         (key,),
     ).fetchall()
-    raise StateInUse(f"{address}: the state is in use by {', '.join(name for (name,) in holders) or 'another process'}")
+    raise StateInUse(
+        f"{address}: the state is in use by {', '.join(sorted({name for (name,) in holders})) or 'another process'}"
+    )
 
 
 def _key(address: Address, purpose: str) -> int:
@@ -514,6 +520,9 @@ def _notes(connection: Connection, address: Address) -> dict[str, str]:
         raise StoreError(
             f"{address}: not a state of Feeder (the schema {address.schema} holds tables of another program)"
         )
+    row = connection.execute("SELECT has_schema_privilege(%s, 'USAGE')", (address.schema,)).fetchone()
+    if row != (True,):
+        raise StoreError(f"{address}: the role {connection.info.user} may not use the schema {address.schema}")
     return dict(connection.execute("SELECT name, value FROM meta WHERE name IN ('schema', 'site.id')").fetchall())
 
 
@@ -540,7 +549,9 @@ def _line(error: psycopg.Error, address: Address) -> str:
     primary = error.diag.message_primary
     text = primary or " ".join(str(error).split()) or type(error).__name__
     for secret in address.secrets:
-        text = text.replace(secret, MASK)
+        # One as short as "r" is in most words, and a message without these would tell it.
+        whole = rf"(?<!\w){re.escape(secret)}(?!\w)" if len(secret) < LONG_SECRET else re.escape(secret)
+        text = re.sub(whole, MASK, text)
     return text
 
 
