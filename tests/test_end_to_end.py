@@ -296,6 +296,44 @@ def test_fault_94_an_edited_article_keeps_its_id_and_place_and_says_when(tree: P
     assert datetime.fromtimestamp(timegm(after.updated_parsed), UTC) == START + HOUR
 
 
+def test_an_article_that_moves_while_it_is_edited_shows_its_new_text_at_once_and_says_when(
+    tree: Path, tmp_path: Path
+) -> None:
+    newsroom = site(tmp_path / "site", {TREE: tree}, feeds=FEEDS, sources={TREE: 'withdraw_after = "30d"'})
+    put(tree, "other.md", FIRST.replace("north", "south"))
+    put(tree, "a.md", FIRST, "<p>As it was.</p>")
+    newsroom.run(START)
+    before = only_of(newsroom, "Floods in the north")
+    for hour, (old, new, text) in enumerate([("a", "b", "edited"), ("b", "c", "edited"), ("c", "d", "edited twice")], 1):
+        (tree / f"{old}.md").unlink()
+        put(tree, f"{new}.md", FIRST, f"<p>As it is {text}.</p>")
+        newsroom.run(START + hour * HOUR)
+        now = only_of(newsroom, "Floods in the north")
+        edited = START + (3 if "twice" in text else 1) * HOUR
+        assert (now.id, now.time, now.summary) == (before.id, before.time, f"As it is {text}.")
+        assert datetime.fromtimestamp(timegm(now.updated_parsed), UTC) == edited
+
+
+def test_of_two_documents_of_one_article_the_one_that_is_there_is_shown(tree: Path, tmp_path: Path) -> None:
+    newsroom = site(tmp_path / "site", {TREE: tree}, feeds=FEEDS, sources={TREE: 'withdraw_after = "30d"'})
+    put(tree, "b.md", FIRST, "<p>Second text.</p>")
+    put(tree, "a.md", FIRST, "<p>First text.</p>")
+    newsroom.run(START)
+    (tree / "a.md").rename(tmp_path / "a.md")
+    shown = []
+    for hour in (1, 2, 3):
+        newsroom.run(START + hour * HOUR)
+        shown.append(only(newsroom).summary)
+    (tmp_path / "a.md").rename(tree / "a.md")
+    newsroom.run(START + 4 * HOUR)
+    assert [*shown, only(newsroom).summary] == [*["Second text."] * 3, "First text."]
+
+
+def only_of(newsroom: SiteUnderTest, title: str) -> Any:
+    (entry,) = (each for each in read(newsroom.public / "atom.xml").entries if each.title == title)
+    return entry
+
+
 def test_fault_95_one_guid_in_two_sources_is_two_articles(tmp_path: Path) -> None:
     for name in ("honest", "spoofing"):
         put(tmp_path / name, "a.md", f"title: {name}\ndate: 2026-02-03 01:00:00 +0000\nguid: https://honest.example/1")

@@ -70,7 +70,9 @@ def poll(
         return polled
     everything = state.fingerprint != parts.fingerprints[source.name]
     unlisted = parts.store.unlisted(source.name)
-    polled.places = parts.store.scan(source.name, found, now, at=at)
+    scanned = parts.store.scan(source.name, found, now, at=at)
+    polled.places = scanned.places
+    restand(scanned.shifted, parts, now=now)
     _report_unlisted(polled, unlisted, parts.store.unlisted(source.name))
     unsettled = _read_changed(source, parts, polled, now=now, everything=everything, progress=progress)
     if at is None:

@@ -66,6 +66,14 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scanned:
+    """How many places a scan found; and which articles, of several documents of the source, lost or got back one."""
+
+    places: int
+    shifted: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What was read at a place, and what became of it. No change: the document is no news, or unreadable."""
 
@@ -317,10 +325,10 @@ class Store(Protocol):
 
     def scan(
         self, name: str, found: Iterable[Place | Unlisted], now: datetime, *, at: Collection[str] | None = None
-    ) -> int:
+    ) -> Scanned:
         """Compare what a source holds, or what is at or below some locators, with what is known.
 
-        Notes what is missing there; returns the number of places.
+        Notes what is missing there.
         """
 
     def unlisted(self, name: str) -> Mapping[str, str]:
