@@ -253,6 +253,7 @@ class Source:
     was: str | None = None
     dedup: DedupScope = DedupScope.SITE
     limit: int | None = None  # entries of this source in one feed
+    max_categories: int | None = None  # of its own; None: any number
     content: ContentPolicy | None = None  # None: the feeds'
     rights: str | None = None
     attribution: str | None = None
@@ -272,7 +273,6 @@ class Source:
     proxy: str | None = None
     tls_ca: Path | None = None  # certificates to be trusted in place of the system's
     keep_ids: bool = False
-    max_categories: int = 100  # of its own
     first: int = 50  # entries that a new source brings, the newest
 
     @property

@@ -35,6 +35,7 @@ from feeder.model import (
 )
 from feeder.parse import parser_of
 from feeder.pipeline import work
+from feeder.pipeline.allowance import Allowance
 from feeder.screen import FEW, Block, Table, clipped
 from feeder.store import Seen
 from feeder.wording import apart, local, many, named, stamp
@@ -182,7 +183,8 @@ def of_source(chosen: Subject, *, now: datetime) -> SourcePreview:
     source = chosen.source
     found = list(fetcher_of(source).look(source))
     places = sorted((each for each in found if isinstance(each, Place)), key=lambda place: place.locator)
-    readings = _readings(places, chosen, now)
+    allowance = Allowance(source, lambda _: ())
+    readings = [allowance.within(reading) for reading in _readings(places, chosen, now)]
     articles = [reading.article for reading in readings if reading.article]
     return SourcePreview(
         name=source.name,

@@ -253,6 +253,28 @@ def entries(body: bytes) -> dict[str, bytes]:
     return {str(re.search("<title>(.*?)</title>", entry.decode())[1]): entry for entry in found}  # type: ignore[index]
 
 
+@pytest.mark.parametrize(
+    ("key", "made"),
+    [
+        pytest.param('category = "Rest"\nmax_categories = 2', ["rest", "t00", "t01"], id="as-many-as-it-may"),
+        pytest.param("max_categories = 2", ["t00", "t01"], id="the-rest-in-none"),
+        pytest.param('category = "Rest"', [f"t{number:02}" for number in range(12)], id="any-number"),
+    ],
+)
+def test_a_directory_brings_as_many_categories_as_it_may(tree: Path, tmp_path: Path, key: str, made: list[str]) -> None:
+    newsroom = site(tmp_path / "site", {TREE: tree}, feeds=FEEDS, sources={TREE: key})
+    for number in range(12):
+        put(
+            tree,
+            f"{number:02}.md",
+            f"title: Story {number}\ndate: 2026-02-03 01:00:00 +0000\ncategories: [T{number:02}]",
+        )
+    for hour in (0, 1):
+        newsroom.run(START + hour * HOUR)
+        assert sorted(path.name for path in (newsroom.public / "categories").iterdir()) == made
+    assert len(read(newsroom.public / "atom.xml").entries) == 12
+
+
 # ---------------------------------------------------------------- copies and edits
 
 FIRST = 'title: "Floods in the north"\ndate: 2026-02-03 01:00:00 +0000'
@@ -304,7 +326,9 @@ def test_an_article_that_moves_while_it_is_edited_shows_its_new_text_at_once_and
     put(tree, "a.md", FIRST, "<p>As it was.</p>")
     newsroom.run(START)
     before = only_of(newsroom, "Floods in the north")
-    for hour, (old, new, text) in enumerate([("a", "b", "edited"), ("b", "c", "edited"), ("c", "d", "edited twice")], 1):
+    for hour, (old, new, text) in enumerate(
+        [("a", "b", "edited"), ("b", "c", "edited"), ("c", "d", "edited twice")], 1
+    ):
         (tree / f"{old}.md").unlink()
         put(tree, f"{new}.md", FIRST, f"<p>As it is {text}.</p>")
         newsroom.run(START + hour * HOUR)

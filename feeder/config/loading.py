@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from feeder.cadence import MIN_INTERVAL
@@ -56,6 +56,7 @@ from feeder.store.address import State
 from feeder.urls import is_own
 
 _AnyPlace = TypeVar("_AnyPlace")
+MOST_CATEGORIES: Final = 100  # of a URL's own, unless it says another number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -456,6 +457,8 @@ def _merged(defaults: Mapping[str, Any], raw: object) -> object:
 
 def _source(table: SourceTable, file: File, *, order: int, zone: ZoneInfo) -> Source:
     given: dict[str, Any] = {"timezone": zone, "order": order} | table.given()
+    if table.url:
+        given.setdefault("max_categories", MOST_CATEGORIES)
     if table.interval == scopes.LEARNED:
         del given["interval"]
         given["is_adaptive"] = True
