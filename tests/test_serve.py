@@ -24,6 +24,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from visitors import MEMORY, TIMEOUT, ask, connected, is_closed, served, served_by, write
+from waiting import until
 
 from feeder import log
 from feeder.errors import FeederError
@@ -488,7 +489,30 @@ def test_connections_beyond_the_most_are_told_so_and_beyond_that_closed(
         assert is_closed(clients[-1])
         clients[-2].sendall(b"GET /atom.xml HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert clients[-2].recv(12) == b"HTTP/1.1 503"
-    assert [line["event"] for line in lines()] == ["server_full"]
+    assert [(line["event"], line["turned_away"]) for line in lines()] == [("server_full", 1)]
+
+
+def test_of_clients_for_whom_there_is_no_room_their_number_is_told_now_and_then(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "MOST_CONNECTIONS", 1)
+    monkeypatch.setattr(connection, "MOST_TURNED_AWAY", 0)
+    monkeypatch.setattr(connection, "TELLING_SECONDS", 0.2)
+    with lines_logged() as lines, served(root) as address, connected(address) as first:
+        ask_on(first)
+        for _ in range(30):
+            with connected(address) as client:
+                assert is_closed(client)
+        until(lambda: sum(line["turned_away"] for line in lines()) == 30)
+    told = [line["turned_away"] for line in lines()]
+    assert told[0] == 1
+    assert len(told) < 30
+
+
+def ask_on(client: socket.socket) -> None:
+    """Ask, and wait for the beginning of the answer."""
+    client.sendall(b"GET /atom.xml HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert client.recv(4) == b"HTTP"
 
 
 @contextmanager
