@@ -137,10 +137,20 @@ def test_head_tells_the_same_without_the_body(address: str) -> None:
     assert head.headers["content-length"] == "7"
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"])
+@pytest.mark.parametrize("target", ["*", "/", "/atom.xml", "/feed.json", "/nothing"])
+def test_whoever_asks_what_may_be_asked_is_told(root: Path, target: str) -> None:
+    with served(root) as address:
+        answer = ask(address, target, method="OPTIONS")
+    assert (answer.status, answer.headers["allow"], answer.body) == (204, "GET, HEAD, OPTIONS", b"")
+    assert {"content-length", "transfer-encoding"}.isdisjoint(answer.headers)  # RFC 9110, 8.6; RFC 9112, 6.1
+    may_be_read = target in {"/atom.xml", "/feed.json"}
+    assert ("if-none-match" in answer.headers.get("access-control-allow-headers", "")) is may_be_read
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "TRACE"])
 def test_other_methods_are_told_which_ones_there_are(address: str, method: str) -> None:
     answer = ask(address, "/atom.xml", method=method)
-    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     assert answer.body == b"Only GET and HEAD are answered here.\n"
 
 
