@@ -38,6 +38,7 @@ from feeder.pipeline.larder import Larder
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.publishing import Published
 from feeder.pipeline.receiving import Heard, Question
+from feeder.pipeline.work import unforeseen
 from feeder.redirects import Redirects, base_of, forwarding
 from feeder.store import Alert, AlertKind, Listener, SourceState, Store, sqlite
 from feeder.store.opening import copy_state, is_there, open_existing, open_shared, open_store
@@ -445,7 +446,7 @@ class App:
             polled = self._failed(name, str(error), now, jitter)
         except Exception as error:
             self.parts.workers.stop()
-            polled = self._failed(name, f"{type(error).__name__}: {error}", now, jitter)
+            polled = self._failed(name, unforeseen(error), now, jitter)
             if polled.error != polled.before:
                 log.exception("poll_crashed", source=name)
         return polled, time.monotonic() - started
