@@ -5,7 +5,7 @@ alone cannot show, `fingerprints` tells when a change asks for work to be done a
 """
 
 from feeder.config.fingerprints import fingerprint, render_fingerprint, whole_fingerprint
-from feeder.config.loading import Config, load
+from feeder.config.loading import Config, imagined, load
 from feeder.config.schema import keys
 from feeder.config.values import Address, address_text
 
@@ -14,6 +14,7 @@ __all__ = [
     "Config",
     "address_text",
     "fingerprint",
+    "imagined",
     "keys",
     "load",
     "render_fingerprint",

@@ -383,6 +383,22 @@ def _sources(main: File, site: Site | None, faults: _Faults) -> Iterator[_Placed
                 yield _Placed(source=source, file=file, label=label)
 
 
+def imagined(settings: Config, **told: str) -> Source:
+    """Return a source as the main file of *settings* would have it by its defaults, with a name and a path or url alone.
+
+    Raises:
+        ConfigError: The file is wrong by now, or what is *told*.
+    """
+    main = read_file(settings.path)
+    faults = _Faults()
+    table, found = read(SourceTable, _merged(_defaults(main, faults), told))
+    for fault in found:
+        faults.add(main, _source_label(told, 1), fault)
+    if faults.lines or table is None:
+        raise ConfigError(*faults.lines)
+    return _source(table, main, order=len(settings.sources), zone=settings.site.timezone)
+
+
 def _included(main: File, faults: _Faults) -> Iterator[File]:
     patterns = main.tables.get("include", [])
     if not isinstance(patterns, list) or not all(isinstance(each, str) and each for each in patterns):
