@@ -410,7 +410,6 @@ class ForeignFeed:
     skip_hours: frozenset[int] = frozenset()  # of UTC
     skip_days: frozenset[int] = frozenset()  # of UTC; Monday is 0
     moved_to: str | None = None  # itunes:new-feed-url and the like
-    hubs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

@@ -425,9 +425,6 @@ class Store(Protocol):
     def release(self, now: datetime) -> int:
         """Let held articles in whose hour has come; return how many."""
 
-    def next_release(self) -> datetime | None:
-        """Return when the next held article's hour comes."""
-
     def stale(self, now: datetime, *, settle: timedelta, shard: int | None = None) -> tuple[Mark, ...]:
         """Return the marks that may be published now, all or those of a shard (see `feeder.shards`)."""
 

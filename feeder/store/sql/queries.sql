@@ -262,9 +262,6 @@ SELECT id, published, paths FROM articles WHERE held AND published <= ?;
 -- name: unhold
 UPDATE articles SET held = FALSE WHERE id = ?;
 
--- name: next_held
-SELECT min(published) FROM articles WHERE held;
-
 -- name: delete_mark
 DELETE FROM marks WHERE node = ? AND seq IN (?*);
 
