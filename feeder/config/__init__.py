@@ -5,7 +5,7 @@ alone cannot show, `fingerprints` tells when a change asks for work to be done a
 """
 
 from feeder.config.fingerprints import fingerprint, render_fingerprint, whole_fingerprint
-from feeder.config.loading import Config, imagined, load
+from feeder.config.loading import Config, imagined, kept, load
 from feeder.config.schema import keys
 from feeder.config.values import Address, address_text
 
@@ -15,6 +15,7 @@ __all__ = [
     "address_text",
     "fingerprint",
     "imagined",
+    "kept",
     "keys",
     "load",
     "render_fingerprint",

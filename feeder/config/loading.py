@@ -134,6 +134,18 @@ def load(path: Path, *, to_write: bool = True) -> Config:
     )
 
 
+def kept(path: Path) -> tuple[State, str] | None:
+    """Return where the state is, and the id of its site, by a config that may be wrong in all else; None: in that, too."""
+    try:
+        main = read_file(path)
+    except ConfigError:
+        return None
+    faults = _Faults()
+    site, table = _site(main, faults), _table(main, "storage", StorageTable, faults)
+    state = _path(main, "state", table.state if table else None, places.state, faults)
+    return (state, site.id) if site and state else None
+
+
 class _Faults:
     """The faults found so far, a line each, in the order of the file."""
 
