@@ -559,7 +559,10 @@ class Store(Protocol):
         """Take all leases but one from whoever has them."""
 
     def under(self, lease: Lease) -> AbstractContextManager[None]:
-        """Have every transaction inside fail with LeaseLost if another has the lease by the end of it."""
+        """Have every transaction inside that does anything fail with LeaseLost if another has the lease by its end."""
+
+    def check_lease(self) -> None:
+        """Raise LeaseLost if another has the lease that this is done under."""
 
     def due_shards(self, now: datetime) -> tuple[int, ...]:
         """Return the shards of which a source is due."""
