@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from feeder.model import Source
 
 SOURCES: Final = 64  # parts that all sources fall into
-FEEDS: Final = 64  # and all feeds
+FEEDS: Final = 16  # and all feeds
 SITE: Final = -1  # the site's own feed, which is written with what there is once
 
 

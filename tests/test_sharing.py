@@ -18,9 +18,10 @@ from feeder.cluster import Kind
 from feeder.cluster.work import LAST, wanted
 from feeder.errors import LeaseLost, StateInUse, StoreError
 from feeder.model import Due
-from feeder.store import Lease, Peer, Store
+from feeder.store import Store
 from feeder.store.address import State
 from feeder.store.opening import open_shared, open_store
+from feeder.store.records import Lease, Peer
 
 LONG, NO_TIME = timedelta(minutes=1), timedelta()
 MINE = Lease(name="poll/1", holder="a", node="n1")

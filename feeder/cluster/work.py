@@ -22,9 +22,9 @@ from feeder.cluster import Job, Kind
 from feeder.cluster.joining import LASTING, Terms, is_current
 from feeder.errors import StoreError
 from feeder.life import Do, Hand, Life, ended
-from feeder.pipeline import publishing
-from feeder.pipeline.publishing import Published
-from feeder.store import Lease
+from feeder.pipeline import auditing, publishing
+from feeder.pipeline.edition import Published
+from feeder.store.records import Lease
 from feeder.telling import go_on, tellers
 
 log = structlog.get_logger(__name__)
@@ -82,8 +82,8 @@ class Work:
             if do is None:
                 return
             if await do("note of the house", lambda: self._note_house(app)):
-                await do("audit", lambda: publishing.audit(app.parts))
-                await do("pages", lambda: publishing.clear_pages(app.parts))
+                await do("audit", lambda: auditing.audit(app.parts))
+                await do("pages", lambda: auditing.clear_pages(app.parts))
                 await do("recall", lambda: app.recall(self._clock()))
                 await do("prune", lambda: app.prune(self._clock()))
                 await do("nodes", lambda: _forget_silent(app))

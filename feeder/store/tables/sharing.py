@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from feeder import shards
 from feeder.errors import LeaseLost
-from feeder.store import Lease, Peer, rows
+from feeder.store import rows
+from feeder.store.records import Lease, Peer
 from feeder.store.tables.ground import Ground
 
 
