@@ -210,6 +210,7 @@ class App:
             now: When it was heard.
             jitter: Draws the jitter of each source.
         """
+        heard = {name: each for name, each in heard.items() if self.knows(name)}  # others left the config meanwhile
         timed = self._decided(lambda: self.polls.take(heard, now, jitter))
         if any(each.received for each in heard.values()):
             self._keep_takedowns()

@@ -21,6 +21,7 @@ from feeder.model import Due, Source, SourceKind
 from feeder.pipeline import Parts, booking, polling, receiving
 from feeder.pipeline.polling import Polled, Progress
 from feeder.pipeline.receiving import Heard, Question
+from feeder.pipeline.work import unforeseen
 from feeder.store.records import SourceState
 
 log = structlog.get_logger(__name__)
@@ -173,7 +174,7 @@ class Polls:
             raise
         except Exception as error:
             self.parts.workers.stop()
-            polled = self._failed(name, f"{type(error).__name__}: {error}", now, jitter)
+            polled = self._failed(name, unforeseen(error), now, jitter)
             if polled.error != polled.before:
                 log.exception("poll_crashed", source=name)
         return polled, time.monotonic() - started

@@ -712,6 +712,47 @@ def test_status_tells_how_each_source_stands(desk: Desk) -> None:
     }
 
 
+def test_status_tells_what_is_wrong_with_the_config_and_then_what_the_state_remembers(desk: Desk) -> None:
+    desk.settle("newsroom", "failing", "old\non_remove = 'keep'", "paused")
+    desk.run("once")
+    (desk.folder / "failing").rmdir()
+    desk.settle("newsroom", "failing", "paused", "closed")
+    (desk.folder / "failing").rmdir()
+    desk.run("poll", "failing")
+    desk.run("pause", "paused")
+    desk.run("once")
+    good = desk.config.read_text("utf-8")
+    desk.config.write_text(good.replace('name = "newsroom"', 'name = "newsroom"\nintervall = "1h"'), "utf-8")
+    told = desk.run("status", "--json")
+    assert told.code == 2
+    wrong, *_, rest = told.err.splitlines()
+    assert 'config.toml: source "newsroom": unknown key "intervall"' in wrong
+    assert rest == "what follows is by the configuration of before"
+    states = {each["name"]: each["state"] for each in told.json["sources"]}
+    assert states == {"newsroom": "ok", "failing": "failing", "paused": "paused", "closed": "ok", "old": "gone"}
+    assert desk.run("status", "--merges").out.startswith("Sources\n")
+
+
+@pytest.mark.parametrize("wrong", ["[site", '[[sources]]\nname = "x"', "[site]\ntitle = 7"])
+def test_status_tells_what_is_wrong_with_the_config_alone_if_there_is_no_state_by_it(desk: Desk, wrong: str) -> None:
+    desk.config.write_text(wrong, "utf-8")
+    told = desk.run("status")
+    assert (told.code, told.out) == (2, "")
+    assert "config.toml" in told.err
+
+
+@pytest.mark.parametrize("state", [None, b"no database"])
+def test_status_tells_what_is_wrong_with_the_config_alone_if_the_state_tells_nothing(
+    desk: Desk, state: bytes | None
+) -> None:
+    if state:
+        desk.put("var/state.db", state.decode())
+    desk.config.write_text(desk.config.read_text("utf-8").replace("[defaults]", "[default]"), "utf-8")
+    told = desk.run("status")
+    assert (told.code, told.out) == (2, "")
+    assert told.err.endswith('config.toml: unknown key "default"; did you mean "defaults"?\n')
+
+
 def test_status_tells_a_failure_in_plain_words(desk: Desk) -> None:
     desk.settle("newsroom", "failing")
     (desk.folder / "failing").rmdir()

@@ -164,6 +164,15 @@ def test_without_a_config_the_defaults_are_used(tmp_path: Path, monkeypatch: pyt
     assert "the settings used are the defaults" in told.err
 
 
+def test_without_a_source_the_defaults_of_the_config_are_used(desk: Desk) -> None:
+    text = desk.config.read_text("utf-8").replace("[defaults]\n", '[defaults]\ncategory = "Elsewhere"\n')
+    desk.config.write_text(text[: text.index("[[source]]")], "utf-8")
+    desk.write("elsewhere/x.md", more="tags: []")
+    told = desk.run("preview", desk.folder / "elsewhere" / "x.md", "--json").json
+    assert told["article"]["categories"] == [["Elsewhere"]]
+    assert told["note"].endswith("the settings used are the defaults of config.toml")
+
+
 def test_a_file_that_is_reached_by_a_link_is_read_as_its_source_has_it(desk: Desk) -> None:
     (desk.folder / "link").symlink_to(desk.folder / "newsroom")
     assert desk.run("preview", desk.folder / "link/bridge.md").out.startswith("newsroom: bridge.md")

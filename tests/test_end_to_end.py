@@ -253,6 +253,28 @@ def entries(body: bytes) -> dict[str, bytes]:
     return {str(re.search("<title>(.*?)</title>", entry.decode())[1]): entry for entry in found}  # type: ignore[index]
 
 
+@pytest.mark.parametrize(
+    ("key", "made"),
+    [
+        pytest.param('category = "Rest"\nmax_categories = 2', ["rest", "t00", "t01"], id="as-many-as-it-may"),
+        pytest.param("max_categories = 2", ["t00", "t01"], id="the-rest-in-none"),
+        pytest.param('category = "Rest"', [f"t{number:02}" for number in range(12)], id="any-number"),
+    ],
+)
+def test_a_directory_brings_as_many_categories_as_it_may(tree: Path, tmp_path: Path, key: str, made: list[str]) -> None:
+    newsroom = site(tmp_path / "site", {TREE: tree}, feeds=FEEDS, sources={TREE: key})
+    for number in range(12):
+        put(
+            tree,
+            f"{number:02}.md",
+            f"title: Story {number}\ndate: 2026-02-03 01:00:00 +0000\ncategories: [T{number:02}]",
+        )
+    for hour in (0, 1):
+        newsroom.run(START + hour * HOUR)
+        assert sorted(path.name for path in (newsroom.public / "categories").iterdir()) == made
+    assert len(read(newsroom.public / "atom.xml").entries) == 12
+
+
 # ---------------------------------------------------------------- copies and edits
 
 FIRST = 'title: "Floods in the north"\ndate: 2026-02-03 01:00:00 +0000'
@@ -294,6 +316,46 @@ def test_fault_94_an_edited_article_keeps_its_id_and_place_and_says_when(tree: P
     after = only(newsroom)
     assert (after.id, after.time, after.summary) == (before.id, before.time, "As it is.")
     assert datetime.fromtimestamp(timegm(after.updated_parsed), UTC) == START + HOUR
+
+
+def test_an_article_that_moves_while_it_is_edited_shows_its_new_text_at_once_and_says_when(
+    tree: Path, tmp_path: Path
+) -> None:
+    newsroom = site(tmp_path / "site", {TREE: tree}, feeds=FEEDS, sources={TREE: 'withdraw_after = "30d"'})
+    put(tree, "other.md", FIRST.replace("north", "south"))
+    put(tree, "a.md", FIRST, "<p>As it was.</p>")
+    newsroom.run(START)
+    before = only_of(newsroom, "Floods in the north")
+    for hour, (old, new, text) in enumerate(
+        [("a", "b", "edited"), ("b", "c", "edited"), ("c", "d", "edited twice")], 1
+    ):
+        (tree / f"{old}.md").unlink()
+        put(tree, f"{new}.md", FIRST, f"<p>As it is {text}.</p>")
+        newsroom.run(START + hour * HOUR)
+        now = only_of(newsroom, "Floods in the north")
+        edited = START + (3 if "twice" in text else 1) * HOUR
+        assert (now.id, now.time, now.summary) == (before.id, before.time, f"As it is {text}.")
+        assert datetime.fromtimestamp(timegm(now.updated_parsed), UTC) == edited
+
+
+def test_of_two_documents_of_one_article_the_one_that_is_there_is_shown(tree: Path, tmp_path: Path) -> None:
+    newsroom = site(tmp_path / "site", {TREE: tree}, feeds=FEEDS, sources={TREE: 'withdraw_after = "30d"'})
+    put(tree, "b.md", FIRST, "<p>Second text.</p>")
+    put(tree, "a.md", FIRST, "<p>First text.</p>")
+    newsroom.run(START)
+    (tree / "a.md").rename(tmp_path / "a.md")
+    shown = []
+    for hour in (1, 2, 3):
+        newsroom.run(START + hour * HOUR)
+        shown.append(only(newsroom).summary)
+    (tmp_path / "a.md").rename(tree / "a.md")
+    newsroom.run(START + 4 * HOUR)
+    assert [*shown, only(newsroom).summary] == [*["Second text."] * 3, "First text."]
+
+
+def only_of(newsroom: SiteUnderTest, title: str) -> Any:
+    (entry,) = (each for each in read(newsroom.public / "atom.xml").entries if each.title == title)
+    return entry
 
 
 def test_fault_95_one_guid_in_two_sources_is_two_articles(tmp_path: Path) -> None:

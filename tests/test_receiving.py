@@ -443,6 +443,19 @@ def test_a_lower_limit_leaves_as_many_categories_as_it_says(room: Newsroom, serv
     assert len(room.titles()) == 4
 
 
+def test_an_archive_brings_no_more_categories_than_it_may(room: Newsroom, server: Server) -> None:
+    room.settle(lake(server, 'max_categories = 2\ncategory = "Rest"'))
+    names = ("One", "Two", "Three")
+    server.put("/f", tar_gz({f"{number}.md": filed(name) for number, name in enumerate(names)}))
+    room.poll("lake")
+    assert room.categories() == ["one", "rest", "two"]
+    assert room.titles("rest") == ["Three"]
+
+
+def filed(name: str) -> bytes:
+    return f"---\ntitle: {name}\ndate: 2026-03-10T12:00:00Z\ncategories: [{name}]\n---\nText.\n".encode()
+
+
 # ---------------------------------------------------------------- bodies
 
 

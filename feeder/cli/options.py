@@ -17,6 +17,7 @@ from feeder.errors import ConfigError, FeederError
 if TYPE_CHECKING:
     from feeder.app import App
     from feeder.config import Config
+    from feeder.store.address import State
 
 DEFAULT_CONFIGS: Final = (Path("config.toml"), Path("/etc/feeder/config.toml"))
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -85,6 +86,13 @@ def load(obj: Options, *, level: str = "info", to_write: bool = True, is_quiet: 
     for warning in () if is_quiet else settings.warnings:
         click.echo(f"warning: {warning}", err=True)
     return settings
+
+
+def kept(obj: Options) -> tuple[State, str] | None:
+    """Return where the state is, and the id of its site, though the configuration is wrong; None: that is so, too."""
+    from feeder import config
+
+    return config.kept(obj.path or _default_config())
 
 
 def load_if_any(obj: Options) -> Config | None:

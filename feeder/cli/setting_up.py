@@ -91,7 +91,7 @@ def preview(obj: Options, what: str, *, as_json: bool) -> None:
 
     A file need not lie in a source, and there need not be a configuration yet: then the settings of the first source,
     or the defaults, are used. Any URL is asked once, by the same rules as when it is polled; that of no source with
-    the defaults.
+    the [defaults] of the configuration.
     """
     from feeder import screen
     from feeder.preview import people, programs

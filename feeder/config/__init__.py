@@ -6,7 +6,7 @@ asks for work to be done again.
 """
 
 from feeder.config.fingerprints import fingerprint, render_fingerprint, whole_fingerprint
-from feeder.config.loading import load
+from feeder.config.loading import imagined, kept, load
 from feeder.config.schema import keys
 from feeder.config.settings import Config
 from feeder.config.values import Address, address_text
@@ -16,6 +16,8 @@ __all__ = [
     "Config",
     "address_text",
     "fingerprint",
+    "imagined",
+    "kept",
     "keys",
     "load",
     "render_fingerprint",

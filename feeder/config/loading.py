@@ -20,12 +20,13 @@ from feeder.config.schema import (
     PagesTable,
     ServerTable,
     SiteTable,
+    StorageTable,
     WebsubTable,
     read,
 )
 from feeder.config.settings import Alerts, Config
-from feeder.config.sources import compare, sources_of, warnings_of
-from feeder.config.storage import check_listen, served, storage_of, stored
+from feeder.config.sources import compare, source_of, sources_of, warnings_of
+from feeder.config.storage import check_listen, served, state_of, storage_of, stored
 from feeder.errors import ConfigError
 from feeder.model import (
     AlertAfter,
@@ -35,9 +36,11 @@ from feeder.model import (
     PageSettings,
     Redirect,
     Site,
+    Source,
 )
 from feeder.redirects import base_of, read_rule
 from feeder.redirects import faults as faults_of_redirects
+from feeder.store.address import State
 
 
 def load(path: Path, *, to_write: bool = True) -> Config:
@@ -79,6 +82,31 @@ def load(path: Path, *, to_write: bool = True) -> Config:
         alerts=alerts,
         warnings=tuple(warnings_of(main, placed)),
     )
+
+
+def imagined(settings: Config, **told: str) -> Source:
+    """Return a source as the main file of *settings* would have it by its defaults, with a name and a path or url alone.
+
+    Raises:
+        ConfigError: The file is wrong by now, or what is *told*.
+    """
+    faults = Faults()
+    source = source_of(read_file(settings.path), settings.site, faults, **told)
+    if source is None:
+        raise ConfigError(*faults.lines)
+    return source
+
+
+def kept(path: Path) -> tuple[State, str] | None:
+    """Return where the state is, and the id of its site, by a config that may be wrong in all else; None: in that, too."""
+    try:
+        main = read_file(path)
+    except ConfigError:
+        return None
+    faults = Faults()
+    site = _site(main, faults)
+    state = state_of(main, table_of(main, "storage", StorageTable, faults), faults)
+    return (state, site.id) if site and state else None
 
 
 def _site(main: File, faults: Faults) -> Site | None:

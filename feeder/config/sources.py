@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from feeder.cadence import MIN_INTERVAL
@@ -16,6 +16,8 @@ from feeder.config.schema import INCLUDED_KEYS, DefaultsTable, SourceTable, read
 from feeder.errors import ConfigError
 from feeder.model import UTC_ZONE, Patterns, Select, Site, Source
 from feeder.urls import is_own
+
+MOST_CATEGORIES: Final = 100  # of a URL's own, unless it says another number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,14 @@ def sources_of(main: File, site: Site | None, faults: Faults) -> Iterator[Placed
                 for fault in _faults_of_url(source, raw, site):
                     faults.add(file, label, fault)
                 yield Placed(source=source, file=file, label=label)
+
+
+def source_of(main: File, site: Site, faults: Faults, **told: str) -> Source | None:
+    """Return a source of *main* that has its defaults and what is *told*; None if that is wrong."""
+    table, found = read(SourceTable, _merged(_defaults(main, faults), told))
+    for fault in found:
+        faults.add(main, _source_label(told, 1), fault)
+    return None if faults.lines or table is None else _source(table, main, order=0, zone=site.timezone)
 
 
 def compare(placed: Collection[Placed], faults: Faults) -> None:
@@ -146,6 +156,8 @@ def _merged(defaults: Mapping[str, Any], raw: object) -> object:
 
 def _source(table: SourceTable, file: File, *, order: int, zone: ZoneInfo) -> Source:
     given: dict[str, Any] = {"timezone": zone, "order": order} | table.given()
+    if table.url:
+        given.setdefault("max_categories", MOST_CATEGORIES)
     if table.interval == scopes.LEARNED:
         del given["interval"]
         given["is_adaptive"] = True

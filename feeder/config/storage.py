@@ -36,7 +36,7 @@ class Storage:
 def storage_of(main: File, placed: Iterable[Placed], faults: Faults, *, to_write: bool) -> Storage | None:
     """Return where things are; None if that cannot be told."""
     table = table_of(main, "storage", StorageTable, faults)
-    state = _path(main, "state", table.state if table else None, places.state, faults)
+    state = state_of(main, table, faults)
     output = _path(main, "output", table.output if table else None, places.output_place, faults)
     if isinstance(output, Bucket):
         output = _in_bucket(main, output, faults)
@@ -53,6 +53,11 @@ def storage_of(main: File, placed: Iterable[Placed], faults: Faults, *, to_write
     for fault in _faults(storage, main, to_write=to_write):
         faults.add(main, "storage", fault)
     return storage
+
+
+def state_of(main: File, table: StorageTable | None, faults: Faults) -> State | None:
+    """Return where the state is; None if that cannot be told."""
+    return _path(main, "state", table.state if table else None, places.state, faults)
 
 
 def stored(storage: Storage) -> dict[str, Any]:

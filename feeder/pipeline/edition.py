@@ -26,7 +26,6 @@ class Published:
     written: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     nodes: int = 0
-    released: int = 0
     failed: dict[Node, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     outdated: set[str] = field(default_factory=set)  # sources to be polled again

@@ -18,6 +18,7 @@ from feeder.fetch import fetcher_of
 from feeder.log import Flood
 from feeder.model import Article, Change, Place, Reading, Source, Status, Unlisted, Verdict
 from feeder.pipeline import Parts, work
+from feeder.pipeline.allowance import Allowance
 from feeder.store.records import Outcome, Seen, SourceState, Standing, StoredBody
 
 log = structlog.get_logger(__name__)
@@ -69,11 +70,15 @@ def poll(
         return polled
     everything = state.fingerprint != parts.fingerprints[source.name]
     unlisted = parts.store.unlisted(source.name)
-    polled.places = parts.store.scan(source.name, found, now, at=at)
+    scanned = parts.store.scan(source.name, found, now, at=at)
+    polled.places = scanned.places
+    restand(scanned.shifted, parts, now=now)
     _report_unlisted(polled, unlisted, parts.store.unlisted(source.name))
-    unsettled = _read_changed(source, parts, polled, now=now, everything=everything, progress=progress)
+    allowance = Allowance(source, parts.store.paths_of)
+    unsettled = _read_changed(source, parts, polled, allowance, now=now, everything=everything, progress=progress)
     if at is None:
-        take(_wait_for(unsettled, source, parts, now=now, everything=everything), source, parts, polled, now=now)
+        late = _wait_for(unsettled, source, parts, now=now, everything=everything)
+        take([(s, allowance.within(r)) for s, r in late], source, parts, polled, now=now)
     else:
         polled.unsettled = frozenset(seen.place.locator for seen in unsettled)
     _withdraw(source, parts, polled, now=now, accepted=state.is_accepted)
@@ -145,7 +150,14 @@ def _report_unlisted(polled: Polled, before: Mapping[str, str], after: Mapping[s
 
 
 def _read_changed(
-    source: Source, parts: Parts, polled: Polled, *, now: datetime, everything: bool, progress: Progress | None
+    source: Source,
+    parts: Parts,
+    polled: Polled,
+    allowance: Allowance,
+    *,
+    now: datetime,
+    everything: bool,
+    progress: Progress | None,
 ) -> list[Seen]:
     """Read and take what changed; return what is still being written."""
     total = parts.store.count_changed(source.name, everything=everything)
@@ -157,7 +169,7 @@ def _read_changed(
     unsettled: list[Seen] = []
     for batch in batches(_readings(source, parts, seen, now=now, everything=everything), BATCH):
         polled.size += sum(reading.place.size for _, reading in batch)
-        settled = [(s, r) for s, r in batch if r.status is not Status.UNSETTLED]
+        settled = [(s, allowance.within(r)) for s, r in batch if r.status is not Status.UNSETTLED]
         unsettled += [s for s, r in batch if r.status is Status.UNSETTLED]
         take(settled, source, parts, polled, now=now)
         if progress:

@@ -24,19 +24,19 @@ Progress = Callable[[int, int], None]
 
 def publish(parts: Parts, *, now: datetime, settle: timedelta, progress: Progress | None = None) -> Published:
     """Render and write the feeds of every stale node; a node that fails keeps its mark and its last good files."""
-    published = Published(released=ripen(parts, now))
+    ripen(parts, now)
+    published = Published()
     marks = parts.store.stale(now, settle=settle)
     if marks:
         _publish_all(marks, Edition(parts, published, now), progress)
     return published
 
 
-def ripen(parts: Parts, now: datetime) -> int:
-    """Mark what has become another by itself; return how many articles' hour has come."""
+def ripen(parts: Parts, now: datetime) -> None:
+    """Mark what has become another by itself."""
     with parts.store.transaction():
-        released = parts.store.release(now)
+        parts.store.release(now)
         parts.store.end_deletions(now - parts.feeds.deletions)
-    return released
 
 
 def publish_site(parts: Parts, *, now: datetime, settle: timedelta, progress: Progress | None = None) -> Published:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from feeder.config import Config, values
+from feeder.config import Config, imagined, values
 from feeder.errors import UnknownName
 from feeder.fetch.directory import locator_of
 from feeder.model import Site, Source
@@ -19,6 +18,7 @@ from feeder.model import Site, Source
 _HOST: Final = re.compile(
     r"[\w-]+(?:\.[\w-]+)*\.(?!(?:md|markdown|html?|txt|xml|json|toml|ya?ml)(?:/|$))[\w-]+(?::\d+)?(?:/|$)"
 )
+UNNAMED: Final = "preview"  # a source that the config does not have
 DEFAULT_SITE: Final = Site(title="Preview", url="http://localhost/", id="localhost,2000", author="Preview")
 
 
@@ -36,7 +36,7 @@ def subject(word: str, settings: Config | None) -> Subject:
     """Return what *word* names: a source of the config, a URL, a file or a directory.
 
     A file in a source is read as the source has it; any other with the settings of the first source, or the defaults.
-    A URL of no source is asked for with the defaults: the secrets of a source are for nobody else.
+    A URL of no source is asked for with the defaults of the main file: the secrets of a source are for nobody else.
 
     Raises:
         UnknownName: There is neither such a source nor such a file, and it is no URL.
@@ -47,7 +47,7 @@ def subject(word: str, settings: Config | None) -> Subject:
     if named_so:
         return Subject(source=named_so, site=site)
     if "://" in word:
-        return _remote(word, sources, site)
+        return _remote(word, settings, site)
     path = Path(word).absolute()
     if not os.path.exists(path):  # noqa: PTH110 - a name may be too long for pathlib
         names = [source.name for source in sources]
@@ -56,26 +56,36 @@ def subject(word: str, settings: Config | None) -> Subject:
     for source in sources:
         if source.path and not path.is_dir() and path.resolve().is_relative_to(source.path.resolve()):
             return Subject(source=source, site=site, locator=locator_of(source.path.resolve(), path.resolve()))
-    return _stranger(path.resolve(), sources, site)
+    return _stranger(path.resolve(), settings, site)
 
 
-def _remote(word: str, sources: Sequence[Source], site: Site) -> Subject:
+def _remote(word: str, settings: Config | None, site: Site) -> Subject:
     try:
         url = values.source_url(word)
     except ValueError as error:
         raise UnknownName(f"url: {error}") from error
-    known = next((source for source in sources if source.url == url), None)
+    known = next((source for source in settings.sources if source.url == url), None) if settings else None
     if known:
         return Subject(source=known, site=site)
-    note = f"{url} is the url of no source; the settings used are the defaults"
-    source = Source(name=urlsplit(url).netloc, order=0, url=url, timezone=site.timezone)
-    return Subject(source=source, site=site, note=note)
+    like, used = _by_default(settings, url=url)
+    note = f"{url} is the url of no source; the settings used are {used}"
+    return Subject(source=replace(like, name=urlsplit(url).netloc), site=site, note=note)
 
 
-def _stranger(path: Path, sources: Sequence[Source], site: Site) -> Subject:
+def _stranger(path: Path, settings: Config | None, site: Site) -> Subject:
     root = path if path.is_dir() else path.parent
-    like = sources[0] if sources else Source(name="preview", order=0)
-    used = f"those of source {like.name}" if sources else "the defaults"
+    if settings and settings.sources:
+        like = settings.sources[0]
+        used = f"those of source {like.name}"
+    else:
+        like, used = _by_default(settings, path=".")
     locator = None if path.is_dir() else locator_of(root, path)
     note = f"{path} lies in no source; the settings used are {used}"
     return Subject(source=replace(like, path=root), site=site, locator=locator, note=note)
+
+
+def _by_default(settings: Config | None, **told: str) -> tuple[Source, str]:
+    """Return a source that has nothing but what is *told* of itself, and what its settings are called."""
+    if settings:
+        return imagined(settings, name=UNNAMED, **told), f"the defaults of {settings.path.name}"
+    return Source(name=UNNAMED, order=0, url=told.get("url")), "the defaults"

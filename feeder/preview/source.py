@@ -13,6 +13,7 @@ from feeder.batches import batches
 from feeder.fetch import fetcher_of
 from feeder.model import REJECTED, Article, Node, Place, Reading, SourceKind, Status, Verdict
 from feeder.pipeline import work
+from feeder.pipeline.allowance import Allowance
 from feeder.preview.choosing import Subject
 from feeder.store.records import Seen
 from feeder.workers import Workers
@@ -66,7 +67,8 @@ def of_source(chosen: Subject, *, now: datetime) -> SourcePreview:
     source = chosen.source
     found = list(fetcher_of(source).look(source))
     places = sorted((each for each in found if isinstance(each, Place)), key=lambda place: place.locator)
-    readings = _readings(places, chosen, now)
+    allowance = Allowance(source, lambda _: ())
+    readings = [allowance.within(reading) for reading in _readings(places, chosen, now)]
     articles = [reading.article for reading in readings if reading.article]
     return SourcePreview(
         name=source.name,

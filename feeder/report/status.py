@@ -12,7 +12,6 @@ from typing import Final
 from feeder import memo as memory
 from feeder.categories import parse_path
 from feeder.config import Config
-from feeder.memo import Memo
 from feeder.model import Problem, Sighting, Source, SourceKind
 from feeder.screen import Block, Table, clipped
 from feeder.store import Store
@@ -86,8 +85,19 @@ def standing(settings: Config, store: Store | None, *, merges: bool) -> Standing
     states = {state.name: state for state in store.sources()}
     known = {source.name: source for source in settings.sources}
     new = (_new(source) for name, source in known.items() if name not in states)
+    told = (_status(state, _state(state, known.get(name)), known.get(name), store) for name, state in states.items())
+    return _standing((*told, *new), store, merges=merges)
+
+
+def remembered(store: Store, *, merges: bool) -> Standing:
+    """Return how everything stands by the config that was last good, as far as the *store* knows what that said."""
+    told = (_status(s, "gone" if s.rank is None else _health(s), None, store) for s in store.sources())
+    return _standing(tuple(told), store, merges=merges)
+
+
+def _standing(sources: tuple[SourceStatus, ...], store: Store, *, merges: bool) -> Standing:
     return Standing(
-        sources=(*(_status(state, known.get(name), store) for name, state in states.items()), *new),
+        sources=sources,
         counts=store.counts(),
         problems=store.problems(),
         faults=store.faults(),
@@ -105,9 +115,8 @@ def _new(source: Source) -> SourceStatus:
     return SourceStatus(name=source.name, state="new" if source.enabled else "off", url=source.url)
 
 
-def _status(state: SourceState, source: Source | None, store: Store) -> SourceStatus:
+def _status(state: SourceState, said: str, source: Source | None, store: Store) -> SourceStatus:
     memo = memory.load(state.memo)
-    said = _state(state, source, memo)
     is_due = said in {"ok", "failing", "new"}
     return SourceStatus(
         name=state.name,
@@ -126,12 +135,16 @@ def _status(state: SourceState, source: Source | None, store: Store) -> SourceSt
     )
 
 
-def _state(state: SourceState, source: Source | None, memo: Memo) -> str:
+def _state(state: SourceState, source: Source | None) -> str:
+    if source is None:
+        return "gone"
+    return _health(state) if source.enabled else "off"
+
+
+def _health(state: SourceState) -> str:
     claims = (
-        ("gone", source is None),
-        ("off", source is not None and not source.enabled),
         ("paused", state.is_paused),
-        ("ended", memo.is_gone),
+        ("ended", memory.load(state.memo).is_gone),
         ("failing", state.error is not None),
         ("new", state.last_poll is None),
     )
@@ -260,7 +273,7 @@ def brief(settings: Config, store: Store, now: datetime) -> dict[str, object]:
 def _brief(state: SourceState, source: Source | None) -> dict[str, object]:
     return {
         "name": state.name,
-        "state": _state(state, source, memory.load(state.memo)),
+        "state": _state(state, source),
         "last_success": stamp(state.last_success),
         "next_poll": stamp(state.next_poll),
         "failures": state.failures,

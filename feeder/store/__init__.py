@@ -41,6 +41,7 @@ from feeder.store.records import (
     Peer,
     PublishedFeed,
     Row,
+    Scanned,
     Seen,
     SourceState,
     Standing,
@@ -112,10 +113,10 @@ class Store(Protocol):
 
     def scan(
         self, name: str, found: Iterable[Place | Unlisted], now: datetime, *, at: Collection[str] | None = None
-    ) -> int:
+    ) -> Scanned:
         """Compare what a source holds, or what is at or below some locators, with what is known.
 
-        Notes what is missing there; returns the number of places.
+        Notes what is missing there.
         """
 
     def unlisted(self, name: str) -> Mapping[str, str]:
@@ -211,9 +212,6 @@ class Store(Protocol):
 
     def release(self, now: datetime) -> int:
         """Let held articles in whose hour has come; return how many."""
-
-    def next_release(self) -> datetime | None:
-        """Return when the next held article's hour comes."""
 
     def stale(self, now: datetime, *, settle: timedelta, shard: int | None = None) -> tuple[Mark, ...]:
         """Return the marks that may be published now, all or those of a shard (see `feeder.shards`)."""

@@ -42,6 +42,14 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scanned:
+    """How many places a scan found; and which articles, of several documents of the source, lost or got back one."""
+
+    places: int
+    shifted: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What was read at a place, and what became of it. No change: the document is no news, or unreadable."""
 

@@ -132,10 +132,6 @@ class Deciding(Ground):
         self._undelete(id_ for id_, _, _ in due)
         return len(due)
 
-    def next_release(self) -> datetime | None:
-        """Return when the next held article's hour comes."""
-        return rows.moment_or_none(self._db.one("next_held")[0])
-
     def _sighting_row(self, source: int, outcome: Outcome) -> tuple[object, ...]:
         sighting = _sighted(outcome)
         paths = [self._path(path) for path in sighting.article.categories]
