@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from feeder import dedup
-from feeder.app import Progress, opened, rehearsed
+from feeder.app import Progress
 from feeder.asking import poll_all
 from feeder.characters import safe_text
 from feeder.config import Config
@@ -21,6 +21,7 @@ from feeder.errors import FetchError, InvalidItem, ParseError
 from feeder.fetch.web import Download, download
 from feeder.likeness import title_key
 from feeder.model import Memory, Problem, Sighting, Site
+from feeder.opening import opened, rehearsed
 from feeder.parse.published import PublishedEntry, PublishedPage, feed_files, parse_published, read_published
 from feeder.store import Store
 from feeder.store.tables import prefix

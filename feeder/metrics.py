@@ -31,10 +31,10 @@ from prometheus_client.registry import Collector
 from feeder.config import Config
 from feeder.errors import StoreError
 from feeder.model import Status, Verdict
+from feeder.pipeline.edition import Published
 from feeder.pipeline.polling import Polled
-from feeder.pipeline.publishing import Published
-from feeder.store import Alert, AlertKind, Fault, FaultKind, SourceState
 from feeder.store.opening import open_to_read
+from feeder.store.records import Alert, AlertKind, Fault, FaultKind, SourceState
 
 Clock = Callable[[], datetime]
 

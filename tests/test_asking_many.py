@@ -15,10 +15,11 @@ from remote import SITE
 from servers import Server
 
 from feeder import asking, config
-from feeder.app import App, opened
+from feeder.app import App
 from feeder.asking import UNREAD, Asker, Backlog
 from feeder.fetch.web import Web
 from feeder.model import Verdict
+from feeder.opening import opened
 from feeder.pipeline.answers import receive
 from feeder.pipeline.receiving import Heard
 

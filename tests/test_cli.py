@@ -179,7 +179,7 @@ def test_a_signal_ends_once_with_a_line_and_a_state_that_is_whole(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_before_the_daemon_works_ends_it_with_0(desk: Desk, number: signal.Signals) -> None:
     code = "import sys, time; sys.stderr.write('.'); sys.stderr.flush()"
-    hook = f"import feeder.app; before = feeder.app.opened\ndef slow(*all):\n  {code}; time.sleep(60)\nfeeder.app.opened = slow"
+    hook = f"import feeder.opening; before = feeder.opening.opened\ndef slow(*all):\n  {code}; time.sleep(60)\nfeeder.opening.opened = slow"
     command = [sys.executable, "-c", f"{hook}\nfrom feeder.cli import main\nmain(['run'])"]
     with subprocess.Popen(command, cwd=desk.folder, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr

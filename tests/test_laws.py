@@ -46,7 +46,7 @@ from worlds import (
 from feeder.app import App
 from feeder.likeness import title_key
 from feeder.model import Shown, Verdict
-from feeder.pipeline import polling, publishing
+from feeder.pipeline import cooking, polling, publishing
 from feeder.redirects.forwarding import WRITERS
 from feeder.render import ASSETS
 
@@ -183,7 +183,7 @@ def test_neither_the_order_of_files_and_sources_nor_the_size_of_batches_matters(
             shuffled.put(place, places[place])
         first, second = site_of(plain, "site"), site_of(shuffled, "site")
         first.run(START)
-        for module, name in ((polling, "BATCH"), (polling, "JOB"), (publishing, "BATCH"), (publishing, "JOB")):
+        for module, name in ((polling, "BATCH"), (polling, "JOB"), (publishing, "BATCH"), (cooking, "JOB")):
             patch.setattr(module, name, data.draw(st.integers(1, 4)))
         second.run(START, names=data.draw(st.permutations(NAMES)))
         assert first.files() == second.files()
@@ -198,7 +198,7 @@ def test_the_number_of_workers_does_not_matter(tmp_path: Path, monkeypatch: pyte
     alone, many = site_of(trees, "alone"), site_of(trees, "many")
     alone.run(START)
     monkeypatch.setattr(polling, "BATCH", 10)
-    monkeypatch.setattr(publishing, "MANY", 5)
+    monkeypatch.setattr(cooking, "MANY", 5)
     many.run(START, workers=workers)
     assert alone.files() == many.files()
 

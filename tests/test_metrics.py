@@ -19,10 +19,10 @@ from feeder import config
 from feeder.app import App
 from feeder.metrics import BUCKETS, MEASURES, Counts, Queues, State, exposition
 from feeder.model import Status, Verdict
+from feeder.pipeline.edition import Published
 from feeder.pipeline.polling import Polled
-from feeder.pipeline.publishing import Published
 from feeder.silence import Cause
-from feeder.store import Alert, AlertKind, Fault, FaultKind
+from feeder.store.records import Alert, AlertKind, Fault, FaultKind
 
 NOW = datetime(2026, 3, 11, 12, tzinfo=UTC)
 

@@ -28,14 +28,15 @@ from test_doctor import BROKEN
 from test_store import NEWSROOM, PARTNER, RULES, SEEN, feed, forget, only_id, poll, publish, stale
 
 from feeder import config, dedup
-from feeder.app import opened
 from feeder.errors import Overtaken, StateInUse, StoreError
 from feeder.model import Article, Shown
-from feeder.store import Standing, Store, moving, sqlite
+from feeder.opening import opened
+from feeder.store import Store, moving, sqlite
 from feeder.store.address import Address, address
 from feeder.store.invariants import is_of_indexes
 from feeder.store.opening import copy_state, is_there, open_existing, open_to_read
 from feeder.store.postgres import Hold, open_store
+from feeder.store.records import Standing
 
 SITE_ID = site().id
 WAIT_SECONDS = 60.0

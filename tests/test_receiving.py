@@ -16,12 +16,13 @@ from servers import Asked, Server, answer
 
 from feeder import config, html, takedowns
 from feeder import memo as memory
-from feeder.app import GONE, opened
 from feeder.config import fingerprints
 from feeder.memo import Memo
 from feeder.model import SourceKind, Verdict
+from feeder.opening import opened
+from feeder.pipeline.booking import GONE
 from feeder.pipeline.polling import Polled
-from feeder.store import SourceState
+from feeder.store.records import SourceState
 
 
 def lake(server: Server, more: str = "", *, path: str = "/f") -> str:

@@ -34,7 +34,9 @@ from feeder.model import (
 )
 from feeder.model import Change as Decided
 from feeder.silence import Cause
-from feeder.store import (
+from feeder.store import Store
+from feeder.store.packing import pack, unpack
+from feeder.store.records import (
     Alert,
     AlertKind,
     ArticlePage,
@@ -46,10 +48,8 @@ from feeder.store import (
     PublishedFeed,
     Seen,
     Standing,
-    Store,
     StoredBody,
 )
-from feeder.store.packing import pack, unpack
 from feeder.store.rows import SIGHTING_COLUMNS, sighting_values
 from feeder.store.tables.deciding import HISTORY
 

@@ -18,9 +18,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from feeder import asking, config
-from feeder.app import App, opened
+from feeder.app import App
+from feeder.opening import opened
+from feeder.pipeline.edition import Published
 from feeder.pipeline.polling import Polled
-from feeder.pipeline.publishing import Published
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -27,7 +27,7 @@ def status(obj: Options, *, merges: bool, as_json: bool) -> None:
       gone     not in the configuration any more
     """  # noqa: D301 - as in `once`
     from feeder import screen
-    from feeder.app import is_begun
+    from feeder.opening import is_begun
     from feeder.report import status as told
 
     settings = load(obj, level="warning", to_write=False)
@@ -53,16 +53,19 @@ def explain(obj: Options, name: str, *, as_json: bool) -> None:
     ID is what feeds say (tag:…), or its last 26 characters. FILE may be gone meanwhile. URL is the article's link. An
     entry of a feed is known by its guid as well.
     """
-    from feeder import explain as why
     from feeder import screen
+    from feeder.explain import explain as explained
+    from feeder.explain.finding import find
+    from feeder.explain.people import blocks
+    from feeder.explain.programs import values
 
     now = clock()
     with beside(load(obj, level="warning", to_write=False)) as app:
-        told = why.explain(why.find(name, app), app, now)
+        told = explained(find(name, app), app, now)
         if as_json:
-            screen.show_json(why.values(told))
+            screen.show_json(values(told))
         else:
-            screen.show(why.blocks(told, app, now))
+            screen.show(blocks(told, app, now))
 
 
 @click.command()

@@ -105,9 +105,9 @@ def clock() -> datetime:
 @contextmanager
 def beside(settings: Config) -> Iterator[App]:
     """Yield the whole for questions, and for notes to the process that works with the state."""
-    from feeder import app as whole
+    from feeder import opening
 
-    with whole.beside(settings) as app:
+    with opening.beside(settings) as app:
         yield app
 
 

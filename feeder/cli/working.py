@@ -18,8 +18,8 @@ from feeder.errors import ConfigError, FeederError
 if TYPE_CHECKING:
     from feeder.app import App
     from feeder.config import Address
+    from feeder.pipeline.edition import Published
     from feeder.pipeline.polling import Polled
-    from feeder.pipeline.publishing import Published
     from feeder.report.once import Summary
 
 
@@ -35,7 +35,7 @@ def run(obj: Options) -> None:
     with suppress(OSError, ValueError, RuntimeError):  # of a standard error that is no file, or closed
         faulthandler.enable()  # a service manager that ends a daemon that hangs leaves a trace of where
     with suppress(KeyboardInterrupt, Terminated):  # before the daemon takes signals, or after, they mean the same
-        from feeder.app import opened
+        from feeder.opening import opened
         from feeder.schedule import run as run_daemon
 
         with opened(load(obj)) as app:
@@ -63,7 +63,7 @@ def once(context: click.Context, *, everything: bool, fresh: bool, dry_run: bool
       3  done, but a source failed; its articles stay as they were
     """  # noqa: D301 - click's mark of lines that stay as they are
     from feeder import screen
-    from feeder.app import opened, rehearsed
+    from feeder.opening import opened, rehearsed
     from feeder.report import once as told
 
     level = "error" if sys.stderr.isatty() else "warning" if dry_run else "info"  # a log would run into the bars

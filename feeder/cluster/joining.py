@@ -15,7 +15,7 @@ import structlog
 from feeder import config
 from feeder.app import App
 from feeder.errors import StoreError
-from feeder.store import Lease
+from feeder.store.records import Lease
 
 log = structlog.get_logger(__name__)
 

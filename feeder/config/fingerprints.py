@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from feeder.config.loading import Config
+from feeder.config.settings import Config
 from feeder.model import CategorySettings, FeedSettings, PageSettings, Patterns, Select, Site, Source
 
 READ_VERSION: Final = 1  # raise it when the same settings read the same document otherwise than before

@@ -8,11 +8,12 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from feeder.app import App, beside, is_begun, opened
+from feeder.app import App
 from feeder.config import Config
 from feeder.doctor import publication, surroundings
 from feeder.doctor.findings import Area, Finding, Mend
 from feeder.errors import FeederError, StateInUse
+from feeder.opening import beside, is_begun, opened
 from feeder.pipeline import polling
 from feeder.screen import Block, Table
 from feeder.store import Store

@@ -6,19 +6,19 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import chain, islice
-from typing import TypeVar
+from itertools import chain
 
 import structlog
 
 from feeder import dedup
+from feeder.batches import batches
 from feeder.dedup import Candidate, Decision
 from feeder.errors import FetchError
 from feeder.fetch import fetcher_of
 from feeder.log import Flood
 from feeder.model import Article, Change, Place, Reading, Source, Status, Unlisted, Verdict
 from feeder.pipeline import Parts, work
-from feeder.store import Outcome, Seen, SourceState, Standing, StoredBody
+from feeder.store.records import Outcome, Seen, SourceState, Standing, StoredBody
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +27,6 @@ BATCH = 512  # documents decided on together: one round of questions to the stor
 PATIENCE = (0.25, 0.5, 0.5, 0.6)  # seconds between looks at a document that is being written: within 2 s
 _FAILED = frozenset({Status.BROKEN, Status.UNSETTLED, Status.UNREADABLE})
 
-T = TypeVar("T")
 Progress = Callable[[int, int], None]
 """Told how many documents have been read, and how many there are to read."""
 
@@ -156,7 +155,7 @@ def _read_changed(
         parts.workers.start()
     seen = parts.store.changed(source.name, everything=everything)
     unsettled: list[Seen] = []
-    for batch in _batches(_readings(source, parts, seen, now=now, everything=everything), BATCH):
+    for batch in batches(_readings(source, parts, seen, now=now, everything=everything), BATCH):
         polled.size += sum(reading.place.size for _, reading in batch)
         settled = [(s, r) for s, r in batch if r.status is not Status.UNSETTLED]
         unsettled += [s for s, r in batch if r.status is Status.UNSETTLED]
@@ -178,7 +177,7 @@ def _readings(
             everything=everything,
             is_last=is_last,
         )
-        for part in _batches(seen, JOB)
+        for part in batches(seen, JOB)
     )
     for job, readings in parts.workers.map(work.read, jobs):
         yield from ((one, reading) for one, reading in zip(job.seen, readings, strict=True) if reading)
@@ -325,9 +324,3 @@ def _withdraw(source: Source, parts: Parts, polled: Polled, *, now: datetime, ac
 def _forget(name: str, locators: Collection[str], parts: Parts, now: datetime) -> int:
     """Remove documents; return how many articles go with them."""
     return restand(parts.store.forget(name, locators, now), parts, now=now) if locators else 0
-
-
-def _batches(values: Iterable[T], size: int) -> Iterator[list[T]]:
-    rest = iter(values)
-    while part := list(islice(rest, size)):
-        yield part

@@ -16,7 +16,7 @@ from feeder.memo import Memo
 from feeder.model import Answer, Article, CategoryPath, Node, Reading, Source, SourceKind, Status
 from feeder.pipeline import Parts, polling
 from feeder.pipeline.polling import Polled, Progress
-from feeder.store import Seen, SourceState
+from feeder.store.records import Seen, SourceState
 
 if TYPE_CHECKING:  # what reads feeds and pages takes a while to load, and few sites have any
     from feeder.pipeline.answers import Received

@@ -13,7 +13,8 @@ from feeder.config import Config
 from feeder.memo import Memo
 from feeder.model import Problem, Sighting, Source, SourceKind
 from feeder.screen import Block, Table, clipped
-from feeder.store import Alert, AlertKind, Fault, FaultKind, Peer, SourceState, Store
+from feeder.store import Store
+from feeder.store.records import Alert, AlertKind, Fault, FaultKind, Peer, SourceState
 from feeder.wording import apart, named, span, stamp
 
 NODE_COLUMNS = ("node", "does", "started", "last heard", "in hand", "done", "waiting")

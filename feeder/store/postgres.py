@@ -93,6 +93,7 @@ class PostgresDatabase:
         self._sql = _translated()
         self._bulk: dict[str, tuple[str, tuple[int, ...]] | None] = {}
         self._depth = 0
+        self._begin = ""  # what begins the transaction, until something is done in it
         self._numbers = count()
 
     @contextmanager
@@ -101,21 +102,28 @@ class PostgresDatabase:
 
         A decision sees nothing of what others commit meanwhile, and raises Overtaken where they were faster.
         """
-        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ" if is_decision else "BEGIN"
         is_part = self._depth > 0
         with self._told():
-            self._execute("SAVEPOINT part" if is_part else begin)
+            if is_part:
+                self._execute("SAVEPOINT part")
+            else:  # many have nothing to do after all
+                self._begin = "BEGIN ISOLATION LEVEL REPEATABLE READ" if is_decision else "BEGIN"
             self._depth += 1
             try:
                 yield
-                done = self._execute("RELEASE SAVEPOINT part" if is_part else "COMMIT")
-                if done.statusmessage == "ROLLBACK":  # somebody caught the error of a statement
-                    raise StoreError(f"{self._address}: a statement failed, and with it all before")  # noqa: TRY301
+                if not self._begin:
+                    self._end("RELEASE SAVEPOINT part" if is_part else "COMMIT")
             except BaseException:
                 self._undo(is_part=is_part)
                 raise
             finally:
                 self._depth -= 1
+                self._begin = ""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything was done in the transaction."""
+        return self._depth > 0 and not self._begin
 
     def close(self) -> None:
         """Release the connection."""
@@ -134,7 +142,7 @@ class PostgresDatabase:
         if not self._depth:
             yield from self.all(statement, values)
             return
-        with self._told(), self.connection.cursor(name=f"stream_{next(self._numbers)}") as cursor:
+        with self._told(), self._ready().cursor(name=f"stream_{next(self._numbers)}") as cursor:
             cursor.itersize = ITERSIZE
             yield from cursor.execute(self._sql[statement], values)
 
@@ -199,7 +207,7 @@ class PostgresDatabase:
     def dump(self, table: str, columns: Sequence[str]) -> Iterator[Any]:
         """Yield the rows of a table, in the order in which they came if that says anything; within a transaction."""
         order = " ORDER BY rowid" if table == ORDERED else ""
-        with self._told(), self.connection.cursor(name=f"stream_{next(self._numbers)}") as cursor:
+        with self._told(), self._ready().cursor(name=f"stream_{next(self._numbers)}") as cursor:
             cursor.itersize = ITERSIZE
             yield from cursor.execute(f"SELECT {', '.join(columns)} FROM {table}{order}")
 
@@ -261,13 +269,27 @@ class PostgresDatabase:
     def _execute(
         self, text: str | sql.Composed, values: Sequence[Any] | Mapping[str, Any] | None = None
     ) -> psycopg.Cursor[tuple[Any, ...]]:
-        if self.connection.closed and not self._depth:
+        return self._ready().execute(text, values)
+
+    def _ready(self) -> Connection:
+        """Return the connection, or another one if it was lost, with the transaction begun if there is one."""
+        if self.connection.closed and not self.has_begun:
             self.connection = _connected(self._address, hold=self._hold)
             _check(self.connection, self._address)
             log.info("state_connected", state=str(self._address))
-        return self.connection.execute(text, values)
+        if self._begin:
+            self.connection.execute(self._begin.encode())
+            self._begin = ""
+        return self.connection
+
+    def _end(self, how: str) -> None:
+        done = self._execute(how)
+        if done.statusmessage == "ROLLBACK":  # somebody caught the error of a statement
+            raise StoreError(f"{self._address}: a statement failed, and with it all before")
 
     def _undo(self, *, is_part: bool) -> None:
+        if self._begin:
+            return
         with suppress(psycopg.Error):  # the connection is lost, and all with it
             for each in ("ROLLBACK TO SAVEPOINT part", "RELEASE SAVEPOINT part") if is_part else ("ROLLBACK",):
                 self.connection.execute(each)
@@ -277,7 +299,7 @@ class PostgresDatabase:
             self._bulk[statement] = self._at_once(statement)
         bulk = self._bulk[statement]
         if bulk is None:
-            with self.connection.cursor() as cursor:
+            with self._ready().cursor() as cursor:
                 cursor.executemany(self._sql[statement], many)
             return
         text, target = bulk

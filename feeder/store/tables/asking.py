@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from feeder.model import Memory, Node, Place, Problem, Sighting
-from feeder.store import Event, Row, rows
+from feeder.store import rows
+from feeder.store.records import Event, Row
 from feeder.store.tables.deciding import Deciding
 
 SLICE = 500  # ids at a time

@@ -9,7 +9,8 @@ from typing import Any
 
 from feeder.dedup import Known, Reunion
 from feeder.model import Change, Dating, Memory, Place, Sighting, Status, Verdict
-from feeder.store import Outcome, Standing, rows
+from feeder.store import rows
+from feeder.store.records import Outcome, Standing
 from feeder.store.tables.ground import WIDTH, Ground
 
 HISTORY = 100  # events kept of one article: a file that changes at every poll would fill the disk

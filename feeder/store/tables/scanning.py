@@ -8,7 +8,8 @@ from datetime import datetime
 
 from feeder.dedup import Missing
 from feeder.model import Place, Status, Unlisted
-from feeder.store import Seen, rows
+from feeder.store import rows
+from feeder.store.records import Seen
 from feeder.store.tables.ground import Ground
 
 
