@@ -100,7 +100,7 @@ def test_the_config_may_be_named(
 def test_a_closed_pipe_is_no_traceback(desk: Desk) -> None:
     for number in range(40):
         desk.put(f"newsroom/{number}.md", f"---\ntitle: {'long ' * 300}\n---\n" + "\0" * 999)
-    desk.program("once")
+    desk.run("once")
     command = [sys.executable, "-m", "feeder", "status", "--json"]
     with subprocess.Popen(command, cwd=desk.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
@@ -135,7 +135,7 @@ def test_an_output_that_cannot_be_written_is_one_line_and_exit_code_1(
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 @pytest.mark.parametrize("command", ["status", "check", "once --all"])
 def test_streams_that_are_closed_are_missed_by_nobody(desk: Desk, command: str, closed: str) -> None:
-    desk.program("once")
+    desk.run("once")
     words = f'exec "$0" -m feeder --log-level error {command} {closed}'
     done = subprocess.run(
         ["/bin/sh", "-c", words, sys.executable], cwd=desk.folder, capture_output=True, text=True, check=False
@@ -779,7 +779,7 @@ main()
 
 def test_a_user_who_may_only_read_can_ask_and_is_told_that_more_cannot_be_done(desk: Desk) -> None:
     here = desk.folder
-    desk.program("once")
+    desk.run("once")
     closed = (here, here / "var", here / "public", here / "var/state.db")
     for each in closed:
         each.chmod(0o555)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from calendar import timegm
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from typing import Any
 import feedparser
 import pytest
 from corpus import NEWEST, Dated, stories, write
-from worlds import MINUTE, START, Crash, Fuse, SiteUnderTest, fuse, run, site
+from worlds import MINUTE, START, Crash, Fuse, SiteUnderTest, fuse, run, scratch, site
 
 from feeder import config
 from feeder.categories import slugs
@@ -513,22 +513,30 @@ def test_categories_that_swap_their_directories_lose_no_feed(
         assert entry.title == f"Floods in the {name}"
 
 
-def test_a_crash_while_a_category_moves_leaves_nothing_in_its_old_directory(tmp_path: Path, tree: Path) -> None:
-    put(tree, "a.md", FIRST + "\ncategories: [a]")
-    moved = 'entries = 9\n[categories.a]\nslug = "z"'
-    calls = crash_while_it_moves(tmp_path / "whole", tree, moved, calls=0)
-    for call in range(1, calls + 1):
-        crash_while_it_moves(tmp_path / str(call), tree, moved, calls=call)
-        under_test = site(tmp_path / str(call), {TREE: tree}, feeds=moved)
-        under_test.run(START + HOUR)
-        assert {path.parent.name for path in feeds(under_test)} == {"public", "z"}, call
+def test_a_crash_while_a_category_moves_leaves_nothing_in_its_old_directory() -> None:
+    with scratch() as folder:
+        trees = {TREE: folder / TREE}
+        trees[TREE].mkdir()
+        put(trees[TREE], "a.md", FIRST + "\ncategories: [a]")
+        before, crashed = (site(folder / name, trees) for name in ("before", "crashed"))
+        before.run(START)
+        published = before.files()
+        calls = crash_while_it_moves(crashed, before, trees, calls=0)
+        for call in range(1, calls + 1):
+            crash_while_it_moves(crashed, before, trees, calls=call)
+            crashed.run(START + HOUR)
+            assert {path.parent.name for path in feeds(crashed)} == {"public", "z"}, call
+        assert before.files() == published  # nobody wrote into a file in place of a new one
 
 
-def crash_while_it_moves(folder: Path, tree: Path, moved: str, *, calls: int) -> int:
-    """Publish, and again with other settings until a fuse blows; return how many calls were made."""
-    site(folder, {TREE: tree}).run(START)
+def crash_while_it_moves(
+    crashed: SiteUnderTest, before: SiteUnderTest, trees: Mapping[str, Path], *, calls: int
+) -> int:
+    """Go on from *before* with other settings until a fuse blows; return how many calls were made."""
+    crashed.become(before)
+    site(crashed.config_path.parent, trees, feeds='entries = 9\n[categories.a]\nslug = "z"')
     blown = Fuse(calls)
-    with site(folder, {TREE: tree}, feeds=moved).opened() as app, suppress(Crash):
+    with crashed.opened() as app, suppress(Crash):
         fuse(app, blown)
         run(app, START + HOUR)
     return calls - blown.calls
