@@ -16,6 +16,7 @@ from benchmarks import Wrong, processes
 from benchmarks.polls import LOOK_SECONDS, PATIENCE_SECONDS, Planet, single_cold, unchanging
 from benchmarks.processes import Command, await_that, running
 from feeder.errors import FeederError
+from feeder.store import Store
 from feeder.store.address import Address, address
 from feeder.store.opening import open_shared, open_to_read
 from feeder.store.tables import Tables
@@ -67,8 +68,8 @@ def _cold(site: Planet, at: Address, text: str, nodes: int) -> float:
     site.begin_anew()
     _configure(site, text, interval="1d")
     started = time.monotonic()
-    with _running(site, nodes):
-        await_that(lambda: _is_done(site, at), seconds=PATIENCE_SECONDS, pause=LOOK_SECONDS)
+    with _running(site, nodes), closing(open_to_read(at, site_id=SITE)) as store:
+        await_that(lambda: _is_done(site, store), seconds=PATIENCE_SECONDS, pause=LOOK_SECONDS)
         return time.monotonic() - started
 
 
@@ -103,13 +104,9 @@ def _running(site: Planet, nodes: int) -> Iterator[None]:
         yield
 
 
-def _is_done(site: Planet, at: Address) -> bool:
-    try:
-        with closing(open_to_read(at, site_id=SITE)) as store:
-            read = sum(1 for source in store.sources() if source.last_success)
-            return read == site.count and not store.marked()
-    except FeederError:
-        return False
+def _is_done(site: Planet, store: Store) -> bool:
+    read = sum(1 for source in store.sources() if source.last_success)
+    return read == site.count and not store.marked()
 
 
 def _drop(at: Address) -> None:

@@ -18,9 +18,9 @@ from typing import Any, Final, Protocol, cast
 from feeder import dedup
 from feeder.dedup import Candidate, Rules
 from feeder.model import UTC_ZONE, Article, Dating, Place, Reading, Source, Status
-from feeder.store import Outcome, Standing
 from feeder.store.address import Address, address
 from feeder.store.opening import open_store
+from feeder.store.records import Outcome, Standing
 from feeder.store.tables import Tables, prefix
 
 SCHEMA: Final = "feeder_benchmark"

@@ -26,7 +26,7 @@ from feeder.store.packing import unpack_document
 
 LATENCY_SECONDS: Final = 0.05
 MANY_TIMES: Final = 5  # as many feeds, for the peak of memory
-PATIENCE_SECONDS: Final = 180.0
+PATIENCE_SECONDS: Final = 600.0
 LOOK_SECONDS: Final = 0.5
 SLICE: Final = 500  # articles looked at together
 

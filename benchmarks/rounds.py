@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from feeder import allocator, asking, config, log, schedule
-from feeder.app import App, opened
+from feeder.app import App
+from feeder.opening import opened
 
 LOOK_SECONDS: Final = 0.001  # between two looks whether the loop is late
 

@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from feeder import dedup
-from feeder.app import Progress, opened, rehearsed
+from feeder.app import Progress
 from feeder.asking import poll_all
 from feeder.characters import safe_text
 from feeder.config import Config
@@ -21,6 +21,8 @@ from feeder.errors import FetchError, InvalidItem, ParseError
 from feeder.fetch.web import Download, download
 from feeder.likeness import title_key
 from feeder.model import Memory, Problem, Sighting, Site
+from feeder.normalize import MAX_GUID
+from feeder.opening import opened, rehearsed
 from feeder.parse.published import PublishedEntry, PublishedPage, feed_files, parse_published, read_published
 from feeder.store import Store
 from feeder.store.tables import prefix
@@ -296,6 +298,8 @@ def _id(guid: str | None) -> str:
         raise InvalidItem("it has neither an id nor a link")
     if not _IRI.fullmatch(guid):
         raise InvalidItem("its id is no absolute IRI, as Atom needs one (RFC 4287, 4.2.6); it gets a new one")
+    if len(guid.encode()) > MAX_GUID:
+        raise InvalidItem(f"its id is longer than {MAX_GUID} bytes; it gets a new one")
     return guid
 
 

@@ -23,9 +23,11 @@ from feeder.config import Config
 from feeder.errors import StoreError, Unheard
 from feeder.life import Do
 from feeder.model import AlertAfter, Node
+from feeder.pipeline.faults import Faults
 from feeder.silence import Signs, Silence, judge
-from feeder.store import Alert, AlertKind, FaultKind, SourceState, Store
+from feeder.store import Store
 from feeder.store.opening import open_to_read
+from feeder.store.records import Alert, AlertKind, FaultKind, SourceState
 from feeder.telling import pause
 
 log = structlog.get_logger(__name__)
@@ -103,7 +105,7 @@ async def attend(app: App, do: Do, clock: Clock) -> bool:
     except StoreError:
         return False  # whoever writes the state tells it
     if found.to_note or found.gone:
-        if not await do("alerts", partial(app.note_alerts, found.to_note, found.gone)):
+        if not await do("alerts", partial(_note, app, found)):
             return False
         for finding in found.findings:
             if finding.is_news:
@@ -172,6 +174,12 @@ def _signs(watch: _Watch, alert: Alert, state: SourceState | None, store: Store,
     )
 
 
+def _note(app: App, found: Survey) -> bool:
+    with app.store.transaction():
+        app.store.save_alerts(found.to_note, found.gone)
+    return True
+
+
 # ---------------------------------------------------------------- telling
 
 
@@ -195,12 +203,26 @@ async def _tell_all(app: App, do: Do, clock: Clock, found: Survey) -> bool:
     """Tell the command what it does not know, one thing after the other, up to the first failure."""
     pending = [each for each in found.findings if app.config.alerts.command and _is_untold(each.alert)]
     if found.is_fault and not pending:  # what could not be told is over, or nobody is to hear of it any more
-        return bool(await do("note of an alert", partial(app.note_alarm, None, None, clock())))
+        return bool(await do("note of an alert", partial(_note_telling, app, None, None, clock())))
     for finding in pending:
         failure = await _attempt(app.config, finding)
-        is_noted = await do("note of an alert", partial(app.note_alarm, finding.alert, failure, clock()))
+        is_noted = await do("note of an alert", partial(_note_telling, app, finding.alert, failure, clock()))
         if failure or not is_noted:
             return False
+    return True
+
+
+def _note_telling(app: App, alert: Alert | None, failure: Unheard | None, now: datetime) -> bool:
+    """Note that the operator's command was told how *alert* is, or why not, or that nothing is to be told; return True."""
+    faults = Faults(app.store, now)
+    with app.store.transaction():
+        if failure:
+            faults.alert_failed(str(failure))
+        else:
+            faults.alert_mended()
+            if alert:
+                app.store.save_alerts([replace(alert, is_told=alert.cause is not None)])
+        faults.save()
     return True
 
 

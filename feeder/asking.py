@@ -6,9 +6,9 @@ import asyncio
 import os
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Future
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -82,6 +82,7 @@ class Asker:
         self._web = web
         self._backlog = backlog
         self._here = asyncio.Lock()  # for reading in this process
+        self.deciding = asyncio.Lock()  # two rounds that took in the same news at once would overtake each other
         self._rules: dict[str, tuple[str, float]] = {}  # of a robots.txt, and until when they hold
         self._readers = asyncio.Semaphore(READERS)
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # for a robots.txt
@@ -211,10 +212,11 @@ def _where(source: Source) -> str:
 class Round:
     """Sources that the web is asked for, and what it answered, until the state has taken it in."""
 
-    def __init__(self, one: Asker, app: App, do: Do) -> None:
+    def __init__(self, one: Asker, app: App, do: Do, *, gathering: timedelta = GATHERING) -> None:
         self._asker = one
         self._app = app
         self._do = do
+        self._gathering = gathering
         self._come: asyncio.Queue[tuple[str, Heard]] = asyncio.Queue()
         self.asked: dict[str, asyncio.Task[None]] = {}
 
@@ -243,13 +245,19 @@ class Round:
         except TimeoutError:
             return []
         with suppress(TimeoutError):
-            async with asyncio.timeout(GATHERING.total_seconds()):
+            async with asyncio.timeout(self._gathering.total_seconds()):
                 while len(heard) < min(TOGETHER, len(self.asked)):
                     heard.update([await self._come.get()])
-        polls = await self._do("take", lambda: self._app.take(heard, clock(), jitter=jitter or _no_jitter))
+        async with self._turn(heard):
+            while not self._come.empty() and len(heard) < TOGETHER:
+                heard.update([self._come.get_nowait()])
+            polls = await self._do("take", lambda: self._app.take(heard, clock(), jitter=jitter or _no_jitter))
         for name in heard:
             del self.asked[name]
         return polls
+
+    def _turn(self, heard: Mapping[str, Heard]) -> AbstractAsyncContextManager[object]:
+        return self._asker.deciding if any(each.received for each in heard.values()) else nullcontext()
 
     async def end(self) -> None:
         """Ask no more; what was asked for is asked for anew by the next one."""

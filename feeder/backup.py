@@ -17,11 +17,11 @@ from typing import Final
 
 from feeder import adopt, takedowns, urls
 from feeder.adopt import Adoption
-from feeder.app import INDEX, has_state
 from feeder.config import Config
 from feeder.errors import OutputError, StoreError
 from feeder.lock import alone
 from feeder.model import FeedFile
+from feeder.opening import INDEX, has_state
 from feeder.output import Output
 from feeder.output.files import FileOutput
 from feeder.outputs import output_of

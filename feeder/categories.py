@@ -7,12 +7,15 @@ import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import accumulate
 from typing import Final
 
 from feeder.model import CategoryPath, Node
 
 MAX_SLUG: Final = 80  # bytes of UTF-8; file systems take 255, URLs triple them
 HASH_BYTES: Final = 4
+# Of a path, and of its identity, in UTF-8: databases have them in indexes, whose rows hold 2,700 bytes; a quote counts twice there.
+MAX_PATH: Final = 1_200
 
 # Windows cannot hold files of these names, with whatever extension.
 RESERVED: Final = frozenset(
@@ -74,6 +77,12 @@ def node(path: CategoryPath) -> Node:
     return tuple(filter(None, map(identity, path)))
 
 
+def fitting(path: CategoryPath) -> CategoryPath:
+    """Return *path* without the levels that make it longer than a database can look for."""
+    sizes = accumulate(max(_size(label), _size(identity(label))) for label in path)
+    return path[: sum(size <= MAX_PATH for size in sizes)]
+
+
 def slugs(path: CategoryPath | Node) -> tuple[str, ...]:
     """Return the directory names of *path*, from the top down."""
     return tuple(map(slug, node(path)))
@@ -101,6 +110,10 @@ def parse_path(text: str) -> CategoryPath:
 def join_path(path: CategoryPath) -> str:
     """Return *path* as `parse_path` reads it."""
     return "/".join(_TO_ESCAPE.sub(r"\\\g<0>", label) for label in path)
+
+
+def _size(label: str) -> int:
+    return len(label.encode("utf-8", "surrogatepass"))
 
 
 def _is_kept(character: str) -> bool:

@@ -6,7 +6,15 @@ from datetime import timedelta
 
 
 class FeederError(Exception):
-    """The root of all errors of ours; its text is one line for people."""
+    """The root of all errors of ours; its text is one line for people, without what has no bytes in UTF-8."""
+
+    def __init__(self, *told: str) -> None:
+        super().__init__(*map(_encodable, told))
+
+
+def _encodable(text: str) -> str:
+    r"""Return *text* with lone surrogates, as of names that are not UTF-8, as they are escaped: ``\udce9``."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class ConfigError(FeederError):
@@ -14,7 +22,7 @@ class ConfigError(FeederError):
 
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
-        self.problems = problems
+        self.problems = tuple(map(_encodable, problems))
 
 
 class UnknownName(FeederError):
@@ -27,7 +35,7 @@ class FetchError(FeederError):
     def __init__(self, where: str, reason: str) -> None:
         super().__init__(f"{where}: {reason}")
         self.where = where
-        self.reason = reason
+        self.reason = _encodable(reason)
 
 
 class Vanished(FetchError):
@@ -67,7 +75,7 @@ class ParseError(FeederError):
 
     def __init__(self, reason: str, *, line: int | None = None) -> None:
         super().__init__(f"line {line}: {reason}" if line else reason)
-        self.reason = reason
+        self.reason = _encodable(reason)
         self.line = line
 
 
@@ -85,6 +93,10 @@ class StoreError(FeederError):
 
 class LeaseLost(StoreError):
     """Another node has the work by now; what was done is nothing, and nothing is to be done about it."""
+
+
+class Unstorable(StoreError):
+    """The database is well, and does not take a value such as this; what brought it fails alone."""
 
 
 class Overtaken(StoreError):

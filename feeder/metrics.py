@@ -31,10 +31,10 @@ from prometheus_client.registry import Collector
 from feeder.config import Config
 from feeder.errors import StoreError
 from feeder.model import Status, Verdict
+from feeder.pipeline.edition import Published
 from feeder.pipeline.polling import Polled
-from feeder.pipeline.publishing import Published
-from feeder.store import Alert, AlertKind, Fault, FaultKind, SourceState
 from feeder.store.opening import open_to_read
+from feeder.store.records import Alert, AlertKind, Fault, FaultKind, SourceState
 
 Clock = Callable[[], datetime]
 
@@ -256,7 +256,7 @@ def _stands(found: _Found, now: datetime) -> Iterator[Metric]:
     succeeded = ((each.name, each.last_success.timestamp()) for each in sources if each.last_success)
     yield _family("feeder_source_last_success_timestamp_seconds", succeeded)
     yield _family("feeder_source_failures", ((each.name, each.failures) for each in sources))
-    lags = (now - each.next_poll for each in sources if not each.is_paused)
+    lags = (now - each.next_poll for each in sources if each.last_poll and not each.is_paused)
     yield _family("feeder_due_lag_seconds", [("", max((*lags, timedelta())).total_seconds())])
     for kind in AlertKind:
         stale = ((alert.subject, alert.cause is not None) for alert in found.alerts if alert.kind is kind)

@@ -253,6 +253,7 @@ class Source:
     was: str | None = None
     dedup: DedupScope = DedupScope.SITE
     limit: int | None = None  # entries of this source in one feed
+    max_categories: int | None = None  # of its own; None: any number
     content: ContentPolicy | None = None  # None: the feeds'
     rights: str | None = None
     attribution: str | None = None
@@ -272,7 +273,6 @@ class Source:
     proxy: str | None = None
     tls_ca: Path | None = None  # certificates to be trusted in place of the system's
     keep_ids: bool = False
-    max_categories: int = 100  # of its own
     first: int = 50  # entries that a new source brings, the newest
 
     @property
@@ -410,7 +410,6 @@ class ForeignFeed:
     skip_hours: frozenset[int] = frozenset()  # of UTC
     skip_days: frozenset[int] = frozenset()  # of UTC; Monday is 0
     moved_to: str | None = None  # itunes:new-feed-url and the like
-    hubs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -493,6 +492,7 @@ class Sighting:
     published: datetime  # as believed: a stamp is ignored, a missing date is the first sight
     text_since: datetime | None = None  # None: the text is the first that was seen
     dated_since: datetime | None = None  # when `published` was first read; None: at the first sight
+    is_missing: bool = False  # the last scan did not find it; it may come back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

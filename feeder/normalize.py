@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import quote
 
-from feeder.categories import FORMAT_CHARACTERS, identity, lineage, node
+from feeder.categories import FORMAT_CHARACTERS, fitting, identity, lineage, node
 from feeder.characters import safe_text, unescaped
 from feeder.dates import parse_date
 from feeder.errors import InvalidItem
@@ -47,7 +47,7 @@ MAX_LABEL: Final = 200  # characters, as of a tag
 MAX_TITLE: Final = 1000  # characters, as of an author
 MAX_TAGS: Final = 100
 MAX_SUMMARY: Final = 10_000  # characters; more is the article itself
-MAX_GUID: Final = 1000  # characters; a longer one is a text that went astray
+MAX_GUID: Final = 1000  # bytes in UTF-8; a longer one is a text that went astray
 MAX_ENCLOSURES: Final = 20
 MAX_LENGTH: Final = (1 << 53) - 1  # bytes; a larger number is not the same in every reader of JSON
 
@@ -271,7 +271,7 @@ def _leaves(parts: Sequence[RawTree]) -> Iterator[str]:
 
 @lru_cache(maxsize=4096)  # a site has few paths and many articles in each
 def _path(labels: tuple[str, ...]) -> CategoryPath:
-    return tuple(filter(identity, map(_line, labels)))
+    return fitting(tuple(filter(identity, map(_line, labels))))
 
 
 @lru_cache(maxsize=4096)
@@ -284,7 +284,7 @@ def _moved(path: CategoryPath, moves: tuple[tuple[CategoryPath, CategoryPath], .
         if depth == 0:
             break
         path = targets[at[:depth]] + path[depth:]
-    return path
+    return fitting(path)
 
 
 def _tags(tags: tuple[str, ...]) -> tuple[str, ...]:
@@ -386,7 +386,7 @@ def _origin(written: Origin) -> Origin | None:
 def _iri(text: str | None) -> str | None:
     """Return a permanent name as it is written, since it is compared letter by letter; None if *text* is none."""
     iri = safe_text(text or "").strip()
-    return iri if len(iri) <= MAX_GUID and _IRI.fullmatch(iri) else None
+    return iri if len(iri.encode()) <= MAX_GUID and _IRI.fullmatch(iri) else None
 
 
 def _public(text: str | None) -> str | None:
@@ -431,8 +431,9 @@ def _guid(text: str | None) -> str | None:
     if not text:
         return None
     guid = safe_text(text).strip()
-    if len(guid) > MAX_GUID:
-        return digest(guid.encode()).hex()
+    written = guid.encode()
+    if len(written) > MAX_GUID:
+        return digest(written).hex()
     return guid if _VISIBLE.search(guid) else None
 
 

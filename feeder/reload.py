@@ -13,8 +13,9 @@ from feeder.app import RELOADED
 from feeder.config import Config
 from feeder.errors import ConfigError, FeederError
 from feeder.lock import holder
-from feeder.store import FaultKind, Store
+from feeder.store import Store
 from feeder.store.opening import open_to_read
+from feeder.store.records import FaultKind
 
 PATIENCE_SECONDS: Final = 60.0  # with a daemon that finishes a piece of work first
 STEP_SECONDS: Final = 0.1

@@ -25,7 +25,7 @@ from feeder.config import Config
 from feeder.errors import ConfigError, StoreError
 from feeder.life import Hand, Life, ended
 from feeder.model import EPOCH, Source, Verdict
-from feeder.pipeline import publishing
+from feeder.pipeline import auditing
 from feeder.pipeline.polling import Polled
 from feeder.pipeline.receiving import Heard, Question
 from feeder.serve import Served, serving
@@ -358,7 +358,7 @@ class _Daemon:
     async def _keep_house(self) -> None:
         if not self._asked:  # most polls are too small to need them
             await self._hand.do("rest", self._app.parts.workers.stop)
-        await self._hand.do("audit", lambda: publishing.audit(self._app.parts))
+        await self._hand.do("audit", lambda: auditing.audit(self._app.parts))
         self._wake_tellers()  # it may have removed files
         await self._hand.do("recall", lambda: self._app.recall(self._clock()))
         await self._hand.do("prune", lambda: self._app.prune(self._clock()))

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from feeder.model import Source
 
-SOURCES: Final = 128  # parts that all sources fall into
-FEEDS: Final = 64  # and all feeds
+SOURCES: Final = 64  # parts that all sources fall into
+FEEDS: Final = 16  # and all feeds
 SITE: Final = -1  # the site's own feed, which is written with what there is once
 
 

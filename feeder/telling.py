@@ -22,7 +22,8 @@ from feeder.config import Config
 from feeder.errors import Declined, OutputError, Unheard
 from feeder.life import Do
 from feeder.outputs import output_of
-from feeder.store import Listener
+from feeder.pipeline.faults import Faults
+from feeder.store.records import Listener
 
 PAUSE: Final = timedelta(seconds=10)  # after a failure; doubled by each further one
 LONGEST_PAUSE: Final = timedelta(hours=1)
@@ -134,13 +135,13 @@ async def go_on(teller: Teller, app: App, do: Do, clock: Clock, news: asyncio.Ev
     failures = 0
     while True:
         news.clear()
-        paths = await do(f"news for the {teller.listener}", lambda: app.news(teller.listener, teller.limit)) or {}
+        paths = await do(f"news for the {teller.listener}", lambda: app.store.news(teller.listener, teller.limit)) or {}
         if not paths:
             await news.wait()
             continue
         failure = await _attempt(teller, paths)
-        note = partial(app.note_telling, teller.listener, paths, failure, clock())
-        is_noted = await do(f"note of the {teller.listener}", note)
+        told = partial(note, app, teller.listener, paths, failure, clock())
+        is_noted = await do(f"note of the {teller.listener}", told)
         is_done = failure is None or isinstance(failure, Declined)
         failures = 0 if is_noted and is_done else failures + 1
         if failures:
@@ -156,6 +157,20 @@ async def tell_all(app: App, clock: Clock) -> None:
                 await _tell_what_there_is(teller, app, clock)
 
 
+def note(app: App, listener: Listener, news: Mapping[str, int], failure: Unheard | None, now: datetime) -> bool:
+    """Note that *listener* was told of *news*, or why not; return True."""
+    faults = Faults(app.store, now)
+    with app.store.transaction():
+        if failure:
+            faults.telling_failed(listener, str(failure))
+        else:
+            faults.telling_mended(listener)
+        if failure is None or isinstance(failure, Declined):
+            app.store.told(news.values())
+        faults.save()
+    return True
+
+
 def pause(failures: int, *, jitter: float, asked: timedelta | None = None) -> timedelta:
     """Return how long to wait after so many failures in a row; as long as was *asked*, if that is longer."""
     backed_off = min(PAUSE * (1 << min(failures - 1, 20)), LONGEST_PAUSE)
@@ -163,9 +178,9 @@ def pause(failures: int, *, jitter: float, asked: timedelta | None = None) -> ti
 
 
 async def _tell_what_there_is(teller: Teller, app: App, clock: Clock) -> None:
-    while paths := app.news(teller.listener, teller.limit):
+    while paths := app.store.news(teller.listener, teller.limit):
         failure = await _attempt(teller, paths)
-        app.note_telling(teller.listener, paths, failure, clock())
+        note(app, teller.listener, paths, failure, clock())
         if failure and not isinstance(failure, Declined):
             return
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from importlib.util import find_spec
 from itertools import count
@@ -64,6 +64,16 @@ class Postgres:
             connection.execute("SELECT set_config('search_path', %s, false)", (schema.schema,))
             found = connection.execute(statement.encode())
             return found.fetchall() if found.description else []
+
+    @contextmanager
+    def role(self, name: str, password: str) -> Iterator[Callable[[Address], Address]]:
+        """Make a role that may log in and no more, and yield what makes an address that of this role."""
+        with closing(psycopg.connect(self.url, autocommit=True)) as connection:
+            connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'".encode())
+            try:
+                yield lambda place: address(f"{self.text(place)}&user={name}&password={password}")
+            finally:
+                connection.execute(f"DROP ROLE {name}".encode())
 
     def empty(self, schema: Address) -> None:
         """Make the state as new."""

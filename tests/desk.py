@@ -16,8 +16,9 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from feeder import config
-from feeder.app import App, opened
+from feeder.app import App
 from feeder.cli import main
+from feeder.opening import opened
 
 # Run a command, and write down the most memory that it used: started by a large process, a small one counts that one's as its own.
 WEIGHED = """

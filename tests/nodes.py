@@ -23,10 +23,10 @@ from databases import Postgres
 from roads import FAR, NEAR
 from waiting import PATIENCE, until
 
-from feeder.app import opened
 from feeder.asking import poll_all
 from feeder.config import load
 from feeder.errors import FeederError, OutputError
+from feeder.opening import opened
 from feeder.output.files import FileOutput
 from feeder.store.address import Address
 from feeder.store.opening import open_to_read

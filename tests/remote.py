@@ -15,7 +15,8 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from feeder import asking, config
-from feeder.app import App, opened
+from feeder.app import App
+from feeder.opening import opened
 from feeder.pipeline.polling import Polled
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)

@@ -17,9 +17,9 @@ from web import Web, serving
 from feeder import adopt as adopting
 from feeder import config
 from feeder.adopt import Adoption, adopt
-from feeder.app import opened
 from feeder.config import Config
 from feeder.errors import ParseError, StoreError
+from feeder.opening import opened
 from feeder.parse.published import PublishedEntry, feed_files, read_published
 from feeder.pipeline.polling import Polled
 

@@ -17,9 +17,10 @@ from desk import Desk
 from structlog.testing import capture_logs
 
 from feeder import alerts, config
-from feeder.app import App, opened
+from feeder.app import App
 from feeder.life import at_once
-from feeder.store import Alert, AlertKind, FaultKind
+from feeder.opening import opened
+from feeder.store.records import Alert, AlertKind, FaultKind
 
 NOW = datetime(2026, 3, 11, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

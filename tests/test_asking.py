@@ -28,8 +28,8 @@ from feeder.asking import MANY, Asker, Backlog
 from feeder.errors import StoreError
 from feeder.fetch.web import Web
 from feeder.model import Answer, Source
+from feeder.pipeline.edition import Published
 from feeder.pipeline.polling import Polled
-from feeder.pipeline.publishing import Published
 from feeder.pipeline.receiving import Heard, Question
 
 ADDRESSES = 101

@@ -15,10 +15,11 @@ from remote import SITE
 from servers import Server
 
 from feeder import asking, config
-from feeder.app import App, opened
+from feeder.app import App
 from feeder.asking import UNREAD, Asker, Backlog
 from feeder.fetch.web import Web
 from feeder.model import Verdict
+from feeder.opening import opened
 from feeder.pipeline.answers import receive
 from feeder.pipeline.receiving import Heard
 
@@ -72,6 +73,17 @@ def test_an_answer_that_cannot_be_taken_costs_the_others_nothing(tmp_path: Path,
         assert polls["s0"].verdicts[Verdict.NEW] == 1
         assert app.take({"s1": bad}, NOW)[0].before == polls["s1"].error
         assert app.store.source("s1").failures == 2
+
+
+def test_the_answer_for_a_source_that_left_the_config_meanwhile_is_let_go(tmp_path: Path, server: Server) -> None:
+    with asked(tmp_path, server.put("/a", feed("One")), server.put("/b", feed("Two"))) as app:
+        answers = {name: heard(app, name) for name in ("s0", "s1")}
+        text = app.config.path.read_text("utf-8")
+        app.config.path.write_text(text[: text.index('[[source]]\nname = "s1"')], "utf-8")
+        assert app.take_over(app.reconfigured()) == {"s1"}
+        app.prepare(NOW)
+        assert [polled.source for polled in app.take(answers, NOW)] == ["s0"]
+        assert app.store.counts()["articles"] == 1
 
 
 def test_items_that_are_known_are_not_read_again(tmp_path: Path, server: Server) -> None:

@@ -21,11 +21,11 @@ from structlog.testing import capture_logs
 from worlds import Ran, SiteUnderTest, run
 
 from feeder import backup, config, doctor, outputs
-from feeder.app import INDEX, opened
 from feeder.doctor import Diagnosis
 from feeder.errors import OutputError, StoreError, Unheard
+from feeder.opening import INDEX, opened
 from feeder.output import Bucket, s3
-from feeder.pipeline.publishing import RETRY
+from feeder.pipeline.edition import RETRY
 from feeder.serve.status import figures
 from feeder.telling import Hub
 

@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from feeder import config
 from feeder.bulletin import Bulletin, path_of
 from feeder.config import Config
+from feeder.pipeline import booking
 
 NOW = datetime(2026, 3, 11, 12, tzinfo=UTC)
 TIMEOUT = 20
@@ -63,7 +64,7 @@ def test_an_error_that_is_no_text_is_written_all_the_same(desk: Desk) -> None:
             app.store.finish_poll(
                 "newsroom",
                 now=NOW,
-                due=app._due(app.config.sources[0], None, NOW, failures=1, jitter=0),
+                due=booking.next_due(app.config.sources[0], None, app.parts, now=NOW, failures=1, jitter=0),
                 error="\\udc80 漏",
             )
     Bulletin().write(config.load(desk.config), NOW)

@@ -100,7 +100,7 @@ def test_the_config_may_be_named(
 def test_a_closed_pipe_is_no_traceback(desk: Desk) -> None:
     for number in range(40):
         desk.put(f"newsroom/{number}.md", f"---\ntitle: {'long ' * 300}\n---\n" + "\0" * 999)
-    desk.program("once")
+    desk.run("once")
     command = [sys.executable, "-m", "feeder", "status", "--json"]
     with subprocess.Popen(command, cwd=desk.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
@@ -135,7 +135,7 @@ def test_an_output_that_cannot_be_written_is_one_line_and_exit_code_1(
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 @pytest.mark.parametrize("command", ["status", "check", "once --all"])
 def test_streams_that_are_closed_are_missed_by_nobody(desk: Desk, command: str, closed: str) -> None:
-    desk.program("once")
+    desk.run("once")
     words = f'exec "$0" -m feeder --log-level error {command} {closed}'
     done = subprocess.run(
         ["/bin/sh", "-c", words, sys.executable], cwd=desk.folder, capture_output=True, text=True, check=False
@@ -179,7 +179,7 @@ def test_a_signal_ends_once_with_a_line_and_a_state_that_is_whole(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_before_the_daemon_works_ends_it_with_0(desk: Desk, number: signal.Signals) -> None:
     code = "import sys, time; sys.stderr.write('.'); sys.stderr.flush()"
-    hook = f"import feeder.app; before = feeder.app.opened\ndef slow(*all):\n  {code}; time.sleep(60)\nfeeder.app.opened = slow"
+    hook = f"import feeder.opening; before = feeder.opening.opened\ndef slow(*all):\n  {code}; time.sleep(60)\nfeeder.opening.opened = slow"
     command = [sys.executable, "-c", f"{hook}\nfrom feeder.cli import main\nmain(['run'])"]
     with subprocess.Popen(command, cwd=desk.folder, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
@@ -712,6 +712,47 @@ def test_status_tells_how_each_source_stands(desk: Desk) -> None:
     }
 
 
+def test_status_tells_what_is_wrong_with_the_config_and_then_what_the_state_remembers(desk: Desk) -> None:
+    desk.settle("newsroom", "failing", "old\non_remove = 'keep'", "paused")
+    desk.run("once")
+    (desk.folder / "failing").rmdir()
+    desk.settle("newsroom", "failing", "paused", "closed")
+    (desk.folder / "failing").rmdir()
+    desk.run("poll", "failing")
+    desk.run("pause", "paused")
+    desk.run("once")
+    good = desk.config.read_text("utf-8")
+    desk.config.write_text(good.replace('name = "newsroom"', 'name = "newsroom"\nintervall = "1h"'), "utf-8")
+    told = desk.run("status", "--json")
+    assert told.code == 2
+    wrong, *_, rest = told.err.splitlines()
+    assert 'config.toml: source "newsroom": unknown key "intervall"' in wrong
+    assert rest == "what follows is by the configuration of before"
+    states = {each["name"]: each["state"] for each in told.json["sources"]}
+    assert states == {"newsroom": "ok", "failing": "failing", "paused": "paused", "closed": "ok", "old": "gone"}
+    assert desk.run("status", "--merges").out.startswith("Sources\n")
+
+
+@pytest.mark.parametrize("wrong", ["[site", '[[sources]]\nname = "x"', "[site]\ntitle = 7"])
+def test_status_tells_what_is_wrong_with_the_config_alone_if_there_is_no_state_by_it(desk: Desk, wrong: str) -> None:
+    desk.config.write_text(wrong, "utf-8")
+    told = desk.run("status")
+    assert (told.code, told.out) == (2, "")
+    assert "config.toml" in told.err
+
+
+@pytest.mark.parametrize("state", [None, b"no database"])
+def test_status_tells_what_is_wrong_with_the_config_alone_if_the_state_tells_nothing(
+    desk: Desk, state: bytes | None
+) -> None:
+    if state:
+        desk.put("var/state.db", state.decode())
+    desk.config.write_text(desk.config.read_text("utf-8").replace("[defaults]", "[default]"), "utf-8")
+    told = desk.run("status")
+    assert (told.code, told.out) == (2, "")
+    assert told.err.endswith('config.toml: unknown key "default"; did you mean "defaults"?\n')
+
+
 def test_status_tells_a_failure_in_plain_words(desk: Desk) -> None:
     desk.settle("newsroom", "failing")
     (desk.folder / "failing").rmdir()
@@ -738,7 +779,7 @@ main()
 
 def test_a_user_who_may_only_read_can_ask_and_is_told_that_more_cannot_be_done(desk: Desk) -> None:
     here = desk.folder
-    desk.program("once")
+    desk.run("once")
     closed = (here, here / "var", here / "public", here / "var/state.db")
     for each in closed:
         each.chmod(0o555)

@@ -9,7 +9,10 @@ import pytest
 from build import NOON
 from desk import Desk
 
-from feeder import config, preview
+from feeder import config
+from feeder.preview import people, programs
+from feeder.preview.choosing import subject
+from feeder.preview.source import of_source
 
 
 @pytest.fixture
@@ -73,10 +76,10 @@ def test_a_source_that_cannot_be_listed_is_exit_code_1(desk: Desk) -> None:
 
 
 def test_a_directory_that_cannot_be_listed_is_told(desk: Desk) -> None:
-    chosen = preview.subject("newsroom", config.load(desk.config))
-    seen = replace(preview.of_source(chosen, now=NOON), unlisted=("locked/: Permission denied",))
-    assert "cannot be listed: locked/: Permission denied" in list(preview.source_blocks(seen, chosen))
-    assert preview.source_values(seen, chosen)["unlisted"] == ["locked/: Permission denied"]
+    chosen = subject("newsroom", config.load(desk.config))
+    seen = replace(of_source(chosen, now=NOON), unlisted=("locked/: Permission denied",))
+    assert "cannot be listed: locked/: Permission denied" in list(people.source_blocks(seen, chosen))
+    assert programs.source_values(seen, chosen)["unlisted"] == ["locked/: Permission denied"]
 
 
 def test_neither_a_source_nor_a_file_is_exit_code_2_with_the_nearest_name(desk: Desk) -> None:
@@ -159,6 +162,15 @@ def test_without_a_config_the_defaults_are_used(tmp_path: Path, monkeypatch: pyt
     told = desk.call("preview", "x.md")
     assert told.code == 0
     assert "the settings used are the defaults" in told.err
+
+
+def test_without_a_source_the_defaults_of_the_config_are_used(desk: Desk) -> None:
+    text = desk.config.read_text("utf-8").replace("[defaults]\n", '[defaults]\ncategory = "Elsewhere"\n')
+    desk.config.write_text(text[: text.index("[[source]]")], "utf-8")
+    desk.write("elsewhere/x.md", more="tags: []")
+    told = desk.run("preview", desk.folder / "elsewhere" / "x.md", "--json").json
+    assert told["article"]["categories"] == [["Elsewhere"]]
+    assert told["note"].endswith("the settings used are the defaults of config.toml")
 
 
 def test_a_file_that_is_reached_by_a_link_is_read_as_its_source_has_it(desk: Desk) -> None:

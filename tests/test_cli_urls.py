@@ -11,6 +11,9 @@ from foreign import DOCUMENT, item, rss, tree
 from remote import tar_gz
 from servers import Server
 
+from feeder import config
+from feeder.errors import ConfigError
+
 LIST = """<!doctype html><html><head><title>Notices</title></head><body><ul class="notices">
 <li><h3><a href="/n/1">Water is off</a></h3><time datetime="2026-03-09T08:00:00Z">Monday</time></li>
 <li><h3><a href="/n/2">Bins are late</a></h3><time datetime="2026-03-08T08:00:00Z">Sunday</time></li>
@@ -178,6 +181,29 @@ def test_the_url_of_no_source_is_guarded_and_gets_nobodys_secrets(desk: Desk, se
     assert "is the url of no source; the settings used are the defaults" in told.err
     assert "127.0.0.1 is not a public address, and allow_private does not open it" in told.err
     assert server.log == []
+
+
+def test_the_url_of_no_source_is_read_as_the_defaults_say(desk: Desk, server: Server) -> None:
+    server.put("/feed.xml", rss(*(item(number, category=f"C{number}") for number in range(5, 0, -1))))
+    settle(desk)
+    written = 'first = 3\nmax_categories = 2\ncategory = "Rest"\nallow_private = ["127.0.0.0/8"]\n'
+    desk.config.write_text(desk.config.read_text("utf-8").replace("[defaults]\n", f"[defaults]\n{written}"), "utf-8")
+    told = desk.run("preview", f"{server.url}/feed.xml")
+    assert told.code == 0
+    assert "is the url of no source; the settings used are the defaults of config.toml" in told.err
+    assert "It would make 4 feeds: (the whole site), c4, c5, rest" in told.out
+    assert "it brings the newest 3 (first)" in told.rows("On the web")["left behind"]
+
+
+def test_defaults_that_cannot_be_read_any_more_are_named(desk: Desk, server: Server) -> None:
+    settle(desk, harbour=f"{server.url}/feed.xml")
+    settings = config.load(desk.config)
+    desk.config.write_text("[defaults]\nfirst = 0\n", "utf-8")
+    with pytest.raises(ConfigError, match="defaults: first"):
+        config.imagined(settings, name="new", url=f"{server.url}/feed.xml")
+    desk.config.write_text("", "utf-8")
+    with pytest.raises(ConfigError, match='source "new": url'):
+        config.imagined(settings, name="new", url="gopher://example.org/")
 
 
 def test_a_url_needs_no_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +19,7 @@ from bucket import Passage, store_of_buckets, world
 from bucket import World as Bucket
 from cradle import Cradle
 from databases import Own, Postgres, both, own_server, standby_of
-from nodes import Cluster, cluster, cradle_of_nodes
+from nodes import ENVIRONMENT, Cluster, cluster, cradle_of_nodes
 from pooler import pooled
 from waiting import until
 
@@ -296,3 +299,43 @@ def test_nodes_have_the_newest_configuration_or_none(site: Cluster) -> None:
     older = site.start()[0]
     assert older.wait(60) == 1
     assert "newer configuration" in (site.folder / "log").read_text("utf-8")
+
+
+def test_a_takedown_of_one_machine_outlives_a_takedown_and_a_configuration_of_another(site: Cluster) -> None:
+    """Each machine has a list of its own, beside its configuration."""
+    site.put_many(range(6))
+    there = site.folder / "there"
+    there.mkdir()
+    other = there / "cluster.toml"
+
+    def copy() -> None:
+        text = site.config.read_text("utf-8").replace('"1s"', '"2s"').replace('path = "', f'path = "{site.folder}/')
+        text = text.replace('"public"', f'"{site.folder}/public"')
+        other.write_text(text, "utf-8")
+
+    site.start()
+    site.await_quiet()
+    remove(site.config, "articles1/article-1.md", site.folder)
+    copy()
+    remove(other, str(site.folder / "articles2/article-2.md"), there)
+    site.titles -= {"Article 1", "Article 2"}
+    site.await_quiet()
+    assert site.stop() == [0]
+    os.utime(other, (time.time() + 5,) * 2)
+    site.config = other
+    site.start()
+    site.put("Article 7")
+    site.await_quiet()
+    assert "Article 1" not in site.shown()
+
+
+def remove(config: Path, article: str, folder: Path) -> None:
+    """Take an article down, on one of the machines."""
+    done = subprocess.run(
+        [sys.executable, "-m", "feeder", "-c", str(config), "remove", article],
+        cwd=folder,
+        env=ENVIRONMENT,
+        check=False,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr.decode()

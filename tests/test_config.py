@@ -908,7 +908,7 @@ def problems_of(source: str) -> list[str]:
 
 def test_the_least_source_with_a_url_has_every_default() -> None:
     config = loaded(SITE + FEED)
-    assert config.sources == (Source(name="a", order=0, url="https://example.net/feed.xml"),)
+    assert config.sources == (Source(name="a", order=0, url="https://example.net/feed.xml", max_categories=100),)
     assert config.warnings == ()
 
 
@@ -1279,7 +1279,7 @@ def test_every_setting_of_a_source_is_weighed() -> None:
     weighed = {
         *fingerprints.READ_OF_SOURCE,
         *fingerprints.READ_OF_URL,
-        *fingerprints.READ_OF_PATTERNS,
+        *fingerprints.READ_WHERE_SET,
         *fingerprints.RENDER_OF_SOURCE,
         *fingerprints.NEITHER_OF_SOURCE,
     }

@@ -30,11 +30,11 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from feeder import config, log, schedule
-from feeder.app import opened
+from feeder.opening import opened
 from feeder.cli import main  # as when it is started by its command
-from feeder.pipeline import publishing
+from feeder.pipeline import edition
 
-publishing.RETRY = timedelta(seconds=1)
+edition.RETRY = timedelta(seconds=1)
 _, path, workers = sys.argv
 log.configure("info", json=True)
 with opened(config.load(Path(path)), workers=int(workers)) as app:

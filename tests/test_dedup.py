@@ -30,6 +30,7 @@ from feeder.model import (
 SOURCE = source()
 RULES = Rules(prefix=PREFIX, ranks={"newsroom": 0, "partner": 1})
 MINUTE = timedelta(minutes=1)
+AWAY = "?"  # ends the locator of a copy that is missing
 SEEN = NOON + HOUR  # when articles dated NOON are first polled
 LATE = NOON + 9 * DAY  # when no article is dated ahead
 
@@ -701,6 +702,16 @@ def test_merged_categories_do_not_move_updated() -> None:
         pytest.param(("newsroom", NOON, "a.md"), ("newsroom", NOON, "z.md"), id="then-the-locator"),
         pytest.param(("partner", NOON, "z.md"), ("gone", NOON - HOUR, "a.md"), id="a-source-that-left-comes-last"),
         pytest.param(("gone", NOON, "a.md"), ("left", NOON, "a.md"), id="and-at-last-the-source-s-name"),
+        pytest.param(
+            ("newsroom", NOON, "z.md"),
+            ("newsroom", NOON - HOUR, f"a.md{AWAY}"),
+            id="what-is-missing-comes-after-what-its-source-has",
+        ),
+        pytest.param(
+            ("newsroom", NOON, f"z.md{AWAY}"),
+            ("partner", NOON - HOUR, "a.md"),
+            id="but-before-what-others-have",
+        ),
     ],
 )
 def test_the_winner_is_the_smallest_copy(winner: tuple[str, datetime, str], loser: tuple[str, datetime, str]) -> None:
@@ -731,7 +742,15 @@ def test_nothing_is_seen_of_an_article_that_was_taken_down() -> None:
 
 def _sighting(name: str, published: datetime, where: str, *, categories: tuple[CategoryPath, ...] = ()) -> Sighting:
     what = article(published=published, author=name + where, categories=categories)
-    return Sighting(source=name, locator=where, id="urn:1", article=what, first_seen=NOON, published=published)
+    return Sighting(
+        source=name,
+        locator=where,
+        id="urn:1",
+        article=what,
+        first_seen=NOON,
+        published=published,
+        is_missing=where.endswith(AWAY),
+    )
 
 
 # ---------------------------------------------------------------- the future

@@ -77,7 +77,7 @@ def test_what_is_installed_goes_together() -> None:
 
 
 def test_nothing_is_loaded_at_the_start_that_is_not_declared() -> None:
-    code = "import sys, feeder.app, feeder.schedule, feeder.serve, feeder.asking; print(*{n.partition('.')[0] for n in sys.modules})"
+    code = "import sys, feeder.opening, feeder.schedule, feeder.serve, feeder.asking; print(*{n.partition('.')[0] for n in sys.modules})"
     loaded = set(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     )

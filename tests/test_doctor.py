@@ -17,9 +17,13 @@ from desk import Desk, Result
 from test_store_faults import sealed
 
 from feeder import config, doctor, urls
+from feeder.cluster.node import Role
 from feeder.doctor import surroundings
 from feeder.doctor.findings import Area
+from feeder.report.status import WITHOUT
+from feeder.store import sqlite
 from feeder.store.invariants import TOLD
+from feeder.store.records import Peer
 
 ATOM = "public/categories/city/roads/atom.xml"
 
@@ -379,3 +383,20 @@ def test_room_that_the_state_does_not_need_is_told_and_given_back(desk: Desk, mo
     assert sorted(dump(desk)) == kept
     assert file.stat().st_size <= before + 4096
     assert "compact" not in desk.run("doctor", "--json").out
+
+
+def test_a_role_that_no_node_has_is_a_fault(desk: Desk) -> None:
+    path = desk.folder / "var/state.db"
+    site_id = config.load(desk.config).site.id
+    with contextlib.closing(sqlite.open_store(path, site_id=site_id)) as store, store.transaction():
+        for role in ("poll", "publish"):
+            store.note_peer(Peer(node=f"{role}:1", started=store.clock(), facts=json.dumps({"roles": [role]})))
+    told = desk.run("doctor", "--json")
+    [fault] = [finding for finding in found(told) if finding["where"] == Area.NODES]
+    assert fault["what"] == "No node has the role dispatch: nobody hands out what there is to do"
+    assert told.code == 1
+    assert fault["what"] in desk.run("status").out
+
+
+def test_each_role_is_missed() -> None:
+    assert set(WITHOUT) == {role.value for role in Role}

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from calendar import timegm
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from typing import Any
 import feedparser
 import pytest
 from corpus import NEWEST, Dated, stories, write
-from worlds import MINUTE, START, Crash, Fuse, SiteUnderTest, fuse, run, site
+from worlds import MINUTE, START, Crash, Fuse, SiteUnderTest, fuse, run, scratch, site
 
 from feeder import config
 from feeder.categories import slugs
@@ -253,6 +253,28 @@ def entries(body: bytes) -> dict[str, bytes]:
     return {str(re.search("<title>(.*?)</title>", entry.decode())[1]): entry for entry in found}  # type: ignore[index]
 
 
+@pytest.mark.parametrize(
+    ("key", "made"),
+    [
+        pytest.param('category = "Rest"\nmax_categories = 2', ["rest", "t00", "t01"], id="as-many-as-it-may"),
+        pytest.param("max_categories = 2", ["t00", "t01"], id="the-rest-in-none"),
+        pytest.param('category = "Rest"', [f"t{number:02}" for number in range(12)], id="any-number"),
+    ],
+)
+def test_a_directory_brings_as_many_categories_as_it_may(tree: Path, tmp_path: Path, key: str, made: list[str]) -> None:
+    newsroom = site(tmp_path / "site", {TREE: tree}, feeds=FEEDS, sources={TREE: key})
+    for number in range(12):
+        put(
+            tree,
+            f"{number:02}.md",
+            f"title: Story {number}\ndate: 2026-02-03 01:00:00 +0000\ncategories: [T{number:02}]",
+        )
+    for hour in (0, 1):
+        newsroom.run(START + hour * HOUR)
+        assert sorted(path.name for path in (newsroom.public / "categories").iterdir()) == made
+    assert len(read(newsroom.public / "atom.xml").entries) == 12
+
+
 # ---------------------------------------------------------------- copies and edits
 
 FIRST = 'title: "Floods in the north"\ndate: 2026-02-03 01:00:00 +0000'
@@ -294,6 +316,46 @@ def test_fault_94_an_edited_article_keeps_its_id_and_place_and_says_when(tree: P
     after = only(newsroom)
     assert (after.id, after.time, after.summary) == (before.id, before.time, "As it is.")
     assert datetime.fromtimestamp(timegm(after.updated_parsed), UTC) == START + HOUR
+
+
+def test_an_article_that_moves_while_it_is_edited_shows_its_new_text_at_once_and_says_when(
+    tree: Path, tmp_path: Path
+) -> None:
+    newsroom = site(tmp_path / "site", {TREE: tree}, feeds=FEEDS, sources={TREE: 'withdraw_after = "30d"'})
+    put(tree, "other.md", FIRST.replace("north", "south"))
+    put(tree, "a.md", FIRST, "<p>As it was.</p>")
+    newsroom.run(START)
+    before = only_of(newsroom, "Floods in the north")
+    for hour, (old, new, text) in enumerate(
+        [("a", "b", "edited"), ("b", "c", "edited"), ("c", "d", "edited twice")], 1
+    ):
+        (tree / f"{old}.md").unlink()
+        put(tree, f"{new}.md", FIRST, f"<p>As it is {text}.</p>")
+        newsroom.run(START + hour * HOUR)
+        now = only_of(newsroom, "Floods in the north")
+        edited = START + (3 if "twice" in text else 1) * HOUR
+        assert (now.id, now.time, now.summary) == (before.id, before.time, f"As it is {text}.")
+        assert datetime.fromtimestamp(timegm(now.updated_parsed), UTC) == edited
+
+
+def test_of_two_documents_of_one_article_the_one_that_is_there_is_shown(tree: Path, tmp_path: Path) -> None:
+    newsroom = site(tmp_path / "site", {TREE: tree}, feeds=FEEDS, sources={TREE: 'withdraw_after = "30d"'})
+    put(tree, "b.md", FIRST, "<p>Second text.</p>")
+    put(tree, "a.md", FIRST, "<p>First text.</p>")
+    newsroom.run(START)
+    (tree / "a.md").rename(tmp_path / "a.md")
+    shown = []
+    for hour in (1, 2, 3):
+        newsroom.run(START + hour * HOUR)
+        shown.append(only(newsroom).summary)
+    (tmp_path / "a.md").rename(tree / "a.md")
+    newsroom.run(START + 4 * HOUR)
+    assert [*shown, only(newsroom).summary] == [*["Second text."] * 3, "First text."]
+
+
+def only_of(newsroom: SiteUnderTest, title: str) -> Any:
+    (entry,) = (each for each in read(newsroom.public / "atom.xml").entries if each.title == title)
+    return entry
 
 
 def test_fault_95_one_guid_in_two_sources_is_two_articles(tmp_path: Path) -> None:
@@ -451,22 +513,30 @@ def test_categories_that_swap_their_directories_lose_no_feed(
         assert entry.title == f"Floods in the {name}"
 
 
-def test_a_crash_while_a_category_moves_leaves_nothing_in_its_old_directory(tmp_path: Path, tree: Path) -> None:
-    put(tree, "a.md", FIRST + "\ncategories: [a]")
-    moved = 'entries = 9\n[categories.a]\nslug = "z"'
-    calls = crash_while_it_moves(tmp_path / "whole", tree, moved, calls=0)
-    for call in range(1, calls + 1):
-        crash_while_it_moves(tmp_path / str(call), tree, moved, calls=call)
-        under_test = site(tmp_path / str(call), {TREE: tree}, feeds=moved)
-        under_test.run(START + HOUR)
-        assert {path.parent.name for path in feeds(under_test)} == {"public", "z"}, call
+def test_a_crash_while_a_category_moves_leaves_nothing_in_its_old_directory() -> None:
+    with scratch() as folder:
+        trees = {TREE: folder / TREE}
+        trees[TREE].mkdir()
+        put(trees[TREE], "a.md", FIRST + "\ncategories: [a]")
+        before, crashed = (site(folder / name, trees) for name in ("before", "crashed"))
+        before.run(START)
+        published = before.files()
+        calls = crash_while_it_moves(crashed, before, trees, calls=0)
+        for call in range(1, calls + 1):
+            crash_while_it_moves(crashed, before, trees, calls=call)
+            crashed.run(START + HOUR)
+            assert {path.parent.name for path in feeds(crashed)} == {"public", "z"}, call
+        assert before.files() == published  # nobody wrote into a file in place of a new one
 
 
-def crash_while_it_moves(folder: Path, tree: Path, moved: str, *, calls: int) -> int:
-    """Publish, and again with other settings until a fuse blows; return how many calls were made."""
-    site(folder, {TREE: tree}).run(START)
+def crash_while_it_moves(
+    crashed: SiteUnderTest, before: SiteUnderTest, trees: Mapping[str, Path], *, calls: int
+) -> int:
+    """Go on from *before* with other settings until a fuse blows; return how many calls were made."""
+    crashed.become(before)
+    site(crashed.config_path.parent, trees, feeds='entries = 9\n[categories.a]\nslug = "z"')
     blown = Fuse(calls)
-    with site(folder, {TREE: tree}, feeds=moved).opened() as app, suppress(Crash):
+    with crashed.opened() as app, suppress(Crash):
         fuse(app, blown)
         run(app, START + HOUR)
     return calls - blown.calls

@@ -13,6 +13,8 @@ from worlds import scratch, without_privileges
 
 from feeder import dedup, explain
 from feeder.errors import FeederError
+from feeder.explain.documents import keys
+from feeder.explain.finding import find
 from feeder.model import Article, Dating, Memory
 
 FILE = "newsroom/bridge.md"
@@ -44,11 +46,11 @@ def told(desk: Desk, name: str) -> Any:
     ],
 )
 def test_each_key_has_a_name(found: Article) -> None:
-    assert len(list(explain.keys(found))) == len(dedup.keys(found, source=source(), locator="a.md"))
+    assert len(list(keys(found))) == len(dedup.keys(found, source=source(), locator="a.md"))
 
 
 def test_the_key_by_title_and_day_names_both() -> None:
-    assert list(explain.keys(article("Bridge Opens", NOON))) == [("title and day", "bridge opens · 2026-03-10")]
+    assert list(keys(article("Bridge Opens", NOON))) == [("title and day", "bridge opens · 2026-03-10")]
 
 
 # ---------------------------------------------------------------- shown
@@ -287,7 +289,7 @@ def test_an_article_whose_text_was_gone_when_its_feed_was_written(desk: Desk) ->
         app.poll("newsroom", NOON)
         (desk.folder / FILE).unlink()
         app.publish(NOON)
-        found = explain.explain(explain.find(str(desk.folder / FILE), app), app, NOON)
+        found = explain.explain(find(str(desk.folder / FILE), app), app, NOON)
     assert {feed.reason for feed in found.feeds} == {"its text could not be read when the feed was written"}
 
 
@@ -455,7 +457,7 @@ def test_a_file_of_a_source_that_cannot_be_listed(desk: Desk) -> None:
         (desk.folder / "newsroom").rmdir()
         desk.put("newsroom", "a file in place of the directory")
         with pytest.raises(FeederError, match="there is no such file"):
-            explain.find(str(new), app)
+            find(str(new), app)
 
 
 def test_an_id_that_is_nobodys(desk: Desk) -> None:

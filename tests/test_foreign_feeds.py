@@ -431,7 +431,6 @@ def test_what_a_feed_says_of_itself() -> None:
     )
     feed = read(rss("", head=head))
     assert feed.origin == Origin(title="Lake", url="https://lake.example/f", home="https://lake.example/start/")
-    assert feed.hubs == ("https://hub.example/",)
     assert feed.moved_to == "https://new.example/f"
     assert feed.every == timedelta(minutes=90)
     assert (sorted(feed.skip_hours), sorted(feed.skip_days)) == ([0, 5], [0, 6])
@@ -462,10 +461,6 @@ def test_a_feed_that_would_never_be_asked_for_again_does_not_mean_it() -> None:
     feed = read(rss("", head=f"<skipHours>{hours}</skipHours><skipDays>{days}</skipDays>"))
     assert not feed.skip_hours
     assert not feed.skip_days
-
-
-def test_the_hubs_of_json() -> None:
-    assert read(json_feed(hubs=[{"type": "WebSub", "url": "https://hub.example/"}])).hubs == ("https://hub.example/",)
 
 
 # ---------------------------------------------------------------- places of items
@@ -561,7 +556,7 @@ def test_what_is_no_feed_is_said(body: bytes, reason: str) -> None:
 
 
 def test_odd_items_of_json_are_left_out() -> None:
-    feed = read(json_feed(None, [], {"title": "T", "id": True, "content_text": "a < b", "summary": "s"}, hubs=7))
+    feed = read(json_feed(None, [], {"title": "T", "id": True, "content_text": "a < b", "summary": "s"}))
     (item,) = feed.items
     assert (item.body, item.summary, item.guid) == ("a &lt; b", "s", None)
     assert feed.warnings == ("2 items that are no objects are left out",)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from feeder import config, starting
-from feeder.app import opened
 from feeder.config import Config
 from feeder.errors import ConfigError
 from feeder.model import CategoryMode, Dialect, Source
+from feeder.opening import opened
 from feeder.starting import Started, start
 
 TODAY = date(2026, 5, 4)

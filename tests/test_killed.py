@@ -12,8 +12,9 @@ from pathlib import Path
 from deadly import DeadlyWorkers
 
 from feeder import config
-from feeder.app import App, opened
+from feeder.app import App
 from feeder.model import Status
+from feeder.opening import opened
 from feeder.pipeline import work
 from feeder.pipeline.work import KILLED
 

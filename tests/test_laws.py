@@ -46,7 +46,7 @@ from worlds import (
 from feeder.app import App
 from feeder.likeness import title_key
 from feeder.model import Shown, Verdict
-from feeder.pipeline import polling, publishing
+from feeder.pipeline import cooking, polling, publishing
 from feeder.redirects.forwarding import WRITERS
 from feeder.render import ASSETS
 
@@ -183,7 +183,7 @@ def test_neither_the_order_of_files_and_sources_nor_the_size_of_batches_matters(
             shuffled.put(place, places[place])
         first, second = site_of(plain, "site"), site_of(shuffled, "site")
         first.run(START)
-        for module, name in ((polling, "BATCH"), (polling, "JOB"), (publishing, "BATCH"), (publishing, "JOB")):
+        for module, name in ((polling, "BATCH"), (polling, "JOB"), (publishing, "BATCH"), (cooking, "JOB")):
             patch.setattr(module, name, data.draw(st.integers(1, 4)))
         second.run(START, names=data.draw(st.permutations(NAMES)))
         assert first.files() == second.files()
@@ -198,7 +198,7 @@ def test_the_number_of_workers_does_not_matter(tmp_path: Path, monkeypatch: pyte
     alone, many = site_of(trees, "alone"), site_of(trees, "many")
     alone.run(START)
     monkeypatch.setattr(polling, "BATCH", 10)
-    monkeypatch.setattr(publishing, "MANY", 5)
+    monkeypatch.setattr(cooking, "MANY", 5)
     many.run(START, workers=workers)
     assert alone.files() == many.files()
 
@@ -239,7 +239,7 @@ def test_a_crash_at_any_point_costs_nothing_but_a_second_run(
         whole, crashed = site_of(trees, "whole"), site_of(trees, "crashed")
         now = live(history, trees, whole)
         whole.run(now)
-        crashed.become(whole, now)
+        crashed.become(whole)
         for step in edits:
             edit(step, trees)
         whole.run(now + MINUTE)
@@ -262,16 +262,18 @@ def test_a_crash_at_every_single_call_costs_nothing_but_a_second_run() -> None:
         before.run(START)
         trees.delete(("third", "x/2-3-0.md"))
         before.run(START + MINUTE)
-        whole.become(before, START + MINUTE)
+        published = before.files()
+        whole.become(before)
         trees.put(("first", "x/0-3-0.md"), Piece(title=0, day=3, body=2, categories=4))  # an edit, to other categories
         trees.put(("second", "x/0-3-0.md"), Piece(title=0, day=3, body=3, categories=5))  # a copy
         trees.put(("third", "x/1-9-0.md"), Piece(title=1, day=9, body=1, categories=6))
         calls = crashing_run(whole, calls=0)
         for call in range(1, calls + 1):
-            crashed.become(before, START + MINUTE)
+            crashed.become(before)
             crashing_run(crashed, calls=call)
             crashed.run(START + 2 * MINUTE)
             assert crashed.files() == whole.files(), call
+        assert before.files() == published  # nobody wrote into a file in place of a new one
 
 
 def crashing_run(under_test: SiteUnderTest, *, calls: int) -> int:

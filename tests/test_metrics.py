@@ -19,10 +19,10 @@ from feeder import config
 from feeder.app import App
 from feeder.metrics import BUCKETS, MEASURES, Counts, Queues, State, exposition
 from feeder.model import Status, Verdict
+from feeder.pipeline.edition import Published
 from feeder.pipeline.polling import Polled
-from feeder.pipeline.publishing import Published
 from feeder.silence import Cause
-from feeder.store import Alert, AlertKind, Fault, FaultKind
+from feeder.store.records import Alert, AlertKind, Fault, FaultKind
 
 NOW = datetime(2026, 3, 11, 12, tzinfo=UTC)
 
@@ -150,6 +150,11 @@ def test_without_a_state_the_rest_is_told(desk: Desk) -> None:
     assert found["feeder_state_readable", ""] == 0
     assert found["feeder_polls_total", "ok"] == 1
     assert ("feeder_articles", "") not in found
+
+
+def test_what_was_never_polled_is_not_late_since_1970(desk: Desk) -> None:
+    observed(desk, lambda app: app.poll("newsroom", NOW))
+    assert look(desk, now=NOW)["feeder_due_lag_seconds", ""] == 0
 
 
 def test_what_is_paused_is_not_late(desk: Desk) -> None:

@@ -13,9 +13,9 @@ from visitors import Answer, ask, served
 from worlds import START, SiteUnderTest
 
 from feeder import config
-from feeder.app import rehearsed
+from feeder.opening import rehearsed
 from feeder.pipeline import moves
-from feeder.pipeline.publishing import RETRY
+from feeder.pipeline.edition import RETRY
 from feeder.redirects import Moved, forwarding
 from feeder.serve import site
 

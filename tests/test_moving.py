@@ -16,9 +16,9 @@ from feeder import config, migration
 from feeder.cli import main
 from feeder.errors import ConfigError, StateInUse, StoreError
 from feeder.lock import alone
-from feeder.store import Peer
 from feeder.store.address import Address
 from feeder.store.opening import open_store
+from feeder.store.records import Peer
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from desk import Desk
 from structlog.testing import capture_logs
 
 from feeder import urls
-from feeder.pipeline import publishing
+from feeder.pipeline import auditing
 from feeder.render import ASSETS
 from feeder.store.sqlite import copy_state
 
@@ -90,12 +90,12 @@ def test_an_older_backup_leaves_no_feed_that_nobody_has(desk: Desk) -> None:
     (desk.folder / "backup.db").rename(desk.folder / "var/state.db")
     with desk.daemon() as app, capture_logs() as logs:
         age(desk, -60)
-        publishing.audit(app.parts)  # the source was read by this state, but not since those feeds were written
+        auditing.audit(app.parts)  # the source was read by this state, but not since those feeds were written
         assert country(desk) == ALL
         age(desk)
         (desk.folder / "newsroom/b.md").unlink()
         app.poll("newsroom", datetime.now(UTC))
-        publishing.audit(app.parts)
+        auditing.audit(app.parts)
     assert (country(desk), [each["files"] for each in logs if each["event"] == "orphans_removed"]) == ([], [9])
 
 
@@ -178,5 +178,5 @@ def test_a_category_whose_feed_cannot_be_written_keeps_what_it_had(desk: Desk) -
     told = desk.run("once", "--fresh")
     assert (told.code, len(country(desk))) == (1, 7)
     with desk.daemon() as app:
-        publishing.audit(app.parts)
+        auditing.audit(app.parts)
     assert len(country(desk)) == 7

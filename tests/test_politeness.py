@@ -18,7 +18,8 @@ import pytest
 from servers import Asked, Server, answer, talking
 
 from feeder import asking, config, schedule
-from feeder.app import App, opened
+from feeder.app import App
+from feeder.opening import opened
 
 START = datetime(2026, 3, 10, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -30,14 +30,15 @@ from test_store import NEWSROOM, PARTNER, RULES, SEEN, feed, forget, only_id, po
 from waiting import until
 
 from feeder import config, dedup
-from feeder.app import opened
 from feeder.errors import Overtaken, StateInUse, StoreError
 from feeder.model import Article, Shown
-from feeder.store import Standing, Store, moving, sqlite
+from feeder.opening import opened
+from feeder.store import Store, moving, sqlite
 from feeder.store.address import Address, address
 from feeder.store.invariants import is_of_indexes
 from feeder.store.opening import copy_state, is_there, open_existing, open_to_read
 from feeder.store.postgres import Hold, look, open_store
+from feeder.store.records import Standing
 
 SITE_ID = site().id
 WAIT_SECONDS = 60.0
@@ -172,6 +173,27 @@ def test_a_database_that_cannot_hold_all_characters_is_refused(postgres: Postgre
 # ---------------------------------------------------------------- addresses and secrets
 
 
+def test_a_short_password_does_not_spoil_what_is_told(unused: Address, postgres: Postgres) -> None:
+    """A message without all of its letters would tell it."""
+    with postgres.role("pauper", "r") as role, pytest.raises(StoreError) as caught:
+        open_store(role(unused), site_id=SITE_ID)
+    assert "permission denied for database" in str(caught.value)
+
+
+def test_who_may_not_use_the_schema_is_told_so(schema: Address, postgres: Postgres) -> None:
+    with postgres.role("stranger", "cret") as role, pytest.raises(StoreError, match="the role stranger may not use"):
+        open_store(role(schema), site_id=SITE_ID)
+
+
+def test_whoever_holds_the_state_is_named_once(schema: Address) -> None:
+    with ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(closing(open_store(schema, site_id=SITE_ID, hold=Hold.SHARED)))
+        with pytest.raises(StateInUse) as caught:
+            open_store(schema, site_id=SITE_ID)
+    assert str(caught.value).count(f"feeder {os.getpid()} on") == 1
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
@@ -195,6 +217,7 @@ def test_an_address_shows_no_password(text: str, shown: str) -> None:
     "text",
     [
         "postgresql://u:s@cret@db/feeder",
+        "postgresql://u:s@cr/et@db/feeder",
         "postgresql://u:s#cret@db/feeder",
         "postgresql://u:cret@db",
         "postgresql://u:cret@db/feeder?schema=A;DROP",

@@ -26,8 +26,8 @@ from feeder.log import LOGGED
 from feeder.model import CategorySettings, FeedFile, Shown
 from feeder.output import Announce
 from feeder.output.files import FileOutput
+from feeder.pipeline.edition import Published
 from feeder.pipeline.faults import Faults
-from feeder.pipeline.publishing import Published
 from feeder.store import Store
 
 HOUR = timedelta(hours=1)

@@ -16,12 +16,13 @@ from servers import Asked, Server, answer
 
 from feeder import config, html, takedowns
 from feeder import memo as memory
-from feeder.app import GONE, opened
 from feeder.config import fingerprints
 from feeder.memo import Memo
 from feeder.model import SourceKind, Verdict
+from feeder.opening import opened
+from feeder.pipeline.booking import GONE
 from feeder.pipeline.polling import Polled
-from feeder.store import SourceState
+from feeder.store.records import SourceState
 
 
 def lake(server: Server, more: str = "", *, path: str = "/f") -> str:
@@ -440,6 +441,19 @@ def test_a_lower_limit_leaves_as_many_categories_as_it_says(room: Newsroom, serv
     room.poll("lake", now=NOON + HOUR)
     assert room.categories() == ["a", "b"]
     assert len(room.titles()) == 4
+
+
+def test_an_archive_brings_no_more_categories_than_it_may(room: Newsroom, server: Server) -> None:
+    room.settle(lake(server, 'max_categories = 2\ncategory = "Rest"'))
+    names = ("One", "Two", "Three")
+    server.put("/f", tar_gz({f"{number}.md": filed(name) for number, name in enumerate(names)}))
+    room.poll("lake")
+    assert room.categories() == ["one", "rest", "two"]
+    assert room.titles("rest") == ["Three"]
+
+
+def filed(name: str) -> bytes:
+    return f"---\ntitle: {name}\ndate: 2026-03-10T12:00:00Z\ncategories: [{name}]\n---\nText.\n".encode()
 
 
 # ---------------------------------------------------------------- bodies

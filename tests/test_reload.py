@@ -26,7 +26,7 @@ from feeder import config
 from feeder.app import App
 from feeder.errors import ConfigError, FeederError
 from feeder.reload import reload
-from feeder.store import FaultKind
+from feeder.store.records import FaultKind
 from feeder.store.sqlite import open_to_read
 
 

@@ -31,8 +31,9 @@ from visitors import ask, ask_unix
 from waiting import until
 
 from feeder import config, schedule, watching
-from feeder.app import App, opened
+from feeder.app import App
 from feeder.errors import FeederError, OutputError, StoreError
+from feeder.opening import opened
 from feeder.pipeline import polling
 from feeder.pipeline.polling import Polled
 from feeder.schedule import _Pause
@@ -45,7 +46,8 @@ import sys, time
 from datetime import UTC, datetime
 from pathlib import Path
 from feeder import config, log, schedule
-from feeder.app import App, opened
+from feeder.app import App
+from feeder.opening import opened
 from feeder.leaving import leave
 
 class Stuck(App):

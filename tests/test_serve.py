@@ -24,6 +24,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from visitors import MEMORY, TIMEOUT, ask, connected, is_closed, served, served_by, write
+from waiting import until
 
 from feeder import log
 from feeder.errors import FeederError
@@ -136,10 +137,20 @@ def test_head_tells_the_same_without_the_body(address: str) -> None:
     assert head.headers["content-length"] == "7"
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"])
+@pytest.mark.parametrize("target", ["*", "/", "/atom.xml", "/feed.json", "/nothing"])
+def test_whoever_asks_what_may_be_asked_is_told(root: Path, target: str) -> None:
+    with served(root) as address:
+        answer = ask(address, target, method="OPTIONS")
+    assert (answer.status, answer.headers["allow"], answer.body) == (204, "GET, HEAD, OPTIONS", b"")
+    assert {"content-length", "transfer-encoding"}.isdisjoint(answer.headers)  # RFC 9110, 8.6; RFC 9112, 6.1
+    may_be_read = target in {"/atom.xml", "/feed.json"}
+    assert ("if-none-match" in answer.headers.get("access-control-allow-headers", "")) is may_be_read
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "TRACE"])
 def test_other_methods_are_told_which_ones_there_are(address: str, method: str) -> None:
     answer = ask(address, "/atom.xml", method=method)
-    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     assert answer.body == b"Only GET and HEAD are answered here.\n"
 
 
@@ -488,7 +499,30 @@ def test_connections_beyond_the_most_are_told_so_and_beyond_that_closed(
         assert is_closed(clients[-1])
         clients[-2].sendall(b"GET /atom.xml HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert clients[-2].recv(12) == b"HTTP/1.1 503"
-    assert [line["event"] for line in lines()] == ["server_full"]
+    assert [(line["event"], line["turned_away"]) for line in lines()] == [("server_full", 1)]
+
+
+def test_of_clients_for_whom_there_is_no_room_their_number_is_told_now_and_then(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "MOST_CONNECTIONS", 1)
+    monkeypatch.setattr(connection, "MOST_TURNED_AWAY", 0)
+    monkeypatch.setattr(connection, "TELLING_SECONDS", 0.2)
+    with lines_logged() as lines, served(root) as address, connected(address) as first:
+        ask_on(first)
+        for _ in range(30):
+            with connected(address) as client:
+                assert is_closed(client)
+        until(lambda: sum(line["turned_away"] for line in lines()) == 30)
+    told = [line["turned_away"] for line in lines()]
+    assert told[0] == 1
+    assert len(told) < 30
+
+
+def ask_on(client: socket.socket) -> None:
+    """Ask, and wait for the beginning of the answer."""
+    client.sendall(b"GET /atom.xml HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert client.recv(4) == b"HTTP"
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
 import signal
@@ -33,7 +34,7 @@ from feeder.serve.probes import Desk as FrontDesk
 from feeder.serve.probes import Probes
 from feeder.serve.replies import Terms
 from feeder.serve.site import Site
-from feeder.serve.status import figures, page, values
+from feeder.serve.status import FeedFigures, figures, page, values
 
 NOW = datetime(2026, 3, 11, 12, 0, tzinfo=UTC)
 
@@ -60,6 +61,38 @@ def answering(desk: Desk, probes: Probes) -> Iterator[str]:
     site = Site(desk.folder / "public", terms=Terms(), memory=MEMORY)
     with served_by(FrontDesk(site, probes.for_us)) as address:
         yield address
+
+
+# ---------------------------------------------------------------- what has no bytes in UTF-8
+
+
+def test_whatever_has_no_bytes_in_utf8_is_told_as_it_is_escaped(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / os.fsdecode(b"caf\xe9"))
+    desk.folder.mkdir()
+    desk.settle("newsroom", "gone")
+    (desk.folder / "gone").rmdir()
+    desk.write(f"newsroom/{os.fsdecode(bytes([0xFF]))}.md", title=r'"Half \ud800"', more=r'categories: ["Half \ud800"]')
+    desk.put(f"newsroom/{os.fsdecode(bytes([0xFE]))}.md", '---\ntitle: ["\\ud800\n---\n')
+    desk.put("newsroom/bad.md", '---\ntitle: Bad\ndate: "\\ud800"\n"\\ud800": [\n---\n')
+    for _ in range(2):
+        assert desk.run("once", "--all").code == 3
+    with answering(desk, told(desk)) as address:
+        answers = [ask(address, path) for path in ("/status", "/status.json")]
+    assert [answer.status for answer in answers] == [200, 200]
+    sources = {each["name"]: each["error"] for each in json.loads(answers[1].body)["sources"]}
+    assert sources["gone"] == rf"{tmp_path}/caf\udce9/gone: No such file or directory"
+    assert sources["newsroom"] is None
+
+
+@pytest.mark.parametrize("path", ["/status", "/status.json"])
+def test_half_a_character_in_the_figures_fails_no_answer(desk: Desk, path: str) -> None:
+    settings = config.load(desk.config)
+    feed = FeedFigures(name="Half \ud800", path="", entries=0, size=0, updated=NOW, written=None)
+    probes = Probes(waits_for=lambda: None, figures=lambda: replace(figures(settings, NOW), feeds=(feed,)))
+    with answering(desk, probes) as address:
+        answer = ask(address, path)
+    assert answer.status == 200
+    assert rb"Half \ud800" in answer.body
 
 
 # ---------------------------------------------------------------- health

@@ -3,20 +3,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+import worlds
 from build import HOUR, NOON, article, site, source
 from databases import Postgres
 from test_store import poll, publish
 
 from feeder import shards
+from feeder.app import App
+from feeder.cluster import Kind
+from feeder.cluster.work import LAST, wanted
 from feeder.errors import LeaseLost, StateInUse, StoreError
 from feeder.model import Due
-from feeder.store import Lease, Peer, Store
+from feeder.store import Store
 from feeder.store.address import State
 from feeder.store.opening import open_shared, open_store
+from feeder.store.records import Lease, Peer
 
 LONG, NO_TIME = timedelta(minutes=1), timedelta()
 MINE = Lease(name="poll/1", holder="a", node="n1")
@@ -175,3 +180,51 @@ def test_leases_that_nobody_has_are_forgotten(store: Store, state: State) -> Non
         store.end_lease(MINE)
         store.forget_silent(since=NO_TIME)
     assert take(store, YOURS)
+
+
+def test_a_node_can_ask_whether_it_still_has_its_lease(store: Store) -> None:
+    store.check_lease()
+    take(store, MINE, NO_TIME)
+    with store.under(MINE):
+        store.check_lease()
+    take(store, YOURS)
+    with store.under(MINE), pytest.raises(LeaseLost):
+        store.check_lease()
+
+
+def test_a_transaction_in_which_nothing_is_done_keeps_nobody_waiting(postgres: Postgres) -> None:
+    with two_stores(postgres) as (one, other):
+        with one.decision(), other.transaction():
+            other.note("seen", "yes")
+            with one.transaction():
+                pass
+        with one.transaction(), pytest.raises(RuntimeError), one.transaction():
+            raise RuntimeError
+        assert one.noted("seen") == "yes"
+
+
+def test_the_site_is_written_after_the_feeds_that_it_tells_of(tmp_path: Path) -> None:
+    write(tmp_path / "tree", "a.md")
+    with worlds.site(tmp_path / "site", {"here": tmp_path / "tree"}).opened() as app:
+        app.prepare(NOON)
+        app.poll("here", NOON)
+        assert Kind.SITE in kinds(app, NOON)  # nothing is there yet
+        app.publish(NOON)
+        write(tmp_path / "tree", "b.md")
+        app.poll("here", later := NOON + LAST)
+        assert Kind.PUBLISH in kinds(app, later)
+        assert Kind.SITE not in kinds(app, later)
+        assert Kind.SITE in kinds(app, later + LAST)  # others may be stale for ever
+        for job in wanted(app, later):
+            if job.kind is Kind.PUBLISH:
+                app.publish_shard(job.shard, later)
+        assert Kind.SITE in kinds(app, later)
+
+
+def write(tree: Path, name: str) -> None:
+    tree.mkdir(exist_ok=True)
+    (tree / name).write_text(f"---\ntitle: {name}\ndate: 2026-01-02\ncategories: [News]\n---\nText\n", "utf-8")
+
+
+def kinds(app: App, now: datetime) -> set[Kind]:
+    return {job.kind for job in wanted(app, now)}

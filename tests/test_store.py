@@ -34,7 +34,9 @@ from feeder.model import (
 )
 from feeder.model import Change as Decided
 from feeder.silence import Cause
-from feeder.store import (
+from feeder.store import Store
+from feeder.store.packing import pack, unpack
+from feeder.store.records import (
     Alert,
     AlertKind,
     ArticlePage,
@@ -46,10 +48,8 @@ from feeder.store import (
     PublishedFeed,
     Seen,
     Standing,
-    Store,
     StoredBody,
 )
-from feeder.store.packing import pack, unpack
 from feeder.store.rows import SIGHTING_COLUMNS, sighting_values
 from feeder.store.tables.deciding import HISTORY
 
@@ -133,7 +133,8 @@ def only_id(store: Store, locator: str = "a.md") -> str:
 
 def scan(store: Store, *found: str | Unlisted, now: datetime = SEEN, at: Collection[str] | None = None) -> int:
     with store.transaction():
-        return store.scan("newsroom", [place(each) if isinstance(each, str) else each for each in found], now, at=at)
+        places = [place(each) if isinstance(each, str) else each for each in found]
+        return store.scan("newsroom", places, now, at=at).places
 
 
 def _standing(memory: Memory, copies: Collection[Sighting], now: datetime) -> Standing:
@@ -385,6 +386,24 @@ def test_what_a_scan_does_not_find_is_missing_since_the_first_such_scan(polled: 
     row = polled.row("newsroom", "a.md")
     assert row
     assert row.missing_since == SEEN
+
+
+def test_a_scan_tells_which_articles_lost_or_got_back_one_of_their_documents(polled: Store) -> None:
+    poll(polled, ("a.md", article()), ("copy.md", article()), ("b.md", article("Other")))
+    id_ = only_id(polled)
+    assert [_shifted(polled, *found) for found in (("a.md", "copy.md"), ("a.md",), ("a.md",))] == [(), (id_,), ()]
+    assert {copy.locator: copy.is_missing for copy in _copies(polled, id_)} == {"a.md": False, "copy.md": True}
+    assert [_shifted(polled, *found) for found in (("copy.md",), ("a.md", "copy.md"))] == [(id_,), (id_,)]
+    assert not any(copy.is_missing for copy in _copies(polled, id_))
+
+
+def _shifted(store: Store, *found: str) -> tuple[str, ...]:
+    with store.transaction():
+        return store.scan("newsroom", map(place, found), SEEN).shifted
+
+
+def _copies(store: Store, id_: str) -> tuple[Sighting, ...]:
+    return store.copies([id_])[id_][1]
 
 
 def test_what_is_found_again_is_not_missing(polled: Store) -> None:
@@ -702,13 +721,12 @@ def test_a_corrected_date_moves_an_article_in_its_feeds(polled: Store) -> None:
 def test_a_held_article_marks_nothing_until_its_hour(polled: Store) -> None:
     held = filed(("A",), published=SEEN + 3 * DAY)
     poll(polled, ("a.md", held))
-    assert (stale(polled), list(polled.newest(())), polled.next_release()) == (set(), [], held.published)
+    assert (stale(polled), list(polled.newest(()))) == (set(), [])
     with polled.transaction():
         assert polled.release(SEEN + 3 * DAY - SECOND) == 0
         assert polled.release(SEEN + 3 * DAY) == 1
         assert polled.release(SEEN + 3 * DAY) == 0
     assert stale(polled) == {(), ("a",)}
-    assert polled.next_release() is None
     assert [listed.published for listed in polled.newest(("a",))] == [held.published]
     assert not polled.shown([only_id(polled)])[only_id(polled)].held
 

@@ -27,7 +27,8 @@ import asyncio, sys, time
 from datetime import UTC, datetime
 from pathlib import Path
 from feeder import config, log, schedule
-from feeder.app import App, opened
+from feeder.app import App
+from feeder.opening import opened
 
 HANG = Path(sys.argv[2])
 

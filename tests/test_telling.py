@@ -24,10 +24,11 @@ from waiting import until
 from worlds import Crash, Fuse, fuse, run
 
 from feeder import config, schedule, telling, websub
-from feeder.app import App, opened
+from feeder.app import App
 from feeder.errors import Unheard
 from feeder.headers import links
-from feeder.store import Listener
+from feeder.opening import opened
+from feeder.store.records import Listener
 
 TIMEOUT = 30
 KEEP = ["sh", "-c", 'cat >>told; echo "-- $FEEDER_OUTPUT" >>told']
@@ -236,8 +237,8 @@ def test_a_run_that_dies_anywhere_leaves_nothing_untold(desk: Desk) -> None:
                 is_dead = True
         with opened(config.load(desk.config), workers=1) as app:
             run(app, now())
-            heard = app.news(Listener.COMMAND, 10_000)
-            app.note_telling(Listener.COMMAND, heard, None, now())
+            heard = app.store.news(Listener.COMMAND, 10_000)
+            telling.note(app, Listener.COMMAND, heard, None, now())
         after = desk.tree("public")
         changed = {path for path in before | after if before.get(path) != after.get(path)}
         assert {path.removeprefix("public/") for path in changed} <= heard.keys(), calls
@@ -317,12 +318,12 @@ async def _until_told(app: App, desk: Desk) -> None:
     await _until(app.store.faults)
     (desk.folder / "well").touch()
     await _until(lambda: not app.store.faults())
-    assert app.news(Listener.COMMAND, 10) == {}
+    assert app.store.news(Listener.COMMAND, 10) == {}
     desk.write("newsroom/b.md", title="Ferry")
     app.poll("newsroom", now())
     assert app.publish(now()).written
     news.set()
-    await _until(lambda: not app.news(Listener.COMMAND, 10))
+    await _until(lambda: not app.store.news(Listener.COMMAND, 10))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

@@ -13,7 +13,7 @@ import pytest
 
 from feeder.model import ContentPolicy, Reading, Status
 from feeder.pipeline import work
-from feeder.store import Seen
+from feeder.store.records import Seen
 
 PLACE = build.place("a.md")
 READING = Reading(place=PLACE, status=Status.GOOD, digest=b"d", article=build.article(tags=("a", "b")))

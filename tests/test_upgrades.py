@@ -14,7 +14,7 @@ import upgrading
 from upgrading import DAY, SECOND, UPGRADES
 
 from feeder import config
-from feeder.app import opened
+from feeder.opening import opened
 from feeder.store.database import scripts
 
 

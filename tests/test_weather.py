@@ -42,7 +42,7 @@ import sys, time
 from datetime import datetime, timedelta
 from pathlib import Path
 from feeder import config, log, schedule
-from feeder.app import opened
+from feeder.opening import opened
 
 _, path, start, pace = sys.argv
 began, zero = datetime.fromisoformat(start), time.monotonic()

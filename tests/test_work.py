@@ -13,15 +13,17 @@ import pytest
 from build import HOUR, NOON
 from worlds import MINUTE, SiteUnderTest, run, scratch, site, without_privileges
 
-from feeder import preview
 from feeder.app import App
 from feeder.errors import ParseError
 from feeder.fetch import fetcher_of
 from feeder.fetch.directory import MAX_SIZE
 from feeder.model import Body, ContentPolicy, Format, Status
 from feeder.pipeline import work
-from feeder.store import Seen
+from feeder.preview.choosing import Subject
+from feeder.preview.document import of_document
+from feeder.preview.source import of_source
 from feeder.store.packing import pack
+from feeder.store.records import Seen
 
 GOOD = "---\ntitle: Bridge opens\ndate: 2026-03-10T12:00:00Z\n---\nThe bridge is open.\n"
 NUMBER = f"&#{'9' * 5000};"
@@ -143,10 +145,10 @@ def test_no_articles_make_no_entries() -> None:
 
 def test_a_document_that_breaks_the_program_is_told_by_a_preview(tree: Path) -> None:
     source = build.source(path=tree, permalink=FAULTY)
-    one = preview.Subject(source=source, site=build.site(), locator="good.md")
+    one = Subject(source=source, site=build.site(), locator="good.md")
     with pytest.raises(ParseError, match="could not be read: AttributeError"):
-        preview.of_document(one)
-    whole = preview.of_source(replace(one, locator=None), now=NOON)
+        of_document(one)
+    whole = of_source(replace(one, locator=None), now=NOON)
     assert [where for where, _ in whole.rejected] == ["good.md"]
 
 

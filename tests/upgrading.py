@@ -19,12 +19,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from feeder import config, html, render
-from feeder.app import App, opened
+from feeder.app import App
 from feeder.config import fingerprints
 from feeder.model import Answer
-from feeder.pipeline import publishing
+from feeder.opening import opened
+from feeder.pipeline import auditing
 from feeder.pipeline.answers import AnswerJob, receive
-from feeder.pipeline.publishing import Published
+from feeder.pipeline.edition import Published
 from feeder.pipeline.receiving import Heard
 
 UPGRADES = Path(__file__).parent / "upgrades"
@@ -59,7 +60,7 @@ def run(app: App, now: datetime) -> Published:
     app.prepare(now)
     app.poll("newsroom", now)
     app.take({"lake": heard(app)}, now)
-    publishing.audit(app.parts)
+    auditing.audit(app.parts)
     return app.publish(now, settle=timedelta())
 
 

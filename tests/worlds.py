@@ -18,9 +18,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from feeder import asking, config
-from feeder.app import App, opened
+from feeder.app import App
+from feeder.opening import opened
+from feeder.pipeline.edition import Published
 from feeder.pipeline.polling import Polled
-from feeder.pipeline.publishing import Published
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -246,11 +247,14 @@ class SiteUnderTest:
         with self.opened(workers=workers) as app:
             return run(app, now, names=names)
 
-    def become(self, other: SiteUnderTest, now: datetime) -> None:
-        """Take over the state and the output of another site over the same trees."""
+    def become(self, other: SiteUnderTest) -> None:
+        """Take over the state and the output of another site over the same trees.
+
+        The output is linked, so that its files are those that were published: whoever wrote into one would change both.
+        """
         shutil.rmtree(self.config_path.parent)
-        shutil.copytree(other.config_path.parent, self.config_path.parent)
-        self.run(now, names=())  # the copies are other files than those that were published
+        shutil.copytree(other.config_path.parent, self.config_path.parent, ignore=lambda _, __: ["public"])
+        shutil.copytree(other.public, self.public, copy_function=os.link)
 
     def files(self) -> dict[str, bytes]:
         """Return every published file."""

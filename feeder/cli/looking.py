@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING
+
 import click
 
-from feeder.cli.ending import DONE, FAILED
-from feeder.cli.options import Options, beside, clock, common_options, complete_files, json_option, load
+from feeder.cli.ending import DONE, FAILED, WRONG, say
+from feeder.cli.options import Options, beside, clock, common_options, complete_files, json_option, kept, load
+from feeder.errors import ConfigError, StoreError
+
+if TYPE_CHECKING:
+    from feeder.config import Config
+    from feeder.report.status import Standing
+    from feeder.store.address import State
 
 
 @click.command()
 @common_options()
 @click.option("--merges", is_flag=True, help="List the articles that were merged although their texts differ.")
 @json_option
-@click.pass_obj
-def status(obj: Options, *, merges: bool, as_json: bool) -> None:
+@click.pass_context
+def status(context: click.Context, *, merges: bool, as_json: bool) -> None:
     """Show how sources, articles and feeds stand, also while the daemon runs.
+
+    Where the configuration is wrong, that is told first, and then what the state remembers of the one before; exit code 2.
 
     \b
     A source is
@@ -27,19 +38,45 @@ def status(obj: Options, *, merges: bool, as_json: bool) -> None:
       gone     not in the configuration any more
     """  # noqa: D301 - as in `once`
     from feeder import screen
-    from feeder.app import is_begun
     from feeder.report import status as told
 
-    settings = load(obj, level="warning", to_write=False)
-    if is_begun(settings):
-        with beside(settings) as app:
-            stands = told.standing(settings, app.store, merges=merges)
-    else:
-        stands = told.standing(settings, None, merges=merges)
+    code = DONE
+    try:
+        stands = _standing(load(context.obj, level="warning", to_write=False), merges=merges)
+    except ConfigError as error:
+        place = kept(context.obj)
+        found = _remembered(*place, merges=merges) if place else None
+        if found is None:
+            raise
+        say(*error.problems, "what follows is by the configuration of before")
+        code, stands = WRONG, found
     if as_json:
         screen.show_json(told.values(stands))
     else:
         screen.show(told.blocks(stands, clock()))
+    context.exit(code)
+
+
+def _standing(settings: Config, *, merges: bool) -> Standing:
+    from feeder.opening import is_begun
+    from feeder.report import status as told
+
+    if not is_begun(settings):
+        return told.standing(settings, None, merges=merges)
+    with beside(settings) as app:
+        return told.standing(settings, app.store, merges=merges)
+
+
+def _remembered(state: State, site_id: str, *, merges: bool) -> Standing | None:
+    """Return how things stand by the configuration of before; None: nothing was kept yet, or it cannot be read."""
+    from feeder.report import status as told
+    from feeder.store.opening import is_there, open_to_read
+
+    with suppress(StoreError):
+        if is_there(state, site_id=site_id):
+            with closing(open_to_read(state, site_id=site_id)) as store:
+                return told.remembered(store, merges=merges)
+    return None
 
 
 @click.command()
@@ -53,16 +90,19 @@ def explain(obj: Options, name: str, *, as_json: bool) -> None:
     ID is what feeds say (tag:…), or its last 26 characters. FILE may be gone meanwhile. URL is the article's link. An
     entry of a feed is known by its guid as well.
     """
-    from feeder import explain as why
     from feeder import screen
+    from feeder.explain import explain as explained
+    from feeder.explain.finding import find
+    from feeder.explain.people import blocks
+    from feeder.explain.programs import values
 
     now = clock()
     with beside(load(obj, level="warning", to_write=False)) as app:
-        told = why.explain(why.find(name, app), app, now)
+        told = explained(find(name, app), app, now)
         if as_json:
-            screen.show_json(why.values(told))
+            screen.show_json(values(told))
         else:
-            screen.show(why.blocks(told, app, now))
+            screen.show(blocks(told, app, now))
 
 
 @click.command()

@@ -17,6 +17,7 @@ from feeder.errors import ConfigError, FeederError
 if TYPE_CHECKING:
     from feeder.app import App
     from feeder.config import Config
+    from feeder.store.address import State
 
 DEFAULT_CONFIGS: Final = (Path("config.toml"), Path("/etc/feeder/config.toml"))
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -87,6 +88,13 @@ def load(obj: Options, *, level: str = "info", to_write: bool = True, is_quiet: 
     return settings
 
 
+def kept(obj: Options) -> tuple[State, str] | None:
+    """Return where the state is, and the id of its site, though the configuration is wrong; None: that is so, too."""
+    from feeder import config
+
+    return config.kept(obj.path or _default_config())
+
+
 def load_if_any(obj: Options) -> Config | None:
     """Return the configuration, or None where there is none and none was named."""
     from feeder import log
@@ -105,9 +113,9 @@ def clock() -> datetime:
 @contextmanager
 def beside(settings: Config) -> Iterator[App]:
     """Yield the whole for questions, and for notes to the process that works with the state."""
-    from feeder import app as whole
+    from feeder import opening
 
-    with whole.beside(settings) as app:
+    with opening.beside(settings) as app:
         yield app
 
 

@@ -23,7 +23,8 @@ from feeder.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from feeder.preview import SourcePreview, Subject
+    from feeder.preview.choosing import Subject
+    from feeder.preview.source import SourcePreview
 
 SHELLS: Final = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 
@@ -90,20 +91,22 @@ def preview(obj: Options, what: str, *, as_json: bool) -> None:
 
     A file need not lie in a source, and there need not be a configuration yet: then the settings of the first source,
     or the defaults, are used. Any URL is asked once, by the same rules as when it is polled; that of no source with
-    the defaults.
+    the [defaults] of the configuration.
     """
-    from feeder import preview as reading
     from feeder import screen
+    from feeder.preview import people, programs
+    from feeder.preview.choosing import subject
+    from feeder.preview.document import of_document
 
-    chosen = reading.subject(what, load_if_any(obj))
+    chosen = subject(what, load_if_any(obj))
     if chosen.note:
         say(f"note: {chosen.note}")
     if chosen.locator is None:
         source = _previewed(chosen)
-        blocks, values = reading.source_blocks(source, chosen), reading.source_values(source, chosen)
+        blocks, values = people.source_blocks(source, chosen), programs.source_values(source, chosen)
     else:
-        document = reading.of_document(chosen)
-        blocks, values = reading.document_blocks(document, chosen), reading.document_values(document, chosen)
+        document = of_document(chosen)
+        blocks, values = people.document_blocks(document, chosen), programs.document_values(document, chosen)
     if as_json:
         screen.show_json(values)
     else:
@@ -112,10 +115,10 @@ def preview(obj: Options, what: str, *, as_json: bool) -> None:
 
 def _previewed(chosen: Subject) -> SourcePreview:
     if chosen.source.url:
-        from feeder.preview_web import of_url
+        from feeder.preview.web import of_url
 
         return of_url(chosen, now=clock())
-    from feeder.preview import of_source
+    from feeder.preview.source import of_source
 
     return of_source(chosen, now=clock())
 
@@ -154,13 +157,13 @@ def import_(obj: Options, file_or_url: str, *, force: bool, as_json: bool) -> No
 @click.pass_obj
 def export(obj: Options) -> None:
     """Write the feeds that are sources to standard output, as OPML 2.0; their categories are folders."""
-    from feeder.app import is_begun
+    from feeder.opening import is_begun
     from feeder.opml import export_list
 
     settings = load(obj, level="warning", to_write=False)
     if is_begun(settings):
         with beside(settings) as app:
-            body, others = export_list(settings, app.found())
+            body, others = export_list(settings, app.polls.memos())
     else:
         body, others = export_list(settings)
     click.echo(body, nl=False)

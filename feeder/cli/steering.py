@@ -144,7 +144,7 @@ def remove(context: click.Context, name: str, *, note: str) -> None:
     The takedown is a line of removed.txt beside the configuration. Deleting the line and `feeder once` (or a restart
     of the daemon) undo it.
     """
-    from feeder.explain import find
+    from feeder.explain.finding import find
 
     settings = load(context.obj, level="warning")
     check_owner(settings.local)  # before the list of takedowns is written
@@ -170,7 +170,7 @@ def _say_taken_down(id_: str, copies: tuple[Any, ...]) -> None:
 
 
 def _publish_removal(settings: Config, feeds: int) -> int:
-    from feeder.app import opened
+    from feeder.opening import opened
     from feeder.wording import many
 
     try:

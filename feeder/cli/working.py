@@ -18,8 +18,8 @@ from feeder.errors import ConfigError, FeederError
 if TYPE_CHECKING:
     from feeder.app import App
     from feeder.config import Address
+    from feeder.pipeline.edition import Published
     from feeder.pipeline.polling import Polled
-    from feeder.pipeline.publishing import Published
     from feeder.report.once import Summary
 
 
@@ -35,7 +35,7 @@ def run(obj: Options) -> None:
     with suppress(OSError, ValueError, RuntimeError):  # of a standard error that is no file, or closed
         faulthandler.enable()  # a service manager that ends a daemon that hangs leaves a trace of where
     with suppress(KeyboardInterrupt, Terminated):  # before the daemon takes signals, or after, they mean the same
-        from feeder.app import opened
+        from feeder.opening import opened
         from feeder.schedule import run as run_daemon
 
         with opened(load(obj)) as app:
@@ -63,7 +63,7 @@ def once(context: click.Context, *, everything: bool, fresh: bool, dry_run: bool
       3  done, but a source failed; its articles stay as they were
     """  # noqa: D301 - click's mark of lines that stay as they are
     from feeder import screen
-    from feeder.app import opened, rehearsed
+    from feeder.opening import opened, rehearsed
     from feeder.report import once as told
 
     level = "error" if sys.stderr.isatty() else "warning" if dry_run else "info"  # a log would run into the bars
@@ -118,9 +118,18 @@ def worker(obj: Options, roles: str, concurrency: int, admin: str | None, name: 
             from feeder.cluster import node
         except ImportError as error:
             raise FeederError(f"a worker needs more than is installed: pip install '{EXTRA}' ({error})") from error
-        called = {"name": name} if name else {}
+        called = {"name": _name(name)} if name else {}
         duties = node.Duties(roles=node.roles_of(roles), slots=concurrency, admin=_address(admin), **called)
         node.run(load(obj), duties, clock=clock)
+
+
+def _name(text: str) -> str:
+    from feeder.config.values import name
+
+    try:
+        return name(text)
+    except ValueError as error:
+        raise ConfigError(f"--name: {error}") from error
 
 
 def _address(admin: str | None) -> Address | None:
@@ -129,7 +138,9 @@ def _address(admin: str | None) -> Address | None:
     try:
         return address(admin) if admin else None
     except ValueError as error:
-        raise ConfigError(f"--admin: {error}") from error
+        raise ConfigError(
+            f'--admin: {error} is not a place such as "127.0.0.1:9101" or "unix:/run/feeder/http.sock"'
+        ) from error
 
 
 def _run_once(app: App, *, everything: bool) -> Summary:

@@ -15,7 +15,7 @@ import structlog
 from feeder import config
 from feeder.app import App
 from feeder.errors import StoreError
-from feeder.store import Lease
+from feeder.store.records import Lease
 
 log = structlog.get_logger(__name__)
 
@@ -100,7 +100,7 @@ def _prepare(app: App, terms: Terms, lease: Lease, clock: Callable[[], datetime]
                 with app.store.transaction():  # from here on, nobody publishes what the one of before said
                     app.store.take_away_leases(but=lease)
                     app.store.note(SETTINGS, terms.note(is_ready=False))
-                app.prepare(clock())
+                app.prepare(clock(), is_node=True)
                 with app.store.transaction():
                     app.store.note(SETTINGS, terms.note(is_ready=True))
                 log.info("configuration_in_force", sources=len(app.config.sources))

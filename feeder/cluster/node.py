@@ -19,7 +19,7 @@ from typing import Final
 import structlog
 
 from feeder import metrics, outputs
-from feeder.app import App, shared
+from feeder.app import App
 from feeder.asking import asker
 from feeder.cluster import Job, Kind
 from feeder.cluster.joining import LASTING, is_current, join, terms_of
@@ -28,11 +28,12 @@ from feeder.cluster.work import Slot, Work, wanted
 from feeder.config import Address, Config
 from feeder.errors import ConfigError, StoreError
 from feeder.life import Hand, Life, ended
+from feeder.opening import shared
 from feeder.serve import serving
 from feeder.serve.probes import Probes
 from feeder.serve.status import figures
-from feeder.store import Lease, Peer
 from feeder.store import address as addresses
+from feeder.store.records import Lease, Peer
 from feeder.systemd import supervisor
 from feeder.workers import Workers
 

@@ -36,6 +36,7 @@ log = structlog.get_logger(__name__)
 SILENT: Final = timedelta(seconds=30)
 LOOK: Final = timedelta(seconds=2)  # for jobs of which no notice came: those that a silent node has lost
 BATCH: Final = 1  # jobs taken at once: a second one may be done sooner by another node
+AHEAD: Final = 1  # jobs that wait on this node for a slot: the queue is looked at every so often only
 TIDY: Final = timedelta(minutes=10)
 PRIORITIES: Final[Mapping[Kind, int]] = MappingProxyType(
     {Kind.CHORES: 3, Kind.HOUSE: 2, Kind.SITE: 1, Kind.PUBLISH: 1, Kind.POLL: 0}
@@ -53,7 +54,7 @@ class PostgresQueue:
         self._lines = lines
         self._queries = queries = _queries(lines, settings)
         self._manager = QueueManager(queries, settings.channel)
-        self._most = max(slots, 2 * BATCH)  # pgqueuer wants to hold two batches
+        self._most = max(slots + AHEAD, 2 * BATCH)  # pgqueuer wants to hold two batches
         self._scheduled: list[tuple[timedelta, Callable[[], Awaitable[None]]]] = [(TIDY, self._tidy)]
 
     def register(self, kind: Kind, work: Callable[[Job], Awaitable[None]]) -> None:

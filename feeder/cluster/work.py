@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 import structlog
 
-from feeder import alerts
+from feeder import alerts, shards
 from feeder.app import App
 from feeder.asking import Asker, Round
 from feeder.bulletin import Bulletin
@@ -22,9 +22,9 @@ from feeder.cluster import Job, Kind
 from feeder.cluster.joining import LASTING, Terms, is_current
 from feeder.errors import StoreError
 from feeder.life import Do, Hand, Life, ended
-from feeder.pipeline import publishing
-from feeder.pipeline.publishing import Published
-from feeder.store import Lease
+from feeder.pipeline import auditing, publishing
+from feeder.pipeline.edition import Published
+from feeder.store.records import Lease
 from feeder.telling import go_on, tellers
 
 log = structlog.get_logger(__name__)
@@ -32,6 +32,8 @@ log = structlog.get_logger(__name__)
 ROUND_SECONDS: Final = 20.0  # for which a job takes more sources that are due: then others have their turn
 LATE_SECONDS: Final = 60.0  # for slow servers after that; who has not answered by then is asked by the next job
 LOOK_SECONDS: Final = 1.0  # between looks at what is due, while servers are waited for
+GATHERING: Final = timedelta(seconds=0.5)  # for which an answer waits for others: it is far to the database
+LAST: Final = timedelta(seconds=20)  # for which the site waits until all other stale feeds are written
 CHORE_SECONDS: Final = 5.0  # between looks for news of other nodes
 MOST_DUE: Final = 500  # sources taken at once
 HOUSEKEEPING: Final = timedelta(minutes=10)
@@ -80,8 +82,8 @@ class Work:
             if do is None:
                 return
             if await do("note of the house", lambda: self._note_house(app)):
-                await do("audit", lambda: publishing.audit(app.parts))
-                await do("pages", lambda: publishing.clear_pages(app.parts))
+                await do("audit", lambda: auditing.audit(app.parts))
+                await do("pages", lambda: auditing.clear_pages(app.parts))
                 await do("recall", lambda: app.recall(self._clock()))
                 await do("prune", lambda: app.prune(self._clock()))
                 await do("nodes", lambda: _forget_silent(app))
@@ -93,7 +95,7 @@ class Work:
                 news = [asyncio.Event() for _ in slot.app.parts.listeners]
                 tasks = [asyncio.create_task(each) for each in self._chores(slot.app, do, news)]
                 stack.push_async_callback(ended, tasks)
-                while await do("chores", _nothing) and not any(task.done() for task in tasks):
+                while await do("chores", lambda: _holds(slot.app)) and not any(task.done() for task in tasks):
                     for each in news:
                         each.set()
                     with suppress(TimeoutError):
@@ -125,7 +127,7 @@ class Work:
     # ------------------------------------------------------------ polling
 
     async def _poll_due(self, app: App, shard: int, do: Do) -> None:
-        round_ = Round(self._asker, app, do)
+        round_ = Round(self._asker, app, do, gathering=GATHERING)
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
@@ -189,9 +191,11 @@ def wanted(app: App, now: datetime) -> list[Job]:
     """Return the jobs that there are, as the state has it; what has become another by itself is marked first."""
     store, settle = app.store, app.parts.feeds.settle
     publishing.ripen(app.parts, now)
-    stale = store.stale_shards(now, settle=settle)
+    stale = set(store.stale_shards(now, settle=settle))
+    if stale > {shards.SITE}:  # it tells of the others
+        stale &= {*range(shards.FEEDS), *store.stale_shards(now, settle=settle + LAST)}
     jobs = [Job(kind=Kind.CHORES), *(Job(kind=Kind.POLL, shard=shard) for shard in store.due_shards(now))]
-    jobs += [Job(kind=Kind.PUBLISH if shard >= 0 else Kind.SITE, shard=shard) for shard in stale]
+    jobs += [Job(kind=Kind.PUBLISH if shard >= 0 else Kind.SITE, shard=shard) for shard in sorted(stale)]
     kept = store.noted(HOUSE)
     if kept is None or datetime.fromisoformat(kept) + HOUSEKEEPING <= now:
         jobs.append(Job(kind=Kind.HOUSE))
@@ -222,8 +226,8 @@ def _forget_silent(app: App) -> bool:
     return True
 
 
-def _nothing() -> bool:
-    """Do nothing, under a lease: that succeeds as long as it is there."""
+def _holds(app: App) -> bool:
+    app.store.check_lease()
     return True
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from feeder.config.loading import Config
+from feeder.config.settings import Config
 from feeder.model import CategorySettings, FeedSettings, PageSettings, Patterns, Select, Site, Source
 
 READ_VERSION: Final = 1  # raise it when the same settings read the same document otherwise than before
@@ -35,7 +35,7 @@ READ_OF_SOURCE: Final = (
     "remove",
     "dedup",
 )
-READ_OF_PATTERNS: Final = ("only", "without")  # as well, of a source that has some
+READ_WHERE_SET: Final = ("only", "without", "max_categories")  # as well, of a source that has some
 READ_OF_URL: Final = (  # as well, of a source that has one: an answer of before is of no use
     "url",
     "kind",
@@ -43,7 +43,6 @@ READ_OF_URL: Final = (  # as well, of a source that has one: an answer of before
     "include",
     "exclude",
     "keep_ids",
-    "max_categories",
     "headers",
 )
 RENDER_OF_SOURCE: Final = (
@@ -96,8 +95,8 @@ def fingerprint(source: Source, site: Site) -> str:
     """Return the hash of all that shapes how a document of *source* is read."""
     aliases = [(each.path, each.same_as) for each in site.categories if each.same_as]
     further = [_picked(source, READ_OF_URL)] if source.url else []
-    if source.only or source.without:
-        further.append(_picked(source, READ_OF_PATTERNS))
+    if any(getattr(source, name) is not None for name in READ_WHERE_SET):
+        further.append(_picked(source, READ_WHERE_SET))
     return _hash(READ_VERSION, _picked(source, READ_OF_SOURCE), _picked(site, READ_OF_SITE), sorted(aliases), *further)
 
 

@@ -34,7 +34,6 @@ SCOPES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         **dict.fromkeys(
             (
                 "kind",
-                "max_categories",
                 "min_interval",
                 "max_interval",
                 "timeout",

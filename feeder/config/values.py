@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from feeder.cadence import cron_trigger
-from feeder.categories import node, parse_path, slug
+from feeder.categories import MAX_PATH, fitting, node, parse_path, slug
 from feeder.html import check_selector
 from feeder.model import UTC_ZONE, CategoryPath
 from feeder.urls import encoded
@@ -287,6 +287,8 @@ def category(value: object) -> CategoryPath:
     path = parse_path(line(value))
     if not path or len(node(path)) < len(path):
         raise ValueError(f'{shown(value)} is not a path of names such as "Partners/Example"')
+    if fitting(path) != path:
+        raise ValueError(f"{shown(value)} is longer than {MAX_PATH} bytes")
     return path
 
 

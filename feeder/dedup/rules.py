@@ -23,9 +23,14 @@ class Rules:
     hidden: frozenset[str] = frozenset()  # sources that are turned off
 
 
-def rank(sighting: Sighting, rules: Rules) -> tuple[int, datetime, str, str]:
-    """Return what the smallest of an article's copies is chosen by: that one is shown."""
-    return rules.ranks.get(sighting.source, UNRANKED), sighting.published, sighting.locator, sighting.source
+def rank(sighting: Sighting, rules: Rules) -> tuple[int, bool, datetime, str, str]:
+    """Return what the smallest of an article's copies is chosen by: that one is shown.
+
+    What is missing comes after what its source has. It comes before what others have, until it is gone for good:
+    a generator that writes its documents anew must not change what readers see.
+    """
+    source = rules.ranks.get(sighting.source, UNRANKED)
+    return source, sighting.is_missing, sighting.published, sighting.locator, sighting.source
 
 
 def is_near(published: datetime, seen: datetime) -> bool:

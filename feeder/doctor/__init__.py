@@ -8,12 +8,14 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from feeder.app import App, beside, is_begun, opened
+from feeder.app import App
 from feeder.config import Config
 from feeder.doctor import publication, surroundings
 from feeder.doctor.findings import Area, Finding, Mend
 from feeder.errors import FeederError, StateInUse
+from feeder.opening import beside, is_begun, opened
 from feeder.pipeline import polling
+from feeder.report.status import unfilled
 from feeder.screen import Block, Table
 from feeder.store import Store
 from feeder.store.invariants import RESTOOD, is_of_indexes
@@ -132,6 +134,7 @@ def _look_inside(app: App, now: datetime) -> Iterator[Finding]:
     yield from _contradictions(app.store)
     yield from _spare(app.store)
     yield from _failing(app.store)
+    yield from _nodes(app.store, now)
     yield from publication.of_faults(app.parts)
     yield from publication.of_files(app.parts)
     yield from publication.of_strays(app.parts, now)
@@ -157,6 +160,12 @@ def _failing(store: Store) -> Iterator[Finding]:
             what = f"{state.name}: fails since {many(state.failures, 'poll')}: {state.error}"
             do = "`feeder status` tells when it is tried again; its articles stay"
             yield Finding(area=Area.SOURCES, what=what, do=do, is_fault=False)
+
+
+def _nodes(store: Store, now: datetime) -> Iterator[Finding]:
+    for what in unfilled(store.peers(), now):
+        do = "`feeder worker` with this role, on whatever machine; `feeder status` lists the nodes"
+        yield Finding(area=Area.NODES, what=what.rstrip("."), do=do)
 
 
 # ---------------------------------------------------------------- mending

@@ -20,6 +20,7 @@ class Area(StrEnum):
     STATE = "state"
     OUTPUT = "output"
     SOURCES = "sources"
+    NODES = "nodes"
 
 
 class Mend(StrEnum):

@@ -7,17 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from itertools import compress, islice
+from itertools import compress
 from typing import Final
 
 from feeder import render, urls
+from feeder.batches import batches
 from feeder.doctor.findings import Area, Finding, Mend, few
 from feeder.errors import OutputError
 from feeder.model import Node
 from feeder.output.checks import is_temporary
-from feeder.pipeline import Parts, orphans, publishing
+from feeder.pipeline import Parts, indexes, orphans
 from feeder.pipeline.tree import Shelf, Tree
-from feeder.store import ArticlePage, FaultKind
+from feeder.store.records import ArticlePage, FaultKind
 
 AT_ONCE: Final = 32  # files being read
 AT_HAND: Final = 1000  # files that wait for it
@@ -73,7 +74,7 @@ def _are_indexes_old(parts: Parts, *, after: float = 0.0) -> bool:
     before = parts.store.feeds()
     parts.wait(after)
     is_quiet = not parts.store.marked() and parts.store.feeds() == before
-    return is_quiet and not publishing.are_indexes_current(parts)
+    return is_quiet and not indexes.are_current(parts)
 
 
 def of_faults(parts: Parts) -> Iterator[Finding]:
@@ -118,7 +119,7 @@ def mark(parts: Parts) -> int:
     store.mark(node for page in articles for node in store.feeds_of(page.id))
     on_pages = store.pages_of([page.id for page in articles])
     store.change_pages(on_pages)
-    if pages or on_pages or not publishing.are_indexes_current(parts):
+    if pages or on_pages or not indexes.are_current(parts):
         store.mark([()])
     return len(found)
 
@@ -159,9 +160,8 @@ def _files(parts: Parts) -> Iterator[Expected]:
 
 def _differing(files: Iterable[Expected], parts: Parts) -> Iterator[Expected]:
     """Yield those of *files* that differ; many are read at once, since a bucket is far away."""
-    rest = iter(files)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        while part := list(islice(rest, AT_HAND)):
+        for part in batches(files, AT_HAND):
             differ = pool.map(lambda each: _differs(each, parts), part)
             yield from compress(part, differ)
 

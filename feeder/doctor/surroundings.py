@@ -17,7 +17,7 @@ from feeder.fetch.secrets import revealed
 from feeder.model import Source
 from feeder.output import Bucket
 from feeder.output.checks import is_temporary
-from feeder.store import SourceState
+from feeder.store.records import SourceState
 from feeder.wording import many
 
 LITTLE_BYTES: Final = 256 << 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import httpx
@@ -15,6 +16,7 @@ _HOST: Final = re.compile(rb"[0-9A-Za-z._:-]+")
 _USERINFO: Final = re.compile(r"//[^/]*@")
 
 
+@lru_cache(maxsize=4096)  # many are asked for again and again
 def address_of(url: str) -> httpx.URL:
     """Return *url* as an address.
 

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from hashlib import blake2b
 from pathlib import Path
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import Final
@@ -15,6 +16,10 @@ from urllib.parse import unquote_to_bytes
 from feeder.errors import FetchError, Oversized, Unsettled, Vanished
 from feeder.model import Place, Snapshot, Source, Unlisted
 
+MAX_PREFIX: Final = (
+    1_800  # bytes of the path of a directory, as in locators: with a name in it, all that an index of PostgreSQL takes
+)
+MAX_SHOWN: Final = 200  # characters of a path that is too long
 MAX_SIZE: Final = 10 * 1024 * 1024  # bytes of one document; articles have a few thousand
 NOT_REGULAR: Final = "is not a regular file"
 LEFT_OUT: Final = "_drafts"  # the name that Hexo and Jekyll give the directory of what is not ready
@@ -155,6 +160,22 @@ def _escape(name: str) -> str:
     return _UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in os.fsencode(found[0])), name)
 
 
+def _prefix(below: str) -> str:
+    """Return what the locators in a directory begin with; of one whose path is too long, a name that nothing begins with."""
+    prefix = _escape(below)
+    if len(prefix.encode()) <= MAX_PREFIX:
+        return prefix
+    return f"{prefix[:MAX_SHOWN]}…/{blake2b(prefix.encode(), digest_size=16).hexdigest()}/"
+
+
+def _sound_prefix(below: str) -> str:
+    """Return `_prefix`, or raise OSError."""
+    prefix = _prefix(below)
+    if prefix != _escape(below):
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+    return prefix
+
+
 def _below(locator: str) -> str:
     try:
         below = os.fsdecode(unquote_to_bytes(locator)) if "%" in locator else locator
@@ -192,7 +213,7 @@ class _Walk:
                 if not below:
                     raise FetchError(self.root, _reason(error)) from error
                 if not isinstance(error, FileNotFoundError | NotADirectoryError):
-                    yield Unlisted(locator=_escape(below), reason=_reason(error))
+                    yield Unlisted(locator=_prefix(below), reason=_reason(error))
 
     def at(self, below: str) -> Iterator[Place | Unlisted]:
         """Yield the place at one name, or put off the directory there; nothing if it is to be left out."""
@@ -202,7 +223,7 @@ class _Walk:
         except (FileNotFoundError, NotADirectoryError):
             pass
         except OSError as error:
-            yield Unlisted(locator=f"{_escape(above)}/" if above else "", reason=_reason(error))
+            yield Unlisted(locator=_prefix(f"{above}/") if above else "", reason=_reason(error))
 
     def would_list(self, below: str) -> bool:
         """Tell whether a regular file at *below* is wanted, by its name."""
@@ -221,7 +242,7 @@ class _Walk:
             found = os.lstat(f"{self.root}/{below}")
             status = found if S_ISREG(found.st_mode) else _linked_status(self.root, below)
             if status:
-                yield _place(_escape(below), status)
+                yield _place(_sound_prefix(f"{'/'.join(above)}/" if above else "") + _escape(name), status)
 
     def _is_entered(self, below: str) -> bool:
         return not self._is_left_out(below) and S_ISDIR(os.lstat(f"{self.root}/{below}").st_mode)
@@ -233,10 +254,10 @@ class _Walk:
     def _enter(self, below: str) -> Iterator[Place]:
         """Yield the places right in one directory, and put off the directories in it."""
         # Each name is looked up in the open directory: nobody can swap it for another meanwhile, and it is faster.
+        prefix = _sound_prefix(below)
         opened = self._open(below)
         try:
             names, directories = self._list(opened, below)
-            prefix = _escape(below)
             for name in names:
                 try:
                     found = os.stat(name, dir_fd=opened, follow_symlinks=False)

@@ -54,7 +54,7 @@ class Guard:
             ForbiddenAddress: It may not be reached.
         """
         family, kind, protocol, _, address = info
-        self.check(ip_address(address[0]))
+        self.check(_parsed(address[0]))
         return socket.socket(family, kind, protocol)
 
     def check(self, address: Address) -> None:
@@ -86,6 +86,11 @@ def _networks(texts: Iterable[str]) -> Iterable[Network]:
             yield ip_network(text, strict=False)
         except ValueError as error:
             raise ConfigError(f'allow_private: "{text}" is no network of addresses') from error
+
+
+@lru_cache(maxsize=4096)
+def _parsed(address: str) -> Address:
+    return ip_address(address)
 
 
 def _address_in(host: str) -> Address | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ from feeder.fetch.names import LookUp, Names
 from feeder.fetch.secrets import revealed
 from feeder.fetch.tls import tls_context
 from feeder.fetch.turns import Turns
-from feeder.fetch.wire import Wire
+from feeder.fetch.wire import Reply, Wire
 from feeder.headers import content_type, fresh_for, http_date, links, retry_after
 from feeder.model import Answer, Source
 
@@ -216,11 +216,11 @@ class Web:
 
     async def _exchanged(self, wire: Wire, question: _Question, way: _Way, limit: asyncio.Timeout) -> Answer | _Way:
         try:
-            response = await wire.handle_async_request(_request(question, way))
+            reply = await wire.get(way.address, _headers(question, way))
             try:
-                return await self._heard(response, question, way, limit)
+                return await self._heard(reply, question, way, limit)
             finally:
-                await response.aclose()
+                reply.close()
         except httpx.TransportError as error:
             if isinstance(error, httpx.RemoteProtocolError) and way.is_conditional:
                 # Some servers send a body behind a 304, which has none: there, no condition is sent.
@@ -229,30 +229,28 @@ class Web:
         except Undecodable as error:
             raise _failure(question, way, str(error)) from error
 
-    async def _heard(
-        self, response: httpx.Response, question: _Question, way: _Way, limit: asyncio.Timeout
-    ) -> Answer | _Way:
-        status = response.status_code
+    async def _heard(self, reply: Reply, question: _Question, way: _Way, limit: asyncio.Timeout) -> Answer | _Way:
+        status = reply.status
         if status in _REDIRECTS:
-            return _next(response, question, way)
+            return _next(reply, question, way)
         if status == HTTPStatus.NOT_MODIFIED and way.is_conditional:
-            return _answer(response, way, b"")  # a body would be none; it is left on the wire
+            return _answer(reply, way, b"")  # a body would be none; it is left on the wire
         if status != HTTPStatus.OK:
-            raise _refusal(response, question, way)
-        body = await self._body(response, question.source.max_size, limit)
+            raise _refusal(reply, question, way)
+        body = await self._body(reply, question.source.max_size, limit)
         if not body:
             empty = _failure(question, way, "answers 200 OK with an empty body")
             raise Refused(empty.where, empty.reason, status=status)
-        return _answer(response, way, body)
+        return _answer(reply, way, body)
 
     # ------------------------------------------------------------ bodies
 
-    async def _body(self, response: httpx.Response, max_size: int, limit: asyncio.Timeout) -> bytes:
-        decoder = decoder_of(response.headers.get("Content-Encoding"))
+    async def _body(self, reply: Reply, max_size: int, limit: asyncio.Timeout) -> bytes:
+        decoder = decoder_of(reply.headers.get("Content-Encoding"))
         body = bytearray()
         received = paused = 0
         async with AsyncExitStack() as held:
-            async for part in response.aiter_raw():
+            async for part in reply.parts():
                 received += len(part)
                 for piece in decoder.feed(part):
                     was_small = len(body) <= LARGE
@@ -288,28 +286,27 @@ def _proxy(text: str, where: str) -> str:
         raise FetchError(where, "the proxy is no http://… or https://… address") from None
 
 
-def _request(question: _Question, way: _Way) -> httpx.Request:
+def _headers(question: _Question, way: _Way) -> Mapping[str, str]:
     credentials = question.credentials.headers if way.is_trusted else ()
     validators = question.validators if way.is_conditional else ()
-    headers = httpx.Headers()
-    for name, value in (*question.headers, *validators, *credentials):
-        headers[name] = value  # what the source says itself comes last and counts
-    return httpx.Request("GET", way.address, headers=headers)
+    sent = (*question.headers, *validators, *credentials)
+    by_name = {name.lower(): (name, value) for name, value in sent}  # what the source says itself comes last and counts
+    return dict(by_name.values())
 
 
-def _next(response: httpx.Response, question: _Question, way: _Way) -> _Way:
+def _next(reply: Reply, question: _Question, way: _Way) -> _Way:
     if way.hops == MAX_REDIRECTS:
         raise FetchError(question.where, f"leads through more than {MAX_REDIRECTS} redirects")
-    location = _first(response, "Location")
+    location = _first(reply, "Location")
     if not location:
-        raise _failure(question, way, f"answers {_status(response.status_code)} and does not say where to")
+        raise _failure(question, way, f"answers {_status(reply.status)} and does not say where to")
     try:
         address = redirected(way.address, location)
     except ValueError as error:
         raise _failure(question, way, f"cannot be fetched: {error}") from error
     if question.credentials.headers and (way.address.scheme, address.scheme) == ("https", "http"):
         raise _failure(question, way, "leads from https to http, which would show what is secret")
-    is_kept = response.status_code in _PERMANENT and not _holds_secret(address, question.credentials)
+    is_kept = reply.status in _PERMANENT and not _holds_secret(address, question.credentials)
     is_permanent = way.is_permanent and is_kept
     return replace(
         way,
@@ -324,32 +321,32 @@ def _next(response: httpx.Response, question: _Question, way: _Way) -> _Way:
 # ---------------------------------------------------------------- answers
 
 
-def _answer(response: httpx.Response, way: _Way, body: bytes) -> Answer:
-    headers = response.headers
+def _answer(reply: Reply, way: _Way, body: bytes) -> Answer:
+    headers = reply.headers
     media_type, charset = content_type(headers.get("Content-Type"))
     return Answer(
-        status=response.status_code,
+        status=reply.status,
         url=str(way.address),
         moved_to=str(way.moved_to) if way.moved_to else None,
         body=body,
         media_type=media_type,
         charset=charset,
-        etag=_validator(response, "ETag"),
-        last_modified=_validator(response, "Last-Modified"),
+        etag=_validator(reply, "ETag"),
+        last_modified=_validator(reply, "Last-Modified"),
         fresh_for=fresh_for(headers.get("Cache-Control"), expires=headers.get("Expires"), date=headers.get("Date")),
         links=links(headers.get("Link"), base=str(way.address)),
     )
 
 
-def _validator(response: httpx.Response, name: str) -> str | None:
+def _validator(reply: Reply, name: str) -> str | None:
     """Return a validator that can be sent back byte for byte, or None."""
-    value = _first(response, name)
+    value = _first(reply, name)
     return value if value and len(value) <= MAX_VALIDATOR and value.isprintable() else None
 
 
-def _first(response: httpx.Response, name: str) -> str | None:
+def _first(reply: Reply, name: str) -> str | None:
     """Return the first header of that name, None if it is no UTF-8."""
-    for known, value in response.headers.raw:
+    for known, value in reply.headers.raw:
         if known.lower() == name.lower().encode():
             try:
                 return value.decode()
@@ -358,14 +355,14 @@ def _first(response: httpx.Response, name: str) -> str | None:
     return None
 
 
-def _refusal(response: httpx.Response, question: _Question, way: _Way) -> FetchError:
-    status = response.status_code
+def _refusal(reply: Reply, question: _Question, way: _Way) -> FetchError:
+    status = reply.status
     unasked = ", though no condition was sent" if status == HTTPStatus.NOT_MODIFIED else ""
     failure = _failure(question, way, f"answers {_status(status)}{unasked}")
     if status == HTTPStatus.GONE and way.is_permanent:
         return Gone(failure.where, failure.reason, status=status)
     if status in _WAITS:
-        headers = response.headers
+        headers = reply.headers
         now = http_date(headers.get("Date")) or datetime.now(UTC)
         wait = retry_after(headers.get("Retry-After"), now=now)
         return ToldToWait(failure.where, failure.reason, status=status, retry_after=wait)

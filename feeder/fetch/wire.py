@@ -1,6 +1,6 @@
-"""One HTTP exchange, as a transport of httpx. Only this module knows aiohttp.
+"""One HTTP exchange. Only this module knows aiohttp; addresses, headers and errors are those of httpx.
 
-The transport of httpx itself takes its pool through all connections at each request: a thousand hosts at once cost it
+The transport of httpx takes its pool through all connections at each request: a thousand hosts at once cost it
 twenty seconds of CPU. Connections are not kept: the next request to a host comes minutes later, a thousand idle ones
 are a thousand file descriptors, and nothing that a server sends behind its answer can pass for the next one.
 """
@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -33,7 +34,26 @@ _AUTOMATIC: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type") 
 _NO_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=None)  # the deadline is around all of it
 
 
-class Wire(httpx.AsyncBaseTransport):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a server answers, its body still on the wire."""
+
+    status: int
+    headers: httpx.Headers
+    _answer: aiohttp.ClientResponse
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes; errors are those of httpx."""
+        with _translated():
+            async for part in self._answer.content.iter_any():
+                yield part
+
+    def close(self) -> None:
+        """Hang up: whatever is still to come is not waited for."""
+        self._answer.close()
+
+
+class Wire:
     """Sends requests through sockets of a guard's, or through a proxy, whose own address no guard looks at."""
 
     def __init__(self, *, guard: Guard, names: Names, tls: ssl.SSLContext, proxy: str | None = None) -> None:
@@ -58,37 +78,24 @@ class Wire(httpx.AsyncBaseTransport):
             max_headers=MAX_FIELDS,
         )
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send *request* and return the answer, its body still on the wire; errors are those of httpx."""
+    async def get(self, address: httpx.URL, headers: Mapping[str, str]) -> Reply:
+        """Ask for what is at *address* and return the answer, which is to be closed; errors are those of httpx."""
         with _translated():
             if self._proxy:
-                self._guard.check_host(request.url.host)
+                self._guard.check_host(address.host)
             answer = await self._session.request(
-                request.method,
-                URL(str(request.url), encoded=True),  # as it is: encoding it anew breaks signatures
-                headers=[(name.decode("ascii"), value.decode()) for name, value in request.headers.raw],
+                "GET",
+                URL(str(address), encoded=True),  # as it is: encoding it anew breaks signatures
+                headers=headers,
                 allow_redirects=False,
                 proxy=self._proxy,
             )
         _watch(answer)
-        return httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer), request=request)
+        return Reply(status=answer.status, headers=httpx.Headers([*answer.raw_headers]), _answer=answer)
 
     async def aclose(self) -> None:
         """Close what is open."""
         await self._session.close()
-
-
-class _Body(httpx.AsyncByteStream):
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        self._answer = answer
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _translated():
-            async for part in self._answer.content.iter_any():
-                yield part
-
-    async def aclose(self) -> None:
-        self._answer.close()  # whatever is still to come is not waited for
 
 
 def _watch(answer: aiohttp.ClientResponse) -> None:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from stat import S_ISREG
 from types import TracebackType
 from typing import Final, Self
 
+from feeder.batches import batches
 from feeder.durable import flush
 from feeder.errors import OutputError
 from feeder.model import FeedFile
@@ -136,8 +136,7 @@ class FileOutput:
     def _statuses(
         self, paths: Iterable[str], *, names: Callable[[str], Parts] = parts_of
     ) -> Iterator[tuple[str, os.stat_result | None]]:
-        rest = iter(paths)
-        while part := list(islice(rest, BATCH_FILES)):
+        for part in batches(paths, BATCH_FILES):
             with ExitStack() as opened:
                 tree = self._entered(opened)
                 for path in part:

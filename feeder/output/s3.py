@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from hashlib import md5
-from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -31,6 +30,7 @@ from obstore.exceptions import (
 )
 from obstore.store import S3Store
 
+from feeder.batches import batches
 from feeder.errors import OutputError, Unreachable
 from feeder.model import FeedFile
 from feeder.output import Announce, Bucket
@@ -97,8 +97,7 @@ class BucketOutput:
     def remove(self, paths: Iterable[str]) -> tuple[str, ...]:
         """Remove the files at *paths*; return those that were there."""
         removed: list[str] = []
-        rest = iter(paths)
-        while part := list(islice(rest, BATCH_FILES)):
+        for part in batches(paths, BATCH_FILES):
             there = self.stamps(part)
             found = [path for path in part if path in there]
             self._each(self._delete, found)

@@ -19,7 +19,7 @@ from feeder.model import Dialect, Enclosure, ForeignFeed, Origin, RawItem
 MAX_ENTRIES: Final = 5_000  # of one feed; more is an archive that went astray
 MAX_NAMES: Final = 200  # categories of an entry, files, authors
 MAX_NAME: Final = 300  # characters of a person's name with an address
-MAX_LOCATOR: Final = 1_000  # characters, as of a guid; a longer one is a text that went astray
+MAX_LOCATOR: Final = 1_000  # bytes in UTF-8, as of a guid; a longer one is a text that went astray
 LONGEST_WAIT: Final = 366 * 24 * 60  # minutes
 MAX_WARNINGS: Final = 10  # of one kind
 MAX_SHOWN: Final = 200  # characters of a text from outside, in a warning
@@ -211,6 +211,11 @@ def days_skipped(written: Iterable[str | None]) -> frozenset[int]:
     return frozenset() if len(days) == len(DAYS) else days
 
 
+def locator_of(text: str) -> str:
+    """Return the locator of the item that its source calls *text*."""
+    return text if len(text.encode()) <= MAX_LOCATOR else _sign(text)
+
+
 # ---------------------------------------------------------------- items
 
 
@@ -226,7 +231,7 @@ def _item(entry: FoundEntry, feed: Origin) -> RawItem:
     authors = ", ".join(entry.authors) or (entry.origin and entry.origin.author) or feed.author
     body = safe_text(entry.body)
     return RawItem(
-        locator=_locator(guid or link or _sign(title, date, "" if title and date else body)),
+        locator=locator_of(guid or link or _sign(title, date, "" if title and date else body)),
         dialect=Dialect.AUTO,
         title=title,
         # Many feeds know one date only, and call it that of the last change.
@@ -246,10 +251,6 @@ def _item(entry: FoundEntry, feed: Origin) -> RawItem:
         language=entry.language,
         enclosures=entry.enclosures,
     )
-
-
-def _locator(text: str) -> str:
-    return text if len(text) <= MAX_LOCATOR else _sign(text)
 
 
 def _sign(*parts: str | None) -> str:

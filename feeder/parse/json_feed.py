@@ -43,7 +43,7 @@ def read_json(text: str, url: str) -> Found:
     odd = len(items) - len(objects)
     warnings = (f"{odd} items that are no objects are left out",) if odd else ()
     return Found(
-        feed=ForeignFeed(origin=origin, items=(), hubs=_hubs(feed, url), warnings=warnings),
+        feed=ForeignFeed(origin=origin, items=(), warnings=warnings),
         entries=(_entry(item, origin.home or url, language) for item in objects),
         count=len(objects),
     )
@@ -83,10 +83,6 @@ def _authors(parent: dict[str, Any]) -> tuple[str, ...]:
     return unique(
         as_plain(_text(each.get("name"))) for each in _objects(parent.get("authors") or [parent.get("author")])
     )
-
-
-def _hubs(feed: dict[str, Any], url: str) -> tuple[str, ...]:
-    return unique(web_url(_text(hub.get("url")), url) for hub in _objects(feed.get("hubs")))
 
 
 def _entry(item: dict[str, Any], base: str, language: str | None) -> FoundEntry:

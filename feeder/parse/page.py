@@ -20,6 +20,7 @@ from feeder.links import picture_url, srcset_url, web_url
 from feeder.markup import bearable_page
 from feeder.model import Dialect, ForeignFeed, Origin, RawItem, Select
 from feeder.parse.encoding import decode_sent
+from feeder.parse.found import locator_of
 
 MAX_ITEMS: Final = 1000  # of one page
 MAX_CATEGORIES: Final = 50  # of one item
@@ -231,7 +232,7 @@ class _Reader:
         if not (title or link):
             return None
         return RawItem(
-            locator=link or _hashed(title, date),
+            locator=locator_of(link) if link else _hashed(title, date),
             dialect=Dialect.AUTO,
             title=title,
             date=date,

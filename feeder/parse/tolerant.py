@@ -102,13 +102,11 @@ def _breaks_off(text: str) -> bool:
 
 
 def _feed(head: _Words, origin: Origin, url: str, warnings: tuple[str, ...]) -> ForeignFeed:
-    source = head["source"] or {}
     return ForeignFeed(
         origin=origin,
         items=(),
         every=pace(ttl=head.get("ttl"), period=head.get("sy_updateperiod"), frequency=head.get("sy_updatefrequency")),
         moved_to=web_url(head.get("itunes_new-feed-url"), url),
-        hubs=unique(web_url(link.get("href"), url) for link in _related(source, "hub")),
         warnings=warnings,
     )
 

@@ -209,7 +209,6 @@ def _child(parent: etree._Element, name: str) -> etree._Element | None:
 
 
 def _feed(words: _Words, origin: Origin, document: _Document) -> ForeignFeed:
-    links = _relations(words)
     return ForeignFeed(
         origin=origin,
         items=(),
@@ -221,7 +220,6 @@ def _feed(words: _Words, origin: Origin, document: _Document) -> ForeignFeed:
         skip_hours=hours_skipped(_within(words, "skiphours")),
         skip_days=days_skipped(_within(words, "skipdays")),
         moved_to=_address(words, "itunes:new-feed-url", document),
-        hubs=unique(_resolved(link, link.get("href"), document) for link in links.get("hub", ())),
     )
 
 

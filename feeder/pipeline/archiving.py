@@ -8,30 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from hashlib import sha256
-from typing import Protocol
 
 from feeder import plan, render
 from feeder.model import FeedDocument, RenderedEntry
 from feeder.pipeline import Parts
-from feeder.pipeline.article_pages import ArticlePages
+from feeder.pipeline.cooking import Kitchen
+from feeder.pipeline.edition import Edition
 from feeder.pipeline.tree import place_of
-from feeder.store import ArchivePage
-
-
-class Cook(Protocol):
-    """Whoever renders entries."""
-
-    articles: ArticlePages
-
-    @property
-    def late(self) -> Collection[str]:
-        """Return articles whose document is not what was polled: they are to be shown anew soon."""
-
-    def entries(self, ids: Sequence[str]) -> list[RenderedEntry]:
-        """Return the entries of *ids* in order, without those that cannot be shown."""
-
-    def trim(self) -> None:
-        """Let go of entries, if there are too many."""
+from feeder.store.records import ArchivePage
 
 
 def check(parts: Parts, altered: Collection[str] = ()) -> bool:
@@ -67,27 +51,23 @@ def file_away(ids: Sequence[str], parts: Parts) -> None:
         store.clear_archive(plan.archive_excess(store.page_sizes(), most) if pages else ())
 
 
-def write(parts: Parts, cook: Cook) -> tuple[list[str], list[str]]:
-    """Write the pages that changed, the last first, so that no link leads nowhere; return what was written and removed.
+def write(kitchen: Kitchen) -> None:
+    """Write the pages that changed, the last first, so that no link leads nowhere.
 
     Raises:
         OutputError: A page cannot be written; it and those before it are as they were.
     """
-    written: list[str] = []
-    removed: list[str] = []
+    parts, published = kitchen.edition.parts, kitchen.edition.published
     if not _most(parts):
         _clear(parts)
     for page in _stale(parts):
         if not page.ids:
-            removed += _drop(page, parts)
+            published.removed += _drop(page, parts)
     for page in _stale(parts):
-        entries = cook.entries(page.ids)
+        entries = kitchen.entries(page.ids)
         if entries:
-            made, gone = _put(page, entries, cook, parts)
-            written += made
-            removed += gone
-        cook.trim()
-    return written, removed
+            _put(page, entries, kitchen.edition)
+        kitchen.trim()
 
 
 def _most(parts: Parts) -> int:
@@ -124,17 +104,15 @@ def _document(page: ArchivePage, entries: Sequence[RenderedEntry], parts: Parts)
     )
 
 
-def _put(
-    page: ArchivePage, entries: Sequence[RenderedEntry], cook: Cook, parts: Parts
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _put(page: ArchivePage, entries: Sequence[RenderedEntry], edition: Edition) -> None:
+    parts, published, articles = edition.parts, edition.published, edition.articles
     files = render.render_archive(_document(page, entries, parts), page.number)
-    written = (*cook.articles.write(entries), *parts.output.publish(files))
-    removed = parts.output.remove(sorted(set(page.paths).difference(file.path for file in files)))
+    published.written += (*articles.write(entries), *parts.output.publish(files))
+    published.removed += parts.output.remove(sorted(set(page.paths).difference(file.path for file in files)))
     stamps = parts.output.stamps(file.path for file in files)
     noted = [(f.path, sha256(f.body).hexdigest(), stamps.get(f.path, "")) for f in files]
     with parts.store.transaction():
-        cook.articles.note()
-        if not set(page.ids).intersection(cook.late):  # else it stays stale
+        articles.note()
+        if edition.late.isdisjoint(page.ids):  # else it stays stale
             parts.store.save_page(page, parts.fingerprint, noted)
-    cook.articles.noted()
-    return written, removed
+    articles.noted()

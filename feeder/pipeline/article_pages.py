@@ -11,7 +11,7 @@ from hashlib import sha256
 from feeder import urls
 from feeder.model import FeedFile, RenderedEntry
 from feeder.pipeline import Parts
-from feeder.store import ArticlePage
+from feeder.store.records import ArticlePage
 
 
 class ArticlePages:

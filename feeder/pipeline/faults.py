@@ -11,7 +11,8 @@ import structlog
 from feeder import categories
 from feeder.log import Flood
 from feeder.model import Node
-from feeder.store import Fault, FaultKind, Listener, Store
+from feeder.store import Store
+from feeder.store.records import Fault, FaultKind, Listener
 
 log = structlog.get_logger(__name__)
 

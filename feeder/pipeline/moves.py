@@ -10,7 +10,7 @@ from feeder import categories, redirects
 from feeder.model import Node
 from feeder.pipeline import Parts
 from feeder.pipeline.tree import Shelf
-from feeder.store import PublishedFeed
+from feeder.store.records import PublishedFeed
 
 MOST_GONE: Final = 10_000  # directories that lead nowhere; of more, those that were left first are forgotten
 

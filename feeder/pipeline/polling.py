@@ -6,19 +6,20 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import chain, islice
-from typing import TypeVar
+from itertools import chain
 
 import structlog
 
 from feeder import dedup
+from feeder.batches import batches
 from feeder.dedup import Candidate, Decision
 from feeder.errors import FetchError
 from feeder.fetch import fetcher_of
 from feeder.log import Flood
 from feeder.model import Article, Change, Place, Reading, Source, Status, Unlisted, Verdict
 from feeder.pipeline import Parts, work
-from feeder.store import Outcome, Seen, SourceState, Standing, StoredBody
+from feeder.pipeline.allowance import Allowance
+from feeder.store.records import Outcome, Seen, SourceState, Standing, StoredBody
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +28,6 @@ BATCH = 512  # documents decided on together: one round of questions to the stor
 PATIENCE = (0.25, 0.5, 0.5, 0.6)  # seconds between looks at a document that is being written: within 2 s
 _FAILED = frozenset({Status.BROKEN, Status.UNSETTLED, Status.UNREADABLE})
 
-T = TypeVar("T")
 Progress = Callable[[int, int], None]
 """Told how many documents have been read, and how many there are to read."""
 
@@ -70,11 +70,15 @@ def poll(
         return polled
     everything = state.fingerprint != parts.fingerprints[source.name]
     unlisted = parts.store.unlisted(source.name)
-    polled.places = parts.store.scan(source.name, found, now, at=at)
+    scanned = parts.store.scan(source.name, found, now, at=at)
+    polled.places = scanned.places
+    restand(scanned.shifted, parts, now=now)
     _report_unlisted(polled, unlisted, parts.store.unlisted(source.name))
-    unsettled = _read_changed(source, parts, polled, now=now, everything=everything, progress=progress)
+    allowance = Allowance(source, parts.store.paths_of)
+    unsettled = _read_changed(source, parts, polled, allowance, now=now, everything=everything, progress=progress)
     if at is None:
-        take(_wait_for(unsettled, source, parts, now=now, everything=everything), source, parts, polled, now=now)
+        late = _wait_for(unsettled, source, parts, now=now, everything=everything)
+        take([(s, allowance.within(r)) for s, r in late], source, parts, polled, now=now)
     else:
         polled.unsettled = frozenset(seen.place.locator for seen in unsettled)
     _withdraw(source, parts, polled, now=now, accepted=state.is_accepted)
@@ -146,7 +150,14 @@ def _report_unlisted(polled: Polled, before: Mapping[str, str], after: Mapping[s
 
 
 def _read_changed(
-    source: Source, parts: Parts, polled: Polled, *, now: datetime, everything: bool, progress: Progress | None
+    source: Source,
+    parts: Parts,
+    polled: Polled,
+    allowance: Allowance,
+    *,
+    now: datetime,
+    everything: bool,
+    progress: Progress | None,
 ) -> list[Seen]:
     """Read and take what changed; return what is still being written."""
     total = parts.store.count_changed(source.name, everything=everything)
@@ -156,9 +167,9 @@ def _read_changed(
         parts.workers.start()
     seen = parts.store.changed(source.name, everything=everything)
     unsettled: list[Seen] = []
-    for batch in _batches(_readings(source, parts, seen, now=now, everything=everything), BATCH):
+    for batch in batches(_readings(source, parts, seen, now=now, everything=everything), BATCH):
         polled.size += sum(reading.place.size for _, reading in batch)
-        settled = [(s, r) for s, r in batch if r.status is not Status.UNSETTLED]
+        settled = [(s, allowance.within(r)) for s, r in batch if r.status is not Status.UNSETTLED]
         unsettled += [s for s, r in batch if r.status is Status.UNSETTLED]
         take(settled, source, parts, polled, now=now)
         if progress:
@@ -178,7 +189,7 @@ def _readings(
             everything=everything,
             is_last=is_last,
         )
-        for part in _batches(seen, JOB)
+        for part in batches(seen, JOB)
     )
     for job, readings in parts.workers.map(work.read, jobs):
         yield from ((one, reading) for one, reading in zip(job.seen, readings, strict=True) if reading)
@@ -325,9 +336,3 @@ def _withdraw(source: Source, parts: Parts, polled: Polled, *, now: datetime, ac
 def _forget(name: str, locators: Collection[str], parts: Parts, now: datetime) -> int:
     """Remove documents; return how many articles go with them."""
     return restand(parts.store.forget(name, locators, now), parts, now=now) if locators else 0
-
-
-def _batches(values: Iterable[T], size: int) -> Iterator[list[T]]:
-    rest = iter(values)
-    while part := list(islice(rest, size)):
-        yield part

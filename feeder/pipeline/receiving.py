@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from feeder import memo as memory
-from feeder.categories import lineage, node
 from feeder.errors import FetchError, Gone, ToldToWait
 from feeder.memo import Memo
-from feeder.model import Answer, Article, CategoryPath, Node, Reading, Source, SourceKind, Status
+from feeder.model import Answer, Reading, Source, SourceKind, Status
 from feeder.pipeline import Parts, polling
+from feeder.pipeline.allowance import Allowance
 from feeder.pipeline.polling import Polled, Progress
-from feeder.store import Seen, SourceState
+from feeder.store.records import Seen, SourceState
 
 if TYPE_CHECKING:  # what reads feeds and pages takes a while to load, and few sites have any
     from feeder.pipeline.answers import Received
@@ -161,7 +161,8 @@ def _receive(
     if len(affordable) < len(news):
         log.warning("news_put_off", source=source.name, count=len(news) - len(affordable))
         memo = memory.unread(memo)
-    taken = _within(affordable, source, parts)
+    allowance = Allowance(source, parts.store.paths_of)
+    taken = [(seen, allowance.within(reading)) for seen, reading in affordable]
     present = frozenset(reading.place.locator for reading in received.readings)
     polling.take(taken, source, parts, polled, now=now, present=present)
     good = {reading.place.locator for _, reading in taken if reading.status is Status.GOOD}
@@ -212,42 +213,3 @@ def _older(reading: Reading) -> Reading:
 def _age(reading: Reading) -> str:
     published = reading.article.published if reading.article else None
     return published.isoformat() if published else _LAST
-
-
-# ---------------------------------------------------------------- categories
-
-
-def _within(told: list[tuple[Seen, Reading]], source: Source, parts: Parts) -> list[tuple[Seen, Reading]]:
-    """Return what was *told* with no more categories than the source may bring; the rest goes to its own category."""
-    if not any(reading.article for _, reading in told):
-        return told
-    known = sorted({each for path in parts.store.paths_of(source.name) for each in _nodes(path)} - _given(source))
-    nodes = set(known[: source.max_categories])  # parents come before their children
-    return [
-        (seen, replace(reading, article=_allowed(reading.article, nodes, source)) if reading.article else reading)
-        for seen, reading in told
-    ]
-
-
-def _nodes(path: CategoryPath) -> frozenset[Node]:
-    return frozenset(lineage(node(path))[1:])
-
-
-def _given(source: Source) -> frozenset[Node]:
-    """Return the categories that the operator gave, which do not count."""
-    return _nodes(source.category)
-
-
-def _allowed(article: Article, nodes: set[Node], source: Source) -> Article:
-    kept = tuple(_kept(article.categories, nodes, source))
-    if kept == article.categories:
-        return article
-    return replace(article, categories=kept or ((source.category,) if source.category else ()))
-
-
-def _kept(paths: Iterable[CategoryPath], nodes: set[Node], source: Source) -> Iterator[CategoryPath]:
-    for path in paths:
-        new = _nodes(path) - nodes - _given(source)
-        if not new or len(nodes) + len(new) <= source.max_categories:
-            nodes |= new
-            yield path

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from feeder import categories, plan, urls
 from feeder.model import Category, Node
 from feeder.pipeline import Parts
-from feeder.store import PublishedFeed
+from feeder.store.records import PublishedFeed
 
 
 class Shelf:

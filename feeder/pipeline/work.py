@@ -40,8 +40,8 @@ from feeder.model import (
 )
 from feeder.parse import parser_of
 from feeder.render import render_entries
-from feeder.store import Seen
 from feeder.store.packing import Document, pack, unpack, unpack_document
+from feeder.store.records import Seen
 from feeder.travel import travels
 
 T = TypeVar("T")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from feeder.model import REJECTED, Node, Problem, Status, Verdict
+from feeder.pipeline.edition import Published
 from feeder.pipeline.polling import Polled
-from feeder.pipeline.publishing import Published
 from feeder.screen import FEW, Block
 from feeder.store import Store
 from feeder.wording import many, named

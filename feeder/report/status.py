@@ -6,17 +6,27 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Final
 
 from feeder import memo as memory
 from feeder.categories import parse_path
 from feeder.config import Config
-from feeder.memo import Memo
 from feeder.model import Problem, Sighting, Source, SourceKind
 from feeder.screen import Block, Table, clipped
-from feeder.store import Alert, AlertKind, Fault, FaultKind, Peer, SourceState, Store
+from feeder.store import Store
+from feeder.store.records import Alert, AlertKind, Fault, FaultKind, Peer, SourceState
 from feeder.wording import apart, named, span, stamp
 
 NODE_COLUMNS = ("node", "does", "started", "last heard", "in hand", "done", "waiting")
+WITHOUT: Final[Mapping[str, str]] = MappingProxyType(  # a role: what then becomes of the whole cluster
+    {
+        "poll": "no source is asked or read",
+        "publish": "no feed is written",
+        "dispatch": "nobody hands out what there is to do",
+    }
+)
+UNHEARD: Final = timedelta(minutes=1)  # a node of which nothing was heard for so long does nothing
 COUNTED = {  # what the store counts, in words
     "articles": "articles",
     "sightings": "sightings of them",
@@ -75,8 +85,19 @@ def standing(settings: Config, store: Store | None, *, merges: bool) -> Standing
     states = {state.name: state for state in store.sources()}
     known = {source.name: source for source in settings.sources}
     new = (_new(source) for name, source in known.items() if name not in states)
+    told = (_status(state, _state(state, known.get(name)), known.get(name), store) for name, state in states.items())
+    return _standing((*told, *new), store, merges=merges)
+
+
+def remembered(store: Store, *, merges: bool) -> Standing:
+    """Return how everything stands by the config that was last good, as far as the *store* knows what that said."""
+    told = (_status(s, "gone" if s.rank is None else _health(s), None, store) for s in store.sources())
+    return _standing(tuple(told), store, merges=merges)
+
+
+def _standing(sources: tuple[SourceStatus, ...], store: Store, *, merges: bool) -> Standing:
     return Standing(
-        sources=(*(_status(state, known.get(name), store) for name, state in states.items()), *new),
+        sources=sources,
         counts=store.counts(),
         problems=store.problems(),
         faults=store.faults(),
@@ -94,9 +115,8 @@ def _new(source: Source) -> SourceStatus:
     return SourceStatus(name=source.name, state="new" if source.enabled else "off", url=source.url)
 
 
-def _status(state: SourceState, source: Source | None, store: Store) -> SourceStatus:
+def _status(state: SourceState, said: str, source: Source | None, store: Store) -> SourceStatus:
     memo = memory.load(state.memo)
-    said = _state(state, source, memo)
     is_due = said in {"ok", "failing", "new"}
     return SourceStatus(
         name=state.name,
@@ -115,12 +135,16 @@ def _status(state: SourceState, source: Source | None, store: Store) -> SourceSt
     )
 
 
-def _state(state: SourceState, source: Source | None, memo: Memo) -> str:
+def _state(state: SourceState, source: Source | None) -> str:
+    if source is None:
+        return "gone"
+    return _health(state) if source.enabled else "off"
+
+
+def _health(state: SourceState) -> str:
     claims = (
-        ("gone", source is None),
-        ("off", source is not None and not source.enabled),
         ("paused", state.is_paused),
-        ("ended", memo.is_gone),
+        ("ended", memory.load(state.memo).is_gone),
         ("failing", state.error is not None),
         ("new", state.last_poll is None),
     )
@@ -133,6 +157,7 @@ def blocks(stands: Standing, now: datetime) -> Iterator[Block]:
     yield Table(title="Sources", columns=columns, rows=tuple(_source_row(each, now) for each in stands.sources))
     yield Table(title="Notes", rows=tuple(note for each in stands.sources for note in _notes(each)))
     yield Table(title="Nodes", columns=NODE_COLUMNS, rows=tuple(_node_row(each, now) for each in stands.peers))
+    yield from unfilled(stands.peers, now)
     if stands.peers:
         yield f"The source that waits longest has been due for {span(_lag(stands.sources, now))}."
     counts = tuple((words, str(stands.counts.get(name, 0))) for name, words in COUNTED.items())
@@ -145,6 +170,14 @@ def blocks(stands: Standing, now: datetime) -> Iterator[Block]:
     yield from clipped(Table(title="Silent", columns=("what", "why", "since"), rows=silent))
     if stands.merges is not None:
         yield from _merged(stands.merges)
+
+
+def unfilled(peers: Sequence[Peer], now: datetime) -> tuple[str, ...]:
+    """Return what no node does that was heard of late; nothing if there are no nodes at all."""
+    roles = {role for each in peers if now - each.seen < UNHEARD for role in json.loads(each.facts).get("roles", ())}
+    return tuple(
+        f"No node has the role {role}: {then}." for role, then in WITHOUT.items() if peers and role not in roles
+    )
 
 
 def _source_row(each: SourceStatus, now: datetime) -> tuple[str, ...]:
@@ -165,7 +198,7 @@ def _tally(counts: Mapping[str, int]) -> str:
 
 
 def _lag(sources: Iterable[SourceStatus], now: datetime) -> timedelta:
-    times = (each.next_poll for each in sources if each.state in {"ok", "failing", "new"})
+    times = (each.next_poll for each in sources if each.state in {"ok", "failing"})
     return max((now - due for due in times if due and due <= now), default=timedelta())
 
 
@@ -240,7 +273,7 @@ def brief(settings: Config, store: Store, now: datetime) -> dict[str, object]:
 def _brief(state: SourceState, source: Source | None) -> dict[str, object]:
     return {
         "name": state.name,
-        "state": _state(state, source, memory.load(state.memo)),
+        "state": _state(state, source),
         "last_success": stamp(state.last_success),
         "next_poll": stamp(state.next_poll),
         "failures": state.failures,

@@ -24,7 +24,7 @@ from feeder.config import Address, Config
 from feeder.model import Source, Watch
 from feeder.redirects.forwarding import Forwarding, path_of
 from feeder.serve import connection
-from feeder.serve.connection import Connection
+from feeder.serve.connection import Connection, Crowd
 from feeder.serve.listening import BACKLOG, FOR_ALL, Listener, is_meant, listen
 from feeder.serve.probes import Desk, Probes
 from feeder.serve.replies import Terms
@@ -48,7 +48,7 @@ class Server:
         self._server = _Uvicorn(
             uvicorn.Config(
                 application,
-                http=type("_Connection", (Connection,), {"application": application}),
+                http=type("_Connection", (Connection,), {"application": application, "crowd": Crowd()}),
                 ws="none",
                 lifespan="off",
                 interface="asgi3",

@@ -21,6 +21,7 @@ MOST_TURNED_AWAY: Final = 50  # of those at a time; even more are closed unheard
 MOST_WAITING: Final = 16  # requests that a client sends before it has the answer to the first
 MOST_HEAD: Final = 64 * 1024  # bytes before the body of a request; what is read at once is looked at as a whole
 REQUEST_SECONDS: Final = 20  # until the whole head of a request has come
+TELLING_SECONDS: Final = 60  # between two lines of the log about clients for whom there is no room
 SEND_SECONDS: Final = 60  # until a client has taken what is sent at once
 
 _RAW: Final = re.compile(rb"[\x80-\xff]")
@@ -31,6 +32,7 @@ class Connection(HttpToolsProtocol):
     """A connection that ends when its client makes it wait too long, for a request or for an answer to be taken."""
 
     application: Application
+    crowd: Crowd
     _is_between = True  # two requests: what comes next is the first line of one
     _is_answered = False  # the request that is being read
     _head = 0  # bytes of it that have come and are no body
@@ -41,8 +43,8 @@ class Connection(HttpToolsProtocol):
         transport.set_write_buffer_limits(0)  # so that writing is paused whenever something is left to be sent
         self._patience = _Patience(self.loop, transport.abort)
         self._watch()
-        if len(self.connections) == MOST_CONNECTIONS + 1:
-            log.warning("server_full", connections=MOST_CONNECTIONS)
+        if len(self.connections) > MOST_CONNECTIONS:
+            self.crowd.add(self.loop)
         if len(self.connections) > MOST_CONNECTIONS + MOST_TURNED_AWAY:
             transport.abort()
 
@@ -142,6 +144,27 @@ class Connection(HttpToolsProtocol):
             self._patience.wait(SEND_SECONDS)
         else:
             self._patience.wait(None if self._is_busy() else REQUEST_SECONDS)
+
+
+class Crowd:
+    """Tells of clients for whom there is no room: at once of the first, then now and then of how many more there were."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._is_told = False  # a moment ago
+
+    def add(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Count one more."""
+        self._count += 1
+        if not self._is_told:
+            self._tell(loop)
+
+    def _tell(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._is_told = self._count > 0
+        if self._is_told:
+            log.warning("server_full", connections=MOST_CONNECTIONS, turned_away=self._count)
+            self._count = 0
+            loop.call_later(TELLING_SECONDS, self._tell, loop)
 
 
 class _Patience:

@@ -159,7 +159,7 @@ class Desk:
 
 
 def _reply(status: HTTPStatus, text: str, media_type: str) -> Reply:
-    body = text.encode()
+    body = text.encode("utf-8", "backslashreplace")  # as JSON escapes them, too: lone surrogates
     headers = {
         **SAFETY,
         "content-security-policy": POLICY,

@@ -51,6 +51,15 @@ SAFETY: Final = MappingProxyType(
         "referrer-policy": "no-referrer",  # some servers give no pictures to readers of other sites
     }
 )
+ALLOWED: Final = MappingProxyType({"allow": "GET, HEAD, OPTIONS"})  # section 10.2.1
+# What scripts of other sites may send to have less sent: browsers ask before they do.
+_OPENED: Final = MappingProxyType(
+    {
+        "access-control-allow-origin": "*",
+        "access-control-allow-headers": "if-modified-since, if-none-match, range",
+        "access-control-max-age": "86400",
+    }
+)
 _SENTENCES: Final = MappingProxyType(
     {
         HTTPStatus.GONE: "This feed is gone: its category has no article any more.",
@@ -293,6 +302,12 @@ def _is_same(version: Version, validator: bytes | None) -> bool:
         version.plain.etag,
         formatdate(version.changed, usegmt=True).encode(),
     }
+
+
+def options(names: Names | None) -> Reply:
+    """Return the answer to OPTIONS, which may be how a browser asks for what a script of another site may do."""
+    is_open = names is not None and media_type(names[-1]).partition(";")[0] in _OPEN_TYPES
+    return Reply(status=HTTPStatus.NO_CONTENT, headers=tuple({**ALLOWED, **(_OPENED if is_open else {})}.items()))
 
 
 def sentence(status: HTTPStatus, headers: Mapping[str, str] = MappingProxyType({}), *, said: str = "") -> Reply:

@@ -21,7 +21,19 @@ from feeder.redirects import Moved
 from feeder.serve import paths
 from feeder.serve.cache import Cache
 from feeder.serve.paths import Found, Names
-from feeder.serve.replies import CHUNK, Fields, Reply, Terms, Version, fields_of, read, reply, sentence
+from feeder.serve.replies import (
+    ALLOWED,
+    CHUNK,
+    Fields,
+    Reply,
+    Terms,
+    Version,
+    fields_of,
+    options,
+    read,
+    reply,
+    sentence,
+)
 from feeder.urls import PAGE, TYPES_BY_NAME
 
 log = structlog.get_logger(__name__)
@@ -100,8 +112,10 @@ class Site:
         method, names = scope["method"], _names(scope["raw_path"])
         fields = fields_of(scope["headers"]) if method == "GET" else _whole(fields_of(scope["headers"]))
         try:
-            if method not in {"GET", "HEAD"}:
-                answer = sentence(HTTPStatus.METHOD_NOT_ALLOWED, {"allow": "GET, HEAD"})
+            if method == "OPTIONS":
+                answer = options(names)
+            elif method not in {"GET", "HEAD"}:
+                answer = sentence(HTTPStatus.METHOD_NOT_ALLOWED, ALLOWED)
             else:
                 answer = await self._of_file(names, fields) or await self._of_nothing(scope["raw_path"])
         except OSError as error:

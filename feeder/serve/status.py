@@ -21,8 +21,9 @@ from feeder.config import Config
 from feeder.output import Bucket
 from feeder.report import status as standing
 from feeder.screen import Table
-from feeder.store import PublishedFeed, Store
+from feeder.store import Store
 from feeder.store.opening import open_to_read
+from feeder.store.records import PublishedFeed
 from feeder.templates import templates_of
 from feeder.wording import apart, named, stamp
 

@@ -12,6 +12,7 @@ SCHEMES: Final = ("postgresql", "postgres")
 SCHEMA: Final = "feeder"  # that of a site which names none
 MASK: Final = "***"
 
+_DATABASE: Final = re.compile(r"/[^/@]+")
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
@@ -42,7 +43,8 @@ def address(text: str) -> Address:
         options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError as error:
         raise ValueError("cannot be read as a URL; are the password's special characters percent-encoded?") from error
-    if parts.fragment or parts.netloc.count("@") > 1 or not parts.path.strip("/"):
+    # A slash in a password ends the host: the rest of it would be taken for the database, and be shown.
+    if parts.fragment or parts.netloc.count("@") > 1 or not _DATABASE.fullmatch(parts.path):
         raise ValueError(
             'is not an address such as "postgresql://feeder@localhost/feeder"; are the password\'s special characters '
             "percent-encoded?"

@@ -31,6 +31,10 @@ class Database(Protocol):
         A decision sees nothing of what others commit meanwhile, and raises Overtaken where they were faster.
         """
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything was done in the transaction."""
+
     def close(self) -> None:
         """Release it."""
 

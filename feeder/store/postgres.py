@@ -23,7 +23,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.numeric import Int8Dumper
 from psycopg.types.string import StrDumper
 
-from feeder.errors import Overtaken, StateInUse, StoreError
+from feeder.errors import Overtaken, StateInUse, StoreError, Unstorable
 from feeder.store import moving, sqlite
 from feeder.store.address import MASK, Address
 from feeder.store.database import ORDERED, invariants, scripts, statements
@@ -43,6 +43,7 @@ class Hold(Enum):
 LEAST_VERSION: Final = 140_000  # of the server
 WAIT: Final = "30s"  # for a lock that another process holds
 LOOKS: Final = 5  # whether a session is ours alone; in between others may have had it
+LONG_SECRET: Final = 8  # characters
 CHUNK: Final = 5000  # rows in one statement
 ITERSIZE: Final = 2000  # rows of a stream in memory
 
@@ -75,6 +76,7 @@ _LOCKS: Final[Mapping[Hold, str]] = MappingProxyType(
 )
 # Serialization and deadlock; and what is there, or gone, since another process was faster.
 _OVERTAKEN: Final = frozenset({"40001", "40P01", "23505", "23503"})
+_OF_VALUES: Final = ("22", "54000")  # a value that is none of its type; one that is too long for an index
 _BULK: Final = re.compile(r"INSERT INTO (\w+) \(([^)]*)\)\s+VALUES \([?, ]+\)(.*)", re.DOTALL)
 _TARGET: Final = re.compile(r"ON CONFLICT \(([^)]*)\) DO UPDATE")
 
@@ -95,6 +97,7 @@ class PostgresDatabase:
         self._sql = _translated()
         self._bulk: dict[str, tuple[str, tuple[int, ...]] | None] = {}
         self._depth = 0
+        self._begin = ""  # what begins the transaction, until something is done in it
         self._numbers = count()
 
     @contextmanager
@@ -103,21 +106,28 @@ class PostgresDatabase:
 
         A decision sees nothing of what others commit meanwhile, and raises Overtaken where they were faster.
         """
-        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ" if is_decision else "BEGIN"
         is_part = self._depth > 0
         with self._told():
-            self._execute("SAVEPOINT part" if is_part else begin)
+            if is_part:
+                self._execute("SAVEPOINT part")
+            else:  # many have nothing to do after all
+                self._begin = "BEGIN ISOLATION LEVEL REPEATABLE READ" if is_decision else "BEGIN"
             self._depth += 1
             try:
                 yield
-                done = self._execute("RELEASE SAVEPOINT part" if is_part else "COMMIT")
-                if done.statusmessage == "ROLLBACK":  # somebody caught the error of a statement
-                    raise StoreError(f"{self._address}: a statement failed, and with it all before")  # noqa: TRY301
+                if not self._begin:
+                    self._end("RELEASE SAVEPOINT part" if is_part else "COMMIT")
             except BaseException:
                 self._undo(is_part=is_part)
                 raise
             finally:
                 self._depth -= 1
+                self._begin = ""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything was done in the transaction."""
+        return self._depth > 0 and not self._begin
 
     def close(self) -> None:
         """Release the connection."""
@@ -136,7 +146,7 @@ class PostgresDatabase:
         if not self._depth:
             yield from self.all(statement, values)
             return
-        with self._told(), self.connection.cursor(name=f"stream_{next(self._numbers)}") as cursor:
+        with self._told(), self._ready().cursor(name=f"stream_{next(self._numbers)}") as cursor:
             cursor.itersize = ITERSIZE
             yield from cursor.execute(self._sql[statement], values)
 
@@ -201,7 +211,7 @@ class PostgresDatabase:
     def dump(self, table: str, columns: Sequence[str]) -> Iterator[Any]:
         """Yield the rows of a table, in the order in which they came if that says anything; within a transaction."""
         order = " ORDER BY rowid" if table == ORDERED else ""
-        with self._told(), self.connection.cursor(name=f"stream_{next(self._numbers)}") as cursor:
+        with self._told(), self._ready().cursor(name=f"stream_{next(self._numbers)}") as cursor:
             cursor.itersize = ITERSIZE
             yield from cursor.execute(f"SELECT {', '.join(columns)} FROM {table}{order}")
 
@@ -263,13 +273,27 @@ class PostgresDatabase:
     def _execute(
         self, text: str | sql.Composed, values: Sequence[Any] | Mapping[str, Any] | None = None
     ) -> psycopg.Cursor[tuple[Any, ...]]:
-        if self.connection.closed and not self._depth:
+        return self._ready().execute(text, values)
+
+    def _ready(self) -> Connection:
+        """Return the connection, or another one if it was lost, with the transaction begun if there is one."""
+        if self.connection.closed and not self.has_begun:
             self.connection = _connected(self._address, hold=self._hold)
             _check(self.connection, self._address)
             log.info("state_connected", state=str(self._address))
-        return self.connection.execute(text, values)
+        if self._begin:
+            self.connection.execute(self._begin.encode())
+            self._begin = ""
+        return self.connection
+
+    def _end(self, how: str) -> None:
+        done = self._execute(how)
+        if done.statusmessage == "ROLLBACK":  # somebody caught the error of a statement
+            raise StoreError(f"{self._address}: a statement failed, and with it all before")
 
     def _undo(self, *, is_part: bool) -> None:
+        if self._begin:
+            return
         with suppress(psycopg.Error):  # the connection is lost, and all with it
             for each in ("ROLLBACK TO SAVEPOINT part", "RELEASE SAVEPOINT part") if is_part else ("ROLLBACK",):
                 self.connection.execute(each)
@@ -279,7 +303,7 @@ class PostgresDatabase:
             self._bulk[statement] = self._at_once(statement)
         bulk = self._bulk[statement]
         if bulk is None:
-            with self.connection.cursor() as cursor:
+            with self._ready().cursor() as cursor:
                 cursor.executemany(self._sql[statement], many)
             return
         text, target = bulk
@@ -375,6 +399,8 @@ def told(address: Address) -> Iterator[None]:
     except psycopg.Error as error:
         if error.sqlstate in _OVERTAKEN:
             raise Overtaken(f"{address}: another process was faster: {_line(error, address)}") from error
+        if (error.sqlstate or "").startswith(_OF_VALUES):
+            raise Unstorable(f"the state does not take what it brings: {_line(error, address)}") from error
         raise StoreError(f"{address}: the state cannot be used: {_line(error, address)}") from error
 
 
@@ -454,7 +480,9 @@ def _lock(connection: Connection, address: Address, hold: Hold) -> None:
         "WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND (classid::bigint << 32) | objid::bigint = %s",
         (key,),
     ).fetchall()
-    raise StateInUse(f"{address}: the state is in use by {', '.join(name for (name,) in holders) or 'another process'}")
+    raise StateInUse(
+        f"{address}: the state is in use by {', '.join(sorted({name for (name,) in holders})) or 'another process'}"
+    )
 
 
 def _key(address: Address, purpose: str) -> int:
@@ -518,6 +546,9 @@ def _notes(connection: Connection, address: Address) -> dict[str, str]:
         raise StoreError(
             f"{address}: not a state of Feeder (the schema {address.schema} holds tables of another program)"
         )
+    row = connection.execute("SELECT has_schema_privilege(%s, 'USAGE')", (address.schema,)).fetchone()
+    if row != (True,):
+        raise StoreError(f"{address}: the role {connection.info.user} may not use the schema {address.schema}")
     return dict(connection.execute("SELECT name, value FROM meta WHERE name IN ('schema', 'site.id')").fetchall())
 
 
@@ -544,7 +575,9 @@ def _line(error: psycopg.Error, address: Address) -> str:
     primary = error.diag.message_primary
     text = primary or " ".join(str(error).split()) or type(error).__name__
     for secret in address.secrets:
-        text = text.replace(secret, MASK)
+        # One as short as "r" is in most words, and a message without these would tell it.
+        whole = rf"(?<!\w){re.escape(secret)}(?!\w)" if len(secret) < LONG_SECRET else re.escape(secret)
+        text = re.sub(whole, MASK, text)
     return text
 
 

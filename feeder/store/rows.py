@@ -36,6 +36,7 @@ SIGHTING_COLUMNS = (
     "item_hash",
     "dated_since",
     "extra",
+    "missing_since",
 )
 
 
@@ -115,6 +116,7 @@ def sighting_values(sighting: Sighting, short_id: str, paths: str) -> tuple[obje
         article.item_hash,
         seconds_or_none(sighting.dated_since),
         _extra(article),
+        None,  # whatever was read is there
     )
 
 
@@ -131,6 +133,7 @@ def sighting(
         published=moment(values[2]),
         text_since=moment_or_none(values[3]),
         dated_since=moment_or_none(values[20]),
+        is_missing=values[22] is not None,
     )
 
 

@@ -56,6 +56,11 @@ class SqliteDatabase:
                     self.connection.execute("ROLLBACK TO part" if is_part else "ROLLBACK")
                 raise
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a transaction: one begins at once."""
+        return self.connection.in_transaction
+
     def close(self) -> None:
         """Release the file."""
         self.connection.close()

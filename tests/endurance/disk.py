@@ -52,11 +52,11 @@ STRAY = re.compile(r"\.feeder-|\.part$|-journal$|\.restoring$")
 NURSERY = """
 import json, os, sys
 from datetime import timedelta
-from feeder import app, asking, backup, schedule
+from feeder import asking, backup, opening, schedule
 from feeder.cli import main
-from feeder.pipeline import publishing
+from feeder.pipeline import edition
 
-publishing.RETRY = timedelta(seconds=1)
+edition.RETRY = timedelta(seconds=1)
 for order in sys.stdin:
     words, log = json.loads(order)
     child = os.fork()

@@ -22,8 +22,8 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from feeder import asking, config, log, schedule
-from feeder.app import opened
 from feeder.cli import main as feeder
+from feeder.opening import opened
 
 IMPORTED = schedule  # by the command, when it runs
 

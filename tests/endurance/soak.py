@@ -71,11 +71,11 @@ import asyncio, signal, sys
 from datetime import timedelta
 from feeder import alerts, schedule
 from feeder.cli import main
-from feeder.pipeline import publishing
+from feeder.pipeline import edition
 
 alerts.go_on.__kwdefaults__["every"] = timedelta(seconds=1)
 schedule.HOUSEKEEPING = timedelta(seconds=15)
-publishing.RETRY = timedelta(seconds=1)
+edition.RETRY = timedelta(seconds=1)
 
 def tell(*_):
     for task in asyncio.all_tasks():

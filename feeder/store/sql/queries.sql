@@ -77,6 +77,20 @@ DELETE FROM unlisted WHERE source = ?;
 INSERT INTO unlisted (source, prefix, reason) VALUES (?, ?, ?)
 ON CONFLICT (source, prefix) DO UPDATE SET reason = excluded.reason;
 
+-- name: scan_returns
+SELECT DISTINCT id FROM sightings INDEXED BY sightings_missing
+WHERE source = :source AND missing_since IS NOT NULL AND locator IN (SELECT locator FROM scan)
+    AND EXISTS (SELECT 1 FROM sightings AS other
+        WHERE other.id = sightings.id AND other.source = :source AND other.locator <> sightings.locator)
+ORDER BY id;
+
+-- name: scan_leaves
+SELECT DISTINCT id FROM sightings INDEXED BY sightings_missing
+WHERE source = :source AND missing_since IS NOT NULL AND missing_scans = 1
+    AND EXISTS (SELECT 1 FROM sightings AS other
+        WHERE other.id = sightings.id AND other.source = :source AND other.locator <> sightings.locator)
+ORDER BY id;
+
 -- name: scan_found_again
 UPDATE sightings INDEXED BY sightings_missing SET missing_since = NULL, missing_scans = 0
 WHERE source = ? AND missing_since IS NOT NULL AND locator IN (SELECT locator FROM scan);
@@ -121,7 +135,7 @@ SELECT $sighting, locator, name FROM sightings JOIN sources USING (source) WHERE
 
 -- name: put_sighting
 INSERT INTO sightings (source, locator, $place, $sighting) VALUES (?, ?, $place_values, $sighting_values)
-ON CONFLICT (source, locator) DO UPDATE SET missing_since = NULL, missing_scans = 0, $place_updates, $sighting_updates;
+ON CONFLICT (source, locator) DO UPDATE SET missing_scans = 0, $place_updates, $sighting_updates;
 
 -- name: put_place
 INSERT INTO sightings (source, locator, $place) VALUES (?, ?, $place_values)
@@ -247,9 +261,6 @@ SELECT id, published, paths FROM articles WHERE held AND published <= ?;
 
 -- name: unhold
 UPDATE articles SET held = FALSE WHERE id = ?;
-
--- name: next_held
-SELECT min(published) FROM articles WHERE held;
 
 -- name: delete_mark
 DELETE FROM marks WHERE node = ? AND seq IN (?*);

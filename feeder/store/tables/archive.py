@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from feeder.store import ArchivePage, WrittenPage, rows
+from feeder.store import rows
+from feeder.store.records import ArchivePage, WrittenPage
 from feeder.store.tables.ground import Ground
 
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from feeder.model import Memory, Node, Place, Problem, Sighting
-from feeder.store import Event, Row, rows
+from feeder.store import rows
+from feeder.store.records import Event, Row
 from feeder.store.tables.deciding import Deciding
 
 SLICE = 500  # ids at a time
@@ -87,14 +88,18 @@ class Asking(Deciding):
             self._db.write("put_key", [(key, self._short(memory.id)) for key in keys])
         return count
 
-    def take_down(self, entries: Iterable[tuple[str, tuple[bytes, ...]]], now: datetime) -> tuple[str, ...]:
-        """Make exactly these articles, and whatever shares a key with them, removed; return the ids that change."""
+    def take_down(
+        self, entries: Iterable[tuple[str, tuple[bytes, ...]]], now: datetime, *, is_all: bool = True
+    ) -> tuple[str, ...]:
+        """Make these articles, and whatever shares a key with them, removed; return the ids that change."""
         wanted: set[str] = set()
         for id_, keys in entries:
             self._db.run("adopt", self._short(id_), rows.seconds(now), None, None, None)
             self._db.write("put_key", [(key, self._short(id_)) for key in keys])
             wanted |= {self._short(id_)} | {owner for _, owner in self._db.each("owners", keys)}
         before = {id_ for (id_,) in self._db.all("removed_ids")}
+        if not is_all:
+            wanted |= before
         self._db.write("set_removed", [(True, id_) for id_ in sorted(wanted - before)])
         self._db.write("set_removed", [(False, id_) for id_ in sorted(before - wanted)])
         return tuple(self._long(id_) for id_ in sorted(wanted ^ before))

@@ -9,7 +9,8 @@ from typing import Any
 
 from feeder.dedup import Known, Reunion
 from feeder.model import Change, Dating, Memory, Place, Sighting, Status, Verdict
-from feeder.store import Outcome, Standing, rows
+from feeder.store import rows
+from feeder.store.records import Outcome, Standing
 from feeder.store.tables.ground import WIDTH, Ground
 
 HISTORY = 100  # events kept of one article: a file that changes at every poll would fill the disk
@@ -130,10 +131,6 @@ class Deciding(Ground):
         self._touch(node for node, _, _ in come)
         self._undelete(id_ for id_, _, _ in due)
         return len(due)
-
-    def next_release(self) -> datetime | None:
-        """Return when the next held article's hour comes."""
-        return rows.moment_or_none(self._db.one("next_held")[0])
 
     def _sighting_row(self, source: int, outcome: Outcome) -> tuple[object, ...]:
         sighting = _sighted(outcome)

@@ -71,7 +71,7 @@ class Ground:
                 yield
                 if len(self._pending) == 1:
                     self._flush()
-                    if self._fence:
+                    if self._fence and self._db.has_begun:
                         self._fence()
         except BaseException:
             self._forget_caches()
@@ -110,7 +110,7 @@ class Ground:
 
         Who died before this leaves it to the next.
         """
-        if self._db.is_shared:
+        if self._db.is_shared and self._db.one("has_path_steps"):
             with self.transaction():
                 for path, count, by in sorted(self._db.all("add_up_path_steps")):
                     self._rename(path, count, by)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from feeder.store import Breach, rows
+from feeder.store import rows
 from feeder.store.invariants import TOLD
+from feeder.store.records import Breach
 from feeder.store.tables.ground import Ground
 
 

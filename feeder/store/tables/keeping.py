@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from feeder.model import CategoryPath
-from feeder.store import StoredBody, rows
+from feeder.store import rows
+from feeder.store.records import StoredBody
 from feeder.store.tables.ground import Ground
 
 DAY_SECONDS = 86_400

@@ -9,7 +9,8 @@ from typing import Any
 
 from feeder import shards
 from feeder.model import Deletion, Node, Shown, Tally
-from feeder.store import ArticlePage, Listed, Mark, PublishedFeed, rows
+from feeder.store import rows
+from feeder.store.records import ArticlePage, Listed, Mark, PublishedFeed
 from feeder.store.tables.ground import Ground
 
 PAGES = (100, 400, 1600, 6400)  # articles asked for at a time: most who ask want few of them

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from feeder.dedup import Missing
 from feeder.model import Place, Status, Unlisted
-from feeder.store import Seen, rows
+from feeder.store import rows
+from feeder.store.records import Scanned, Seen
 from feeder.store.tables.ground import Ground
 
 
@@ -17,10 +18,10 @@ class Scanning(Ground):
 
     def scan(
         self, name: str, found: Iterable[Place | Unlisted], now: datetime, *, at: Collection[str] | None = None
-    ) -> int:
+    ) -> Scanned:
         """Compare what a source holds, or what is at or below some locators, with what is known.
 
-        Notes what is missing there; returns the number of places.
+        Notes what is missing there.
         """
         unlisted: list[Unlisted] = []
         self._db.run("clear_scan")
@@ -28,14 +29,17 @@ class Scanning(Ground):
         if at is None:
             self._db.run("clear_unlisted", self._source(name))
         self._db.write("put_unlisted", [(self._source(name), each.locator, each.reason) for each in unlisted])
-        self._db.run("scan_found_again", self._source(name))
         values = {"source": self._source(name), "now": rows.seconds(now)}
+        shifted = self._db.all("scan_returns", values)
+        self._db.run("scan_found_again", self._source(name))
         if at is None:
             self._db.run("scan_missing", values)
         else:
             for statement in ("scan_missing_at", "scan_missing_below"):
                 self._db.write(statement, [values | {"at": locator} for locator in at])
-        return int(self._db.one("count_scan")[0])
+        shifted += self._db.all("scan_leaves", values)
+        (places,) = self._db.one("count_scan")
+        return Scanned(places=int(places), shifted=tuple(dict.fromkeys(self._long(id_) for (id_,) in shifted)))
 
     def unlisted(self, name: str) -> Mapping[str, str]:
         """Return what the last scan could not list, each with the reason."""

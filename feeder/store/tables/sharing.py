@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from feeder import shards
 from feeder.errors import LeaseLost
-from feeder.store import Lease, Peer, rows
+from feeder.store import rows
+from feeder.store.records import Lease, Peer
 from feeder.store.tables.ground import Ground
 
 
@@ -39,12 +40,17 @@ class Sharing(Ground):
 
     @contextmanager
     def under(self, lease: Lease) -> Iterator[None]:
-        """Have every transaction inside fail with LeaseLost if another has the lease by the end of it."""
+        """Have every transaction inside that does anything fail with LeaseLost if another has the lease by its end."""
         self._fence = lambda: self._check(lease)
         try:
             yield
         finally:
             self._fence = None
+
+    def check_lease(self) -> None:
+        """Raise LeaseLost if another has the lease that this is done under."""
+        if self._fence:
+            self._fence()
 
     def due_shards(self, now: datetime) -> tuple[int, ...]:
         """Return the shards of which a source is due."""

@@ -8,7 +8,8 @@ from typing import Any
 
 from feeder import shards
 from feeder.model import Due, Source
-from feeder.store import SourceState, rows
+from feeder.store import rows
+from feeder.store.records import SourceState
 from feeder.store.tables.ground import Ground
 
 

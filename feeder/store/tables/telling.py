@@ -7,7 +7,8 @@ from datetime import datetime
 
 from feeder.model import Node
 from feeder.silence import HOURS, Cause
-from feeder.store import Alert, AlertKind, Fault, FaultKind, rows
+from feeder.store import rows
+from feeder.store.records import Alert, AlertKind, Fault, FaultKind
 from feeder.store.tables.ground import Ground
 
 

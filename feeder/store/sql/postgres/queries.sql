@@ -86,6 +86,9 @@ UPDATE archive_numbers SET last = greatest(last, :number);
 -- name: put_path_step
 INSERT INTO path_steps (path, sightings) VALUES (?, ?);
 
+-- name: has_path_steps
+SELECT 1 FROM path_steps LIMIT 1;
+
 -- Rows are locked in one order, whoever does it.
 -- name: add_up_path_steps
 WITH gone AS (

@@ -9,16 +9,17 @@ from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 
-from feeder import preview
-from feeder.app import App, blank
+from feeder.app import App
 from feeder.asking import asker
 from feeder.errors import FeederError, FetchError
 from feeder.model import REJECTED, Answer, Article, CategoryPath, ForeignFeed, Origin, Source, SourceKind, Status
+from feeder.opening import blank
 from feeder.parse.page import guess_item
 from feeder.pipeline.answers import Received
 from feeder.pipeline.receiving import OLDER, Heard, Question
-from feeder.preview import DEFAULT_SITE, SourcePreview, Subject, WebFinding
-from feeder.store import Row
+from feeder.preview.choosing import DEFAULT_SITE, Subject
+from feeder.preview.source import SourcePreview, WebFinding, feeds_of, leniently, newest_first, of_source
+from feeder.store.records import Row
 
 
 def of_url(chosen: Subject, *, now: datetime) -> SourcePreview:
@@ -40,7 +41,7 @@ def of_url(chosen: Subject, *, now: datetime) -> SourcePreview:
         places = [reading.place.locator for reading in received.readings]
         rows = tuple(row for place in places if (row := app.store.row(source.name, place)))
         if received.kind is SourceKind.ARCHIVE:
-            seen = preview.of_source(replace(chosen, source=app.parts.sources[source.name]), now=now)
+            seen = of_source(replace(chosen, source=app.parts.sources[source.name]), now=now)
         else:
             seen = _of_received(received, rows, source.name, app, now)
         return replace(seen, web=_finding(heard, received, rows, app, now))
@@ -82,13 +83,13 @@ def _of_received(received: Received, rows: Sequence[Row], name: str, app: App, n
     return SourcePreview(
         name=name,
         documents=len(received.readings),
-        articles=preview.newest_first(articles, now),
+        articles=newest_first(articles, now),
         merged=len(articles) - len(copies),
         statuses=Counter(Status(row.status) for row in rows),
         rejected=_reasons(row for row in rows if row.status in REJECTED),
         left_out=_reasons(row for row in rows if row.status == Status.LEFT_OUT and row.reason != OLDER),
-        lenient=preview.leniently(received.readings),
-        feeds=preview.feeds_of(articles),
+        lenient=leniently(received.readings),
+        feeds=feeds_of(articles),
     )
 
 

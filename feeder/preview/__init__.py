@@ -1,0 +1,1 @@
+"""What would be read of a source or of one document. Nothing is stored."""
