@@ -202,6 +202,10 @@ class App:
         """Return what to ask the web for each of some sources with a URL."""
         return self.polls.questions(names)
 
+    def known(self, name: str) -> frozenset[bytes]:
+        """Return the digests of what a source with a URL told before, or of the latest of it."""
+        return self.polls.known(name)
+
     def take(self, heard: Mapping[str, Heard], now: datetime, *, jitter: Callable[[], float] = _NONE) -> list[Polled]:
         """Take what the web answered for some sources as `poll` does what is in a directory, in one transaction.
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from itertools import islice, zip_longest
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import structlog
 
@@ -44,6 +44,13 @@ RULES_KEPT: Final = timedelta(hours=24)  # RFC 9309, 2.4
 RULES_MISSED: Final = timedelta(minutes=5)  # until a robots.txt that could not be had is asked for again
 
 T = TypeVar("T")
+Recall: TypeAlias = Callable[[str], Awaitable[frozenset[bytes]]]
+"""Returns the digests of what a source told before: that is no news."""
+
+
+async def nothing_known(_name: str) -> frozenset[bytes]:
+    """Know nothing: all of it is wanted."""
+    return frozenset()
 
 
 class Backlog:
@@ -87,22 +94,22 @@ class Asker:
         self._readers = asyncio.Semaphore(READERS)
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # for a robots.txt
 
-    async def ask(self, question: Question) -> Heard:
-        """Return what came of *question*, errors included."""
+    async def ask(self, question: Question, recall: Recall) -> Heard:
+        """Return what came of *question*, errors included; *recall* is asked what is known if there is news."""
         started = time.monotonic()
-        heard = await self._heard_or_failed(question)
+        heard = await self._heard_or_failed(question, recall)
         return replace(heard, seconds=time.monotonic() - started)
 
-    async def _heard_or_failed(self, question: Question) -> Heard:
+    async def _heard_or_failed(self, question: Question, recall: Recall) -> Heard:
         try:
-            return await self._heard(question)
+            return await self._heard(question, recall)
         except FetchError as error:
             return Heard(error=error)
         except Exception as error:  # the other sources go on, whatever this one met
             log.exception("poll_crashed", source=question.source.name)
             return Heard(error=FetchError(_where(question.source), f"cannot be asked: {unforeseen(error)}"))
 
-    async def _heard(self, question: Question) -> Heard:
+    async def _heard(self, question: Question, recall: Recall) -> Heard:
         source, kind = question.source, question.kind or question.source.kind
         if kind is SourceKind.PAGE or source.select:
             await self._check_rules(source)
@@ -110,9 +117,10 @@ class Asker:
         digest = sha256(answer.body).hexdigest() if answer.body else None
         if digest in {None, question.digest}:
             return Heard(answer=_spent(answer), digest=digest, size=len(answer.body))
-        received = await self._received(replace(source, kind=kind), answer, question.known)
+        known = await recall(source.name) if question.digest else frozenset()  # with none, all of it is wanted
+        received = await self._received(replace(source, kind=kind), answer, known)
         if received.elsewhere:
-            return await self._heard_elsewhere(source, received.elsewhere, question.known)
+            return await self._heard_elsewhere(source, received.elsewhere, known)
         # What cannot be read is looked at once more by those who say what could be done about it.
         spent = answer if received.problem else _spent(answer)
         return Heard(answer=spent, digest=digest, received=received, size=len(answer.body))
@@ -266,7 +274,10 @@ class Round:
         await asyncio.gather(*self.asked.values(), return_exceptions=True)
 
     async def _ask(self, name: str, question: Question) -> None:
-        self._come.put_nowait((name, await self._asker.ask(question)))
+        self._come.put_nowait((name, await self._asker.ask(question, self._recall)))
+
+    async def _recall(self, name: str) -> frozenset[bytes]:
+        return await self._do("recall", lambda: self._app.known(name)) or frozenset()
 
 
 def _no_jitter() -> float:

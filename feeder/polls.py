@@ -60,11 +60,11 @@ class Polls:
     def questions(self, names: Collection[str]) -> dict[str, Question]:
         """Return what to ask the web for each of some sources with a URL."""
         states = self.parts.store.states(names)
-        known = self.parts.store.known_digests(names, receiving.MOST_KNOWN)
-        return {
-            name: receiving.question(self.sources[name], states[name], self.parts, known=known.get(name, frozenset()))
-            for name in names
-        }
+        return {name: receiving.question(self.sources[name], states[name], self.parts) for name in names}
+
+    def known(self, name: str) -> frozenset[bytes]:
+        """Return the digests of what a source with a URL told before, or of the latest of it."""
+        return self.parts.store.known_digests(name, receiving.MOST_KNOWN)
 
     def take(
         self, heard: Mapping[str, Heard], now: datetime, jitter: Callable[[], float]

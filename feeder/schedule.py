@@ -292,10 +292,13 @@ class _Daemon:
 
     async def _ask(self, name: str, question: Question) -> None:
         try:
-            self._heard[name] = await self._asker.ask(question)
+            self._heard[name] = await self._asker.ask(question, self._recall)
             self._begin_to_take()
         finally:
             del self._asked[name]
+
+    async def _recall(self, name: str) -> frozenset[bytes]:
+        return await self._hand.do("recall", lambda: self._app.known(name)) or frozenset()
 
     def _begin_to_take(self) -> None:
         if self._taker is None or self._taker.done():

@@ -24,7 +24,7 @@ from waiting import until
 
 from feeder import asking
 from feeder.app import App
-from feeder.asking import MANY, Asker, Backlog
+from feeder.asking import MANY, Asker, Backlog, nothing_known
 from feeder.errors import StoreError
 from feeder.fetch.web import Web
 from feeder.model import Answer, Source
@@ -66,7 +66,9 @@ def asked(room: Newsroom, *names: str, rounds: int = 1, web: Web | None = None) 
             asker = Asker(app, used, Backlog())
             heard: list[Heard] = []
             for _ in range(rounds):
-                heard += await asyncio.gather(*(asker.ask(question) for question in app.questions(names).values()))
+                heard += await asyncio.gather(
+                    *(asker.ask(each, nothing_known) for each in app.questions(names).values())
+                )
             return heard
 
     with room.opened() as app:
@@ -414,7 +416,7 @@ def heard_of(app: App, names: Collection[str]) -> dict[str, Heard]:
     async def work() -> dict[str, Heard]:
         async with Web(spacing=0) as web:
             asker = Asker(app, web, Backlog())
-            return {name: await asker.ask(question) for name, question in app.questions(names).items()}
+            return {name: await asker.ask(question, nothing_known) for name, question in app.questions(names).items()}
 
     return asyncio.run(work())
 

@@ -16,7 +16,7 @@ from servers import Server
 
 from feeder import asking, config
 from feeder.app import App
-from feeder.asking import UNREAD, Asker, Backlog
+from feeder.asking import UNREAD, Asker, Backlog, nothing_known
 from feeder.fetch.web import Web
 from feeder.model import Verdict
 from feeder.opening import opened
@@ -48,9 +48,12 @@ def asked(folder: Path, *urls: str, workers: int = 1) -> Iterator[App]:
 def heard(app: App, name: str) -> Heard:
     """Return what one source answers now."""
 
+    async def recall(known: str) -> frozenset[bytes]:
+        return app.known(known)
+
     async def ask() -> Heard:
         async with asking.asker(app) as one:
-            return await one.ask(app.questions([name])[name])
+            return await one.ask(app.questions([name])[name], recall)
 
     return asyncio.run(ask())
 
@@ -119,7 +122,7 @@ def test_what_nobody_foresaw_is_an_error_of_one_source(tmp_path: Path) -> None:
 
         async def ask() -> Heard:
             one = Asker(app, None, Backlog())  # type: ignore[arg-type]  # there is no web at all
-            return await one.ask(app.questions(["s0"])["s0"])
+            return await one.ask(app.questions(["s0"])["s0"], nothing_known)
 
         assert "cannot be asked" in str(asyncio.run(ask()).error)
 

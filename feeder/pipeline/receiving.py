@@ -30,10 +30,7 @@ _LAST: Final = ""  # sorts before any date
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What to ask the web on behalf of a source. `digest` is that of the last body, which would be no news.
-
-    Nor would be items with the `known` digests.
-    """
+    """What to ask the web on behalf of a source. `digest` is that of the last body, which would be no news."""
 
     source: Source
     kind: SourceKind | None = None  # in place of the source's own
@@ -41,7 +38,6 @@ class Question:
     etag: str | None = None
     last_modified: str | None = None
     digest: str | None = None
-    known: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,15 +53,8 @@ class Heard:
     seconds: float = 0.0  # from the question to what came of it, waiting in turn included
 
 
-def question(source: Source, state: SourceState, parts: Parts, *, known: frozenset[bytes]) -> Question:
-    """Return what to ask now; with other settings than those of the last answer, all of it is wanted anew.
-
-    Args:
-        source: As configured.
-        state: What is kept of it.
-        parts: Of the whole.
-        known: The digests of its items, or of `MOST_KNOWN` of them.
-    """
+def question(source: Source, state: SourceState, parts: Parts) -> Question:
+    """Return what to ask now; with other settings than those of the last answer, all of it is wanted anew."""
     memo = _known(state, parts)
     is_new = memo.digest is None or state.fingerprint != memo.settings
     if is_new or _is_lost(source, memo, parts) or memory.is_page_due(memo, state.last_poll):
@@ -77,7 +66,6 @@ def question(source: Source, state: SourceState, parts: Parts, *, known: frozens
         etag=memo.etag,
         last_modified=memo.last_modified,
         digest=memo.digest,
-        known=known,
     )
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from http import HTTPStatus
 
 from feeder.app import App
-from feeder.asking import asker
+from feeder.asking import asker, nothing_known
 from feeder.errors import FeederError, FetchError
 from feeder.model import REJECTED, Answer, Article, CategoryPath, ForeignFeed, Origin, Source, SourceKind, Status
 from feeder.opening import blank
@@ -49,7 +49,7 @@ def of_url(chosen: Subject, *, now: datetime) -> SourcePreview:
 
 async def _ask(app: App, source: Source) -> Heard:
     async with asker(app) as one:
-        return await one.ask(Question(source=source))
+        return await one.ask(Question(source=source), nothing_known)
 
 
 def _received(heard: Heard, source: Source) -> Received:

@@ -128,8 +128,8 @@ class Store(Protocol):
     def seen(self, name: str, locators: Collection[str]) -> Mapping[str, Seen]:
         """Return what was last read at each of some locators where anything was."""
 
-    def known_digests(self, names: Collection[str], limit: int) -> Mapping[str, frozenset[bytes]]:
-        """Return the digests of what was last read at the places of each source that has any, or at so many of them."""
+    def known_digests(self, name: str, limit: int) -> frozenset[bytes]:
+        """Return the digests of what was last read at the places of a source, or at so many of them."""
 
     def save_documents(self, name: str, documents: Mapping[str, bytes]) -> None:
         """Keep the bodies, by locator, of sightings that lie in no file."""

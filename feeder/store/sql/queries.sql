@@ -19,6 +19,9 @@ FROM sources WHERE name = ?;
 SELECT name, rank, next_poll, paused, accepted, failures, fingerprint, last_poll, last_success, error, failed_with, why, memo
 FROM sources WHERE name IN (?*);
 
+-- name: known_digests
+SELECT digest FROM sightings INDEXED BY sightings_remote WHERE source = ? AND inode = 0 ORDER BY first_seen DESC LIMIT ?;
+
 -- name: source_ids
 SELECT name, source FROM sources;
 

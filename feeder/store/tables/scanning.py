@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 
@@ -64,12 +63,9 @@ class Scanning(Ground):
             for locator, digest, status, reason in self._db.each("seen_at", locators, self._source(name))
         }
 
-    def known_digests(self, names: Collection[str], limit: int) -> Mapping[str, frozenset[bytes]]:
-        """Return the digests of what was last read at the places of each source that has any, or at so many of them."""
-        found: defaultdict[str, set[bytes]] = defaultdict(set)
-        for name, digest in self._db.each("known_digests", names, limit):
-            found[name].add(digest)
-        return {name: frozenset(digests) for name, digests in found.items()}
+    def known_digests(self, name: str, limit: int) -> frozenset[bytes]:
+        """Return the digests of what was last read at the places of a source, or at so many of them."""
+        return frozenset(digest for (digest,) in self._db.all("known_digests", self._source(name), limit))
 
     def missing(self, name: str) -> tuple[Missing, ...]:
         """Return the documents that the last scan did not find."""

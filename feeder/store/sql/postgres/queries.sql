@@ -21,12 +21,6 @@ WHERE EXISTS (
 )
 ORDER BY shard;
 
--- name: known_digests
-SELECT name, digest FROM sources CROSS JOIN LATERAL (
-    SELECT digest FROM sightings WHERE sightings.source = sources.source AND inode = 0 ORDER BY first_seen DESC LIMIT ?
-) AS found
-WHERE name IN (?*);
-
 -- name: newest_of
 SELECT name, published FROM sources CROSS JOIN LATERAL (
     SELECT published FROM sightings WHERE sightings.source = sources.source AND inode = 0 AND dating <> 'none'

@@ -14,14 +14,6 @@ WHERE name = ?1;
 SELECT DISTINCT shard FROM sources
 WHERE shard <= :last AND rank IS NOT NULL AND enabled AND NOT paused AND next_poll <= :now ORDER BY shard;
 
--- name: known_digests
-WITH wanted (most) AS (SELECT ?)
-SELECT name, digest FROM (
-    SELECT name, digest, row_number() OVER (PARTITION BY source ORDER BY first_seen DESC) AS number
-    FROM sources CROSS JOIN sightings INDEXED BY sightings_remote USING (source)
-    WHERE name IN (?*) AND inode = 0
-) CROSS JOIN wanted WHERE number <= most;
-
 -- name: newest_of
 WITH wanted (most) AS (SELECT ?)
 SELECT name, published FROM (
