@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,7 @@ from feeder.config import Config
 from feeder.errors import ConfigError, FeederError
 from feeder.lock import holder
 from feeder.store import Store
-from feeder.store.opening import open_to_read
+from feeder.store.opening import is_there, open_to_read
 from feeder.store.records import FaultKind
 
 PATIENCE_SECONDS: Final = 60.0  # with a daemon that finishes a piece of work first
@@ -30,7 +31,7 @@ def reload(settings: Config) -> int:
     """
     process = holder(settings.local)
     if process is None:
-        raise FeederError(f"no daemon works with {settings.state}; the next start reads the configuration anyway")
+        raise FeederError(f"no daemon works with {settings.state}; {_instead(settings)}")
     if not _listens(process):
         raise FeederError(f"process {process} works with {settings.state}, but is no daemon, or only begins to be one")
     with closing(open_to_read(settings.state, site_id=settings.site.id)) as store:
@@ -41,6 +42,19 @@ def reload(settings: Config) -> int:
     if reasons:
         raise ConfigError(reasons[0], "the daemon goes on by the configuration of before")
     return process
+
+
+def _instead(settings: Config) -> str:
+    nodes = list(_nodes(settings))
+    if nodes:
+        return f"nodes do ({', '.join(nodes)}), which read the configuration when they start: restart them"
+    return "the next start reads the configuration anyway"
+
+
+def _nodes(settings: Config) -> Iterator[str]:
+    if is_there(settings.state, site_id=settings.site.id):
+        with closing(open_to_read(settings.state, site_id=settings.site.id)) as store:
+            yield from (peer.node.rpartition(":")[0] for peer in store.peers())
 
 
 def _listens(process: int) -> bool:

@@ -12,12 +12,13 @@ from build import HOUR, NOON, article, site, source
 from databases import Postgres
 from test_store import poll, publish
 
-from feeder import shards
+from feeder import config, shards
 from feeder.app import App
 from feeder.cluster import Kind
 from feeder.cluster.work import LAST, wanted
-from feeder.errors import LeaseLost, StateInUse, StoreError
+from feeder.errors import FeederError, LeaseLost, StateInUse, StoreError
 from feeder.model import Due
+from feeder.reload import reload
 from feeder.store import Store
 from feeder.store.address import State
 from feeder.store.opening import open_shared, open_store
@@ -168,6 +169,24 @@ def test_nodes_are_there_until_they_go_or_fall_silent(store: Store) -> None:
     with store.transaction():
         store.forget_silent(since=timedelta(hours=-1))
     assert store.peers() == ()
+
+
+def test_nodes_are_to_be_restarted_in_place_of_a_reload(tmp_path: Path, postgres: Postgres) -> None:
+    state = postgres.address()
+    config_path = worlds.site(tmp_path / "site", {"here": tmp_path / "tree"}).config_path
+    text = config_path.read_text("utf-8")
+    config_path.write_text(text.replace("sqlite:///state.db", f'{postgres.text(state)}"\nlocal = "var'), "utf-8")
+    settings = config.load(config_path)
+    try:
+        with closing(open_shared(state, site_id=settings.site.id)) as store:
+            with pytest.raises(FeederError, match="the next start reads"):
+                reload(settings)
+            with store.transaction():
+                store.note_peer(Peer(node="north:a1b2", started=NOON, facts="{}"))
+            with pytest.raises(FeederError, match=r"nodes do \(north\), .* restart them"):
+                reload(settings)
+    finally:
+        postgres.drop(state)
 
 
 def test_leases_that_nobody_has_are_forgotten(store: Store, state: State) -> None:
