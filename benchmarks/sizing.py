@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 # Measured on two cores (docs/scale.md says how); everything else is multiplication.
-POLL_CPU: Final = 0.0011  # seconds of a node's core for a poll that finds nothing new
-POLL_DATABASE_CPU: Final = 0.00016  # and of PostgreSQL's
+POLL_CPU: Final = 0.0009  # seconds of a node's core for a poll that finds nothing new
+POLL_DATABASE_CPU: Final = 0.00011  # and of PostgreSQL's
 ARTICLE_CPU: Final = 0.00075  # for a new article of a feed: parsed, decided, written
 ARTICLE_DATABASE_CPU: Final = 0.00035
 FEED_CPU: Final = 0.047  # for a feed of 50 entries, all of them new, rendered in two formats and a page
