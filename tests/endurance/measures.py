@@ -149,6 +149,11 @@ def slope(rows: Sequence[Sequence[tuple[float, float]]]) -> float:
     return median((y2 - y1) / (x2 - x1) for (x1, y1), (x2, y2) in pairs if x1 != x2)
 
 
+def shown(value: float) -> str:
+    """Return a value as text: what is large is a size."""
+    return f"{value / MIB:.1f} MiB" if value > KIB else f"{value:.0f}"
+
+
 def table(found: Sequence[Trend]) -> str:
     """Return *found* as text, a line each; sizes in MiB."""
     head = f"{'':12} {'first':>9} {'last':>9} {'most':>9} {'grew by':>9} {'allowed':>9}"
