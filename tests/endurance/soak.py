@@ -527,7 +527,9 @@ def _live(
         _assert_lively(process, world.site / "log")
         yield (taken := measures.sample(process.pid, world.site / "state.db", life=life, born=born))
         if int(age // 30) != int((age + pause) // 30):
-            say(f"life {life}, {taken.age:4.0f} s: {', '.join(f'{n} {measures.shown(v)}' for n, v in taken.taken.items())}")
+            say(
+                f"life {life}, {taken.age:4.0f} s: {', '.join(f'{n} {measures.shown(v)}' for n, v in taken.taken.items())}"
+            )
 
 
 def _assert_lively(process: subprocess.Popen[bytes], log: Path) -> None:
