@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from feeder.app import RELOADED
-from feeder.config import Config
+from feeder.config import Kept
 from feeder.errors import ConfigError, FeederError
 from feeder.lock import holder
 from feeder.store import Store
@@ -20,40 +20,41 @@ from feeder.store.records import FaultKind
 
 PATIENCE_SECONDS: Final = 60.0  # with a daemon that finishes a piece of work first
 STEP_SECONDS: Final = 0.1
+GOES_ON: Final = "the daemon goes on by the configuration of before"
 
 
-def reload(settings: Config) -> int:
-    """Have the daemon that works with the state of *settings* read its config anew; return its number.
+def reload(kept: Kept) -> int:
+    """Have the daemon that works with the state at *kept* read its config anew; return its number.
 
     Raises:
         ConfigError: It goes on by the config of before.
         FeederError: There is no daemon, or it does not come to it.
     """
-    process = holder(settings.local)
+    process = holder(kept.local)
     if process is None:
-        raise FeederError(f"no daemon works with {settings.state}; {_instead(settings)}")
+        raise FeederError(f"no daemon works with {kept.state}; {_instead(kept)}")
     if not _listens(process):
-        raise FeederError(f"process {process} works with {settings.state}, but is no daemon, or only begins to be one")
-    with closing(open_to_read(settings.state, site_id=settings.site.id)) as store:
+        raise FeederError(f"process {process} works with {kept.state}, but is no daemon, or only begins to be one")
+    with closing(open_to_read(kept.state, site_id=kept.site_id)) as store:
         before = store.noted(RELOADED)
         _signal(process)
         _await(store, before, process)
         reasons = [fault.reason for fault in store.faults() if fault.kind is FaultKind.CONFIG]
     if reasons:
-        raise ConfigError(reasons[0], "the daemon goes on by the configuration of before")
+        raise ConfigError(reasons[0], GOES_ON)
     return process
 
 
-def _instead(settings: Config) -> str:
-    nodes = list(_nodes(settings))
+def _instead(kept: Kept) -> str:
+    nodes = list(_nodes(kept))
     if nodes:
         return f"nodes do ({', '.join(nodes)}), which read the configuration when they start: restart them"
     return "the next start reads the configuration anyway"
 
 
-def _nodes(settings: Config) -> Iterator[str]:
-    if is_there(settings.state, site_id=settings.site.id):
-        with closing(open_to_read(settings.state, site_id=settings.site.id)) as store:
+def _nodes(kept: Kept) -> Iterator[str]:
+    if is_there(kept.state, site_id=kept.site_id):
+        with closing(open_to_read(kept.state, site_id=kept.site_id)) as store:
             yield from (peer.node.rpartition(":")[0] for peer in store.peers())
 
 

@@ -316,6 +316,22 @@ def test_another_state_or_site_is_refused(old: str, new: str, tmp_path: Path) ->
         assert "cannot change while the daemon runs" in str(told(place, "reload_failed")[0])
 
 
+def test_a_daemon_that_is_asked_to_read_a_wrong_config_says_so_as_well(tmp_path: Path) -> None:
+    place = watched(tmp_path)
+    good = place.config.read_text("utf-8")
+    with daemon(place):
+        edit(place, "[server]", "[server]\nnonsense = 1")
+        done = feeder(place, "reload")
+        assert done.returncode == 2
+        assert 'unknown key "nonsense"' in done.stderr
+        assert "the daemon goes on by the configuration of before" in done.stderr
+        assert told(place, "reload_failed")
+        place.config.write_text(good)
+        assert faults(place)
+    edit(place, "[server]", "[server]\nnonsense = 1")
+    assert "goes on" not in feeder(place, "reload").stderr
+
+
 def test_a_list_of_takedowns_that_is_wrong_is_refused(tmp_path: Path) -> None:
     place = watched(tmp_path)
     with daemon(place):
@@ -352,7 +368,7 @@ def test_a_fault_of_our_own_leaves_the_config_of_before(tmp_path: Path) -> None:
 
     def during(_address: str) -> None:
         with pytest.raises(ConfigError, match=r"cannot be read: RuntimeError: a fault of its own[^$]*goes on"):
-            reload(config.load(place.config))
+            reload(config.load(place.config).kept)
         until(lambda: "First" in titles(place))
 
     with place.opened() as app, capture_logs() as logs:
@@ -370,7 +386,7 @@ def test_who_asks_waits_until_it_is_done(tmp_path: Path) -> None:
     def during(_address: str) -> None:
         add_source(place, "added")
         put(place, "added", "Second")
-        assert reload(config.load(place.config)) == os.getpid()
+        assert reload(config.load(place.config).kept) == os.getpid()
         assert "added" in [source["name"] for source in status(place)["sources"]]
         until(lambda: titles(place) == {"First", "Second"})
 
@@ -391,7 +407,7 @@ def test_without_a_daemon_there_is_nothing_to_reload(tmp_path: Path) -> None:
 def test_a_process_that_is_no_daemon_is_left_alone(tmp_path: Path) -> None:
     place = watched(tmp_path)
     with place.opened(), pytest.raises(FeederError, match=f"process {os.getpid()} works with .* is no daemon"):
-        reload(config.load(place.config))
+        reload(config.load(place.config).kept)
 
 
 def test_many_signals_at_once_are_one_or_two_reloads(tmp_path: Path) -> None:

@@ -180,11 +180,11 @@ def test_nodes_are_to_be_restarted_in_place_of_a_reload(tmp_path: Path, postgres
     try:
         with closing(open_shared(state, site_id=settings.site.id)) as store:
             with pytest.raises(FeederError, match="the next start reads"):
-                reload(settings)
+                reload(settings.kept)
             with store.transaction():
                 store.note_peer(Peer(node="north:a1b2", started=NOON, facts="{}"))
             with pytest.raises(FeederError, match=r"nodes do \(north\), .* restart them"):
-                reload(settings)
+                reload(settings.kept)
     finally:
         postgres.drop(state)
 

@@ -12,9 +12,8 @@ from feeder.cli.options import Options, beside, clock, common_options, complete_
 from feeder.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
-    from feeder.config import Config
+    from feeder.config import Config, Kept
     from feeder.report.status import Standing
-    from feeder.store.address import State
 
 
 @click.command()
@@ -45,7 +44,7 @@ def status(context: click.Context, *, merges: bool, as_json: bool) -> None:
         stands = _standing(load(context.obj, level="warning", to_write=False), merges=merges)
     except ConfigError as error:
         place = kept(context.obj)
-        found = _remembered(*place, merges=merges) if place else None
+        found = _remembered(place, merges=merges) if place else None
         if found is None:
             raise
         say(*error.problems, "what follows is by the configuration of before")
@@ -67,14 +66,14 @@ def _standing(settings: Config, *, merges: bool) -> Standing:
         return told.standing(settings, app.store, merges=merges)
 
 
-def _remembered(state: State, site_id: str, *, merges: bool) -> Standing | None:
+def _remembered(place: Kept, *, merges: bool) -> Standing | None:
     """Return how things stand by the configuration of before; None: nothing was kept yet, or it cannot be read."""
     from feeder.report import status as told
     from feeder.store.opening import is_there, open_to_read
 
     with suppress(StoreError):
-        if is_there(state, site_id=site_id):
-            with closing(open_to_read(state, site_id=site_id)) as store:
+        if is_there(place.state, site_id=place.site_id):
+            with closing(open_to_read(place.state, site_id=place.site_id)) as store:
                 return told.remembered(store, merges=merges)
     return None
 

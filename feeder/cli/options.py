@@ -16,8 +16,7 @@ from feeder.errors import ConfigError, FeederError
 
 if TYPE_CHECKING:
     from feeder.app import App
-    from feeder.config import Config
-    from feeder.store.address import State
+    from feeder.config import Config, Kept
 
 DEFAULT_CONFIGS: Final = (Path("config.toml"), Path("/etc/feeder/config.toml"))
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -88,8 +87,8 @@ def load(obj: Options, *, level: str = "info", to_write: bool = True, is_quiet: 
     return settings
 
 
-def kept(obj: Options) -> tuple[State, str] | None:
-    """Return where the state is, and the id of its site, though the configuration is wrong; None: that is so, too."""
+def kept(obj: Options) -> Kept | None:
+    """Return where the state is, though the configuration is wrong; None: that is so, too."""
     from feeder import config
 
     return config.kept(obj.path or _default_config())

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from feeder.cli.ending import DONE, FAILED, say
-from feeder.cli.options import Command, Options, beside, clock, common_options, complete_files, complete_sources, load
+from feeder.cli.options import (
+    Command,
+    Options,
+    beside,
+    clock,
+    common_options,
+    complete_files,
+    complete_sources,
+    kept,
+    load,
+)
 from feeder.cli.working import tell
-from feeder.errors import FeederError, StateInUse, UnknownName
+from feeder.errors import ConfigError, FeederError, StateInUse, UnknownName
 from feeder.lock import check_owner
 
 if TYPE_CHECKING:
     from feeder.app import App
-    from feeder.config import Config
+    from feeder.config import Config, Kept
     from feeder.store import Store
 
 
@@ -126,9 +136,26 @@ def reload(obj: Options) -> None:
     from feeder.reload import reload as ask
     from feeder.wording import many
 
-    settings = load(obj, level="warning", to_write=False)
-    process = ask(settings)
+    try:
+        settings = load(obj, level="warning", to_write=False)
+    except ConfigError as error:
+        raise ConfigError(*error.problems, *_told(kept(obj))) from error
+    process = ask(settings.kept)
     click.echo(f"process {process} goes by {settings.path} now, with {many(len(settings.sources), 'source')}")
+
+
+def _told(place: Kept | None) -> Iterator[str]:
+    """Have the daemon see for itself that the configuration is wrong, so that its status and its log tell; yield what it does."""
+    from feeder.reload import GOES_ON
+    from feeder.reload import reload as ask
+
+    if place:
+        try:
+            ask(place)
+        except ConfigError:
+            yield GOES_ON
+        except FeederError:  # there is none
+            return
 
 
 @click.command()

@@ -8,12 +8,13 @@ asks for work to be done again.
 from feeder.config.fingerprints import fingerprint, render_fingerprint, whole_fingerprint
 from feeder.config.loading import imagined, kept, load
 from feeder.config.schema import keys
-from feeder.config.settings import Config
+from feeder.config.settings import Config, Kept
 from feeder.config.values import Address, address_text
 
 __all__ = [
     "Address",
     "Config",
+    "Kept",
     "address_text",
     "fingerprint",
     "imagined",

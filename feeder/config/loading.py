@@ -24,9 +24,9 @@ from feeder.config.schema import (
     WebsubTable,
     read,
 )
-from feeder.config.settings import Alerts, Config
+from feeder.config.settings import Alerts, Config, Kept
 from feeder.config.sources import compare, source_of, sources_of, warnings_of
-from feeder.config.storage import check_listen, served, state_of, storage_of, stored
+from feeder.config.storage import check_listen, local_of, served, state_of, storage_of, stored
 from feeder.errors import ConfigError
 from feeder.model import (
     AlertAfter,
@@ -40,7 +40,6 @@ from feeder.model import (
 )
 from feeder.redirects import base_of, read_rule
 from feeder.redirects import faults as faults_of_redirects
-from feeder.store.address import State
 
 
 def load(path: Path, *, to_write: bool = True) -> Config:
@@ -97,16 +96,19 @@ def imagined(settings: Config, **told: str) -> Source:
     return source
 
 
-def kept(path: Path) -> tuple[State, str] | None:
-    """Return where the state is, and the id of its site, by a config that may be wrong in all else; None: in that, too."""
+def kept(path: Path) -> Kept | None:
+    """Return where the state is by a config that may be wrong in all else; None: in that, too."""
     try:
         main = read_file(path)
     except ConfigError:
         return None
     faults = Faults()
     site = _site(main, faults)
-    state = state_of(main, table_of(main, "storage", StorageTable, faults), faults)
-    return (state, site.id) if site and state else None
+    table = table_of(main, "storage", StorageTable, faults)
+    state = state_of(main, table, faults)
+    if site is None or table is None or state is None:
+        return None
+    return Kept(state=state, local=local_of(main, table, state), site_id=site.id)
 
 
 def _site(main: File, faults: Faults) -> Site | None:

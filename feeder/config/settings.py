@@ -22,6 +22,15 @@ class Alerts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Where the state of a site is, and the files of this machine."""
+
+    state: State
+    local: Path
+    site_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All that the operator has decided, checked."""
 
@@ -44,3 +53,8 @@ class Config:
     status_every: timedelta = timedelta(minutes=1)  # the file of the status is looked after; 0: there is none
     alerts: Alerts = Alerts()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def kept(self) -> Kept:
+        """Where the state is."""
+        return Kept(state=self.state, local=self.local, site_id=self.site.id)

@@ -48,7 +48,7 @@ def storage_of(main: File, placed: Iterable[Placed], faults: Faults, *, to_write
             faults.add(each.file, each.label, fault)
     if table is None or state is None or output is None:
         return None
-    local = state if isinstance(state, Path) else places.local(main.directory, table.local)
+    local = local_of(main, table, state)
     storage = Storage(table=table, state=state, local=local, output=output)
     for fault in _faults(storage, main, to_write=to_write):
         faults.add(main, "storage", fault)
@@ -58,6 +58,11 @@ def storage_of(main: File, placed: Iterable[Placed], faults: Faults, *, to_write
 def state_of(main: File, table: StorageTable | None, faults: Faults) -> State | None:
     """Return where the state is; None if that cannot be told."""
     return _path(main, "state", table.state if table else None, places.state, faults)
+
+
+def local_of(main: File, table: StorageTable, state: State) -> Path:
+    """Return where the files of this machine are: beside the state, if that is one."""
+    return state if isinstance(state, Path) else places.local(main.directory, table.local)
 
 
 def stored(storage: Storage) -> dict[str, Any]:
