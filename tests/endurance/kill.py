@@ -182,6 +182,7 @@ class Story:
     number: int
     kind: str
     revision: int = 0
+    has_moved: bool = False  # since the last rest
 
     @property
     def title(self) -> str:
@@ -244,8 +245,10 @@ class Ledger:
         action = self.random.choice(("add", "edit", "edit", "rename", "delete"))
         if action == "add" and len(self.held) < MOST["ledger"]:
             self._add()
-        elif action == "rename":
-            path, to = self._any(), self._place()
+        elif action == "rename" and not self.held[path := self._any()].has_moved:
+            # Twice, edited between, and deleted: until the first places are given up, one of them is shown again.
+            self.held[path].has_moved = True
+            to = self._place()
             to.parent.mkdir(parents=True, exist_ok=True)
             path.replace(to)
             self.held[to] = self.held.pop(path)
@@ -260,6 +263,8 @@ class Ledger:
     def rest(self) -> None:
         """Begin anew: all has been seen."""
         self.gone.clear()
+        for story in self.held.values():
+            story.has_moved = False
 
     def _add(self) -> None:
         """Add a story, which may be one that was there before the last rest."""
