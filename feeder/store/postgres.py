@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum, auto
@@ -42,6 +43,7 @@ class Hold(Enum):
 
 LEAST_VERSION: Final = 140_000  # of the server
 WAIT: Final = "30s"  # for a lock that another process holds
+GOING: Final = (0.0, 0.1, 0.3, 0.6)  # seconds for one who has just closed a connection, until the server knows
 LOOKS: Final = 5  # whether a session is ours alone; in between others may have had it
 LONG_SECRET: Final = 8  # characters
 CHUNK: Final = 5000  # rows in one statement
@@ -472,9 +474,11 @@ def _process(connection: Connection) -> int:
 
 def _lock(connection: Connection, address: Address, hold: Hold) -> None:
     key = _key(address, "alone")
-    row = connection.execute(_LOCKS[hold], (key,)).fetchone()
-    if row and row[0]:
-        return
+    for seconds in GOING:
+        time.sleep(seconds)
+        row = connection.execute(_LOCKS[hold], (key,)).fetchone()
+        if row and row[0]:
+            return
     holders = connection.execute(
         "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
         "WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND (classid::bigint << 32) | objid::bigint = %s",
