@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import databases
 import pytest
+import structlog
 from build import site
 from databases import Postgres
 from hypothesis import settings
 from remote import Newsroom
 from servers import Server, talking
 
+from feeder import log
 from feeder.store import Store
 from feeder.store.address import Address, State
 from feeder.store.opening import open_store
@@ -18,6 +21,20 @@ from feeder.store.opening import open_store
 # How long an example takes says more of the machine than of the law.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """What a test logs is not to depend on who set up logging before it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
+    for name in log.CHATTY:
+        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +20,6 @@ from feeder import log
 HOSTILE = (
     "News\n2026-01-01T00:00:00Z [info     ] all_is_well\r\x1b[2J\x1b]0;owned\x07\x9b31m\u202e\u2028 中文\x00\ud800"
 )
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
-    for name in log.CHATTY:
-        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 def written(level: str = "info", *, as_json: bool = True, event: str = "polled", **fields: object) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import logging
 import os
 import resource
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from email.utils import formatdate, parsedate_to_datetime
 from functools import partial
 from http.client import HTTPConnection
@@ -494,7 +493,8 @@ def test_connections_beyond_the_most_are_told_so_and_beyond_that_closed(
 ) -> None:
     monkeypatch.setattr(connection, "MOST_CONNECTIONS", 3)
     monkeypatch.setattr(connection, "MOST_TURNED_AWAY", 2)
-    with lines_logged() as lines, served(root) as address, ExitStack() as stack:
+    lines = logging_lines()
+    with served(root) as address, ExitStack() as stack:
         clients = [stack.enter_context(connected(address)) for _ in range(6)]
         assert is_closed(clients[-1])
         clients[-2].sendall(b"GET /atom.xml HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -508,7 +508,8 @@ def test_of_clients_for_whom_there_is_no_room_their_number_is_told_now_and_then(
     monkeypatch.setattr(connection, "MOST_CONNECTIONS", 1)
     monkeypatch.setattr(connection, "MOST_TURNED_AWAY", 0)
     monkeypatch.setattr(connection, "TELLING_SECONDS", 0.2)
-    with lines_logged() as lines, served(root) as address, connected(address) as first:
+    lines = logging_lines()
+    with served(root) as address, connected(address) as first:
         ask_on(first)
         for _ in range(30):
             with connected(address) as client:
@@ -525,19 +526,16 @@ def ask_on(client: socket.socket) -> None:
     assert client.recv(4) == b"HTTP"
 
 
-@contextmanager
-def lines_logged() -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """Log as the program does, and yield what tells the lines."""
+def logging_lines() -> Callable[[], list[dict[str, Any]]]:
+    """Log as the program does, and return what tells the lines."""
     stream = io.StringIO()
     log.configure("info", stream=stream, json=True)
-    try:
-        yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    finally:
-        logging.basicConfig(handlers=[], force=True)
+    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
 def test_what_a_client_does_wrong_fills_no_log(root: Path) -> None:
-    with lines_logged() as lines, served(root) as address:
+    lines = logging_lines()
+    with served(root) as address:
         with connected(address) as client:
             client.sendall(b"\x16\x03\x01\r\n\r\n")
             client.recv(1000)
@@ -547,7 +545,8 @@ def test_what_a_client_does_wrong_fills_no_log(root: Path) -> None:
 
 def test_an_answer_that_fails_is_an_event_of_ours(tmp_path: Path) -> None:
     feed = write(tmp_path, "atom.xml", b"x" * 20_000_000)
-    with lines_logged() as lines, served(tmp_path) as address, connected(address) as client:
+    lines = logging_lines()
+    with served(tmp_path) as address, connected(address) as client:
         client.sendall(b"GET /atom.xml HTTP/1.1\r\nHost: localhost\r\n\r\n")
         client.recv(1)
         os.truncate(feed, 0)
