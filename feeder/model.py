@@ -492,7 +492,7 @@ class Sighting:
     published: datetime  # as believed: a stamp is ignored, a missing date is the first sight
     text_since: datetime | None = None  # None: the text is the first that was seen
     dated_since: datetime | None = None  # when `published` was first read; None: at the first sight
-    is_missing: bool = False  # the last scan did not find it; it may come back
+    missing_since: datetime | None = None  # the first of the last scans that did not find it; it may come back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

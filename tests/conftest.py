@@ -18,6 +18,9 @@ from feeder.store import Store
 from feeder.store.address import Address, State
 from feeder.store.opening import open_store
 
+# What a trial asserts is told in full, as in a test.
+pytest.register_assert_rewrite("endurance")
+
 # How long an example takes says more of the machine than of the law.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")

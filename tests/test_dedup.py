@@ -30,7 +30,7 @@ from feeder.model import (
 SOURCE = source()
 RULES = Rules(prefix=PREFIX, ranks={"newsroom": 0, "partner": 1})
 MINUTE = timedelta(minutes=1)
-AWAY = "?"  # ends the locator of a copy that is missing
+AWAY, LONG_AWAY = "?", "??"  # ends the locator of a copy that is missing, and of one that was missed before it
 SEEN = NOON + HOUR  # when articles dated NOON are first polled
 LATE = NOON + 9 * DAY  # when no article is dated ahead
 
@@ -709,6 +709,11 @@ def test_merged_categories_do_not_move_updated() -> None:
         ),
         pytest.param(
             ("newsroom", NOON, f"z.md{AWAY}"),
+            ("newsroom", NOON - HOUR, f"a.md{LONG_AWAY}"),
+            id="what-was-missed-first-comes-last",
+        ),
+        pytest.param(
+            ("newsroom", NOON, f"z.md{AWAY}"),
             ("partner", NOON - HOUR, "a.md"),
             id="but-before-what-others-have",
         ),
@@ -749,7 +754,7 @@ def _sighting(name: str, published: datetime, where: str, *, categories: tuple[C
         article=what,
         first_seen=NOON,
         published=published,
-        is_missing=where.endswith(AWAY),
+        missing_since=SEEN - where.count(AWAY) * HOUR if AWAY in where else None,
     )
 
 

@@ -336,6 +336,9 @@ def test_an_article_that_moves_while_it_is_edited_shows_its_new_text_at_once_and
         edited = START + (3 if "twice" in text else 1) * HOUR
         assert (now.id, now.time, now.summary) == (before.id, before.time, f"As it is {text}.")
         assert datetime.fromtimestamp(timegm(now.updated_parsed), UTC) == edited
+    (tree / "d.md").unlink()
+    newsroom.run(START + 9 * HOUR)
+    assert only_of(newsroom, "Floods in the north") == now  # until all its places are given up
 
 
 def test_of_two_documents_of_one_article_the_one_that_is_there_is_shown(tree: Path, tmp_path: Path) -> None:

@@ -392,9 +392,9 @@ def test_a_scan_tells_which_articles_lost_or_got_back_one_of_their_documents(pol
     poll(polled, ("a.md", article()), ("copy.md", article()), ("b.md", article("Other")))
     id_ = only_id(polled)
     assert [_shifted(polled, *found) for found in (("a.md", "copy.md"), ("a.md",), ("a.md",))] == [(), (id_,), ()]
-    assert {copy.locator: copy.is_missing for copy in _copies(polled, id_)} == {"a.md": False, "copy.md": True}
+    assert {copy.locator: copy.missing_since for copy in _copies(polled, id_)} == {"a.md": None, "copy.md": SEEN}
     assert [_shifted(polled, *found) for found in (("copy.md",), ("a.md", "copy.md"))] == [(id_,), (id_,)]
-    assert not any(copy.is_missing for copy in _copies(polled, id_))
+    assert not any(copy.missing_since for copy in _copies(polled, id_))
 
 
 def _shifted(store: Store, *found: str) -> tuple[str, ...]:

@@ -208,7 +208,7 @@ def _text_since(id_: str, article: Article, prior: Sighting | None, desk: Desk, 
         return memory.text_since
     if memory and memory.text_hash is None and prior is None and memory.text_since:
         return memory.text_since  # adopted: the text that comes first is the one that subscribers have
-    is_there = any(not copy.is_missing for copy in desk.copies.get(id_, {}).values())
+    is_there = any(copy.missing_since is None for copy in desk.copies.get(id_, {}).values())
     is_back = memory is not None and memory.text_hash is not None and not is_there
     return desk.now if prior or is_back else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,14 +24,16 @@ class Rules:
     hidden: frozenset[str] = frozenset()  # sources that are turned off
 
 
-def rank(sighting: Sighting, rules: Rules) -> tuple[int, bool, datetime, str, str]:
+def rank(sighting: Sighting, rules: Rules) -> tuple[int, float, datetime, str, str]:
     """Return what the smallest of an article's copies is chosen by: that one is shown.
 
-    What is missing comes after what its source has. It comes before what others have, until it is gone for good:
-    a generator that writes its documents anew must not change what readers see.
+    What is missing comes after what its source has, and what was missed first comes last: a document that goes is shown
+    as it was. It comes before what others have, until it is gone for good: a generator that writes its documents anew
+    must not change what readers see.
     """
     source = rules.ranks.get(sighting.source, UNRANKED)
-    return source, sighting.is_missing, sighting.published, sighting.locator, sighting.source
+    missing = -sighting.missing_since.timestamp() if sighting.missing_since else -math.inf
+    return source, missing, sighting.published, sighting.locator, sighting.source
 
 
 def is_near(published: datetime, seen: datetime) -> bool:

@@ -133,7 +133,7 @@ def sighting(
         published=moment(values[2]),
         text_since=moment_or_none(values[3]),
         dated_since=moment_or_none(values[20]),
-        is_missing=values[22] is not None,
+        missing_since=moment_or_none(values[22]),
     )
 
 

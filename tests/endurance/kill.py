@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -182,7 +182,6 @@ class Story:
     number: int
     kind: str
     revision: int = 0
-    has_moved: bool = False  # since the last rest
 
     @property
     def title(self) -> str:
@@ -245,10 +244,8 @@ class Ledger:
         action = self.random.choice(("add", "edit", "edit", "rename", "delete"))
         if action == "add" and len(self.held) < MOST["ledger"]:
             self._add()
-        elif action == "rename" and not self.held[path := self._any()].has_moved:
-            # Twice, edited between, and deleted: until the first places are given up, one of them is shown again.
-            self.held[path].has_moved = True
-            to = self._place()
+        elif action == "rename":
+            path, to = self._any(), self._place()
             to.parent.mkdir(parents=True, exist_ok=True)
             path.replace(to)
             self.held[to] = self.held.pop(path)
@@ -263,8 +260,6 @@ class Ledger:
     def rest(self) -> None:
         """Begin anew: all has been seen."""
         self.gone.clear()
-        for story in self.held.values():
-            story.has_moved = False
 
     def _add(self) -> None:
         """Add a story, which may be one that was there before the last rest."""
@@ -743,6 +738,9 @@ def trial(seed: int, folder: Path) -> Iterator[Trial]:
         asking.start()
         try:
             yield Trial(scene=scene, place=place, log=lines, subscriber=subscriber)
+        except BaseException:
+            print(*deque(lines.open(), 50), sep="")
+            raise
         finally:
             subscriber.end()
             asking.join()

@@ -8,18 +8,21 @@ once it has ended, how.
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import json
 import linecache
 import os
+import re
 import sys
 import threading
+import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from signal import SIG_IGN, SIGKILL, SIGUSR1, SIGUSR2, signal
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from feeder import asking, config, log, schedule
 from feeder.cli import main as feeder
@@ -50,6 +53,9 @@ COURSES = {
     "take": "poll",
     "publish": "publish",
 }
+CALL = re.compile(r'^  File "(.+)", line (\d+) in (.+)$', re.MULTILINE)
+THREAD = re.compile(r"^(?:Current thread|Thread) 0x([0-9a-f]+).*$", re.MULTILINE)
+MOST_TOLD = 1 << 20  # bytes, of the stacks of all threads
 ROOMS = str(Path(config.__file__).parents[2])
 
 
@@ -80,6 +86,9 @@ def _live(site: Path, order: dict[str, Any]) -> NoReturn:
         feeder(["run", "-c", str(site)])
     except SystemExit as end:
         os._exit(int(end.code or 0))
+    except BaseException:  # noqa: BLE001 - the interpreter would take the signals' handlers back before it ends
+        traceback.print_exc()
+        os._exit(1)
     os._exit(0)
 
 
@@ -96,54 +105,74 @@ class Doom:
         self._wanted = wanted
         self._notes = os.open(notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
-    def look(self, _number: int, frame: FrameType | None) -> None:
+    def look(self, _number: int, _frame: FrameType | None) -> None:
         """Die if this is the moment."""
-        course, step = moment(frame)
+        course, step = moment()
         if self._wanted in {course, step}:
             self._die(course, step)
 
-    def fulfil(self, _number: int, frame: FrameType | None) -> None:
+    def fulfil(self, _number: int, _frame: FrameType | None) -> None:
         """Die in any case."""
-        self._die(*moment(frame))
+        self._die(*moment())
 
     def _die(self, course: str, step: str) -> None:
         os.write(self._notes, f"{course}: {step}\n".encode())
         os.killpg(0, SIGKILL)
 
 
-def moment(main_frame: FrameType | None) -> tuple[str, str]:
+def moment() -> tuple[str, str]:
     """Return in the course of what this process is, and what it does there."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
-    frames = sys._current_frames()
-    working = next((frame for ident, frame in frames.items() if names.get(ident, "").startswith("feeder")), None)
-    course, step = _doing(working)
+    stacks = _stacks()
+    working = next((stack for ident, stack in stacks.items() if names.get(ident, "").startswith("feeder")), None)
+    course, step = _doing(working or ())
     if course:
         return course, step or "work"
-    course, step = _doing(main_frame)
+    main = stacks.get(threading.main_thread().ident, ())
+    course, step = _doing(main)
     if working is None:
         return "start", step or "work"
-    if any("feeder/serve/" in frame.f_code.co_filename for frame in _outwards(main_frame)):
+    if any("feeder/serve/" in call.file for call in main):
         return "serve", "answer"
     return ("poll", "ask") if _is_asking() else ("wait", "wait")
 
 
-def _doing(innermost: FrameType | None) -> tuple[str, str]:
+class Call(NamedTuple):
+    """A call that a thread is in the midst of."""
+
+    file: str
+    line: int
+    function: str
+
+
+def _stacks() -> dict[int | None, tuple[Call, ...]]:
+    """Return the calls of each thread, the innermost first.
+
+    Frames of a thread that runs cannot be followed by code that other threads may interrupt: they are gone meanwhile.
+    """
+    told = os.memfd_create("stacks")
+    try:
+        faulthandler.dump_traceback(told, all_threads=True)
+        _, *parts = THREAD.split(os.pread(told, MOST_TOLD, 0).decode())
+    finally:
+        os.close(told)
+    return {
+        int(ident, 16): tuple(Call(file, int(line), function) for file, line, function in CALL.findall(calls))
+        for ident, calls in zip(parts[::2], parts[1::2], strict=True)
+    }
+
+
+def _doing(stack: Iterable[Call]) -> tuple[str, str]:
     course = step = ""
-    for frame in _outwards(innermost):
-        place = frame.f_code.co_filename.removeprefix(ROOMS).lstrip("/")
+    for call in stack:
+        place = call.file.removeprefix(ROOMS).lstrip("/")
         if not place.startswith("feeder/"):
             continue
-        course = COURSES.get(frame.f_code.co_name, course)
+        course = COURSES.get(call.function, course)
         if not step:
-            line = linecache.getline(frame.f_code.co_filename, frame.f_lineno or 0)  # it has none on its way in
+            line = linecache.getline(call.file, call.line)
             step = next((name for name, file, words in STEPS if place.startswith(file) and words in line), "")
     return course, step
-
-
-def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
-    while frame:
-        yield frame
-        frame = frame.f_back
 
 
 def _is_asking() -> bool:
