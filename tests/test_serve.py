@@ -215,6 +215,16 @@ def test_no_file_is_of_the_future(tmp_path: Path) -> None:
         assert ask(address, "/atom.xml", if_modified_since=headers["last-modified"]).status == 304
 
 
+def test_a_file_that_is_as_new_as_can_be_is_no_newer_than_its_answer(tmp_path: Path) -> None:
+    """The second in which a file is written may be one that just began."""
+    with served(tmp_path) as address:
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            write(tmp_path, "new", b"<feed/>").replace(tmp_path / "atom.xml")
+            headers = ask(address, "/atom.xml").headers
+            assert parsedate_to_datetime(headers["last-modified"]) <= parsedate_to_datetime(headers["date"])
+
+
 def test_last_modified_is_the_time_of_the_file(tmp_path: Path) -> None:
     os.utime(write(tmp_path, "atom.xml"), (1_700_000_000, 1_700_000_000))
     with served(tmp_path) as address:
@@ -334,7 +344,8 @@ def test_path_leads_nowhere(address: str, target: str) -> None:
 
 @pytest.mark.parametrize("target", ["atom.xml", "http:/atom.xml", "http:atom.xml"])
 def test_what_is_no_path_is_no_request(address: str, target: str) -> None:
-    assert ask(address, target).status == 400
+    answer = ask(address, target)
+    assert (answer.status, "date" in answer.headers) == (400, True)
 
 
 STEPS = st.sampled_from(

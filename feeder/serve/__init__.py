@@ -55,6 +55,7 @@ class Server:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                date_header=False,  # uvicorn renews it once a second: a file may be younger
                 proxy_headers=False,
                 backlog=BACKLOG,
                 limit_concurrency=connection.MOST_CONNECTIONS + 1,  # uvicorn counts the one that asks

@@ -11,7 +11,7 @@ import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from feeder.serve.paths import ORIGIN
-from feeder.serve.replies import Reply
+from feeder.serve.replies import Reply, date
 from feeder.serve.site import Application
 
 log = structlog.get_logger(__name__)
@@ -68,6 +68,8 @@ class Connection(HttpToolsProtocol):
         if self._is_busy():
             self.transport.abort()
         else:
+            name, text = date()
+            self.server_state.default_headers = [(name.encode(), text.encode())]
             super().send_400_response(msg)
 
     def on_message_begin(self) -> None:
@@ -128,9 +130,9 @@ class Connection(HttpToolsProtocol):
 
     def _write(self, answer: Reply) -> None:
         is_kept = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
-        lines = [b"%s: %s\r\n" % header for header in self.server_state.default_headers]
+        dated = "{}: {}\r\n".format(*date()).encode()
         end = b"\r\n" if is_kept else b"connection: close\r\n\r\n"
-        self.transport.write(b"".join((answer.head, *lines, end, answer.body or b"")))
+        self.transport.write(b"".join((answer.head, dated, end, answer.body or b"")))
         self.server_state.total_requests += 1
         self._patience.forget()  # a whole request has come
         if not is_kept:

@@ -123,12 +123,23 @@ class Version:
         return sum(len(form.full.body or b"") + 4 * len(form.full.head) for form in forms)
 
 
+def date() -> tuple[str, str]:
+    """Return the header that says when an answer is given (section 6.6.1)."""
+    return _date(int(time.time()))
+
+
+@lru_cache(maxsize=1)
+def _date(now: int) -> tuple[str, str]:
+    return "date", formatdate(now, usegmt=True)
+
+
 # ---------------------------------------------------------------- a version
 
 
 def read(found: Found, names: Names, terms: Terms, *, most: int) -> Version:
     """Return what is to be said of an open file; its bytes are kept if they are not more than *most*."""
-    changed = _past(found.mtime_ns // 10**9)
+    # No later than the answer's date (section 8.8.2.1): a clock that is set back leaves later ones.
+    changed = min(found.mtime_ns // 10**9, int(time.time()))
     headers = _headers(names, changed, terms)
     body = _read_whole(found) if found.size <= most else None
     digest = _digest(found) if body is None else sha256(body).hexdigest()
@@ -143,12 +154,6 @@ def read(found: Found, names: Names, terms: Terms, *, most: int) -> Version:
         plain=_form(headers, etag, body, size),
         packed=_form({**headers, "content-encoding": "gzip"}, f"{etag}-gzip", packed, len(packed)) if packed else None,
     )
-
-
-def _past(changed: int) -> int:
-    """Return a time that is no later than the answer's (section 8.8.2.1): a clock that is set back leaves later ones."""
-    now = int(time.time())
-    return changed if changed <= now else now - 1  # the answer's is of the last full second
 
 
 def _headers(names: Names, changed: int, terms: Terms) -> dict[str, str]:

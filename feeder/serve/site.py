@@ -28,6 +28,7 @@ from feeder.serve.replies import (
     Reply,
     Terms,
     Version,
+    date,
     fields_of,
     options,
     read,
@@ -277,7 +278,7 @@ async def _send_span(found: Found, answer: Reply, receive: Receive, send: Send) 
 
 
 async def _begin(answer: Reply, send: Send) -> None:
-    headers = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in answer.headers]
+    headers = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in (*answer.headers, date())]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
 
 
