@@ -9,7 +9,7 @@ import asyncio
 import gzip
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -191,14 +191,10 @@ FAULTS: Final[Mapping[str, Fault]] = {
 
 @dataclass(slots=True)
 class Stage:
-    """Two rounds: all is well, and then each source has its fault. What is said of files and addresses leads to *here*."""
+    """Sources that say what each wants, and who asks them."""
 
     room: Newsroom
     server: Server
-    before: dict[str, bytes] = field(default_factory=dict)
-    polled: dict[str, Polled] = field(default_factory=dict)
-    logs: list[Any] = field(default_factory=list)
-    next_polls: dict[str, timedelta] = field(default_factory=dict)
 
     def settle(self) -> None:
         """Write the config: each source has an address of its own, which alone is open to it."""
@@ -241,90 +237,123 @@ class Stage:
             "inclusion": feed("Included", inside=element).replace(b"Calm water.", include.encode()),
         }
 
-    def poll(self, now: timedelta = timedelta()) -> dict[str, Polled]:
+    def poll(self, now: timedelta = timedelta()) -> Round:
         """Poll all at once, and publish."""
-        with self.room.opened(NOON + now) as app, capture_logs() as self.logs:
+        self.server.log.clear()
+        with self.room.opened(NOON + now) as app, capture_logs() as logs:
             polled = {each.source: each for each in asking.poll(app, [GOOD, *FAULTS], NOON + now)}
             assert not app.publish(NOON + now, settle=timedelta()).failed
-            self.next_polls = {each.name: each.next_poll - (NOON + now) for each in app.store.sources()}
-        return polled
+            waits = {each.name: each.next_poll - (NOON + now) for each in app.store.sources()}
+        return Round(
+            polled=polled,
+            logs=logs,
+            waits=waits,
+            titles={name: self.room.titles(name) for name in (GOOD, *FAULTS)},
+            files=self.room.files(),
+            asked=tuple(self.server.targets),
+        )
 
-    def titles(self, name: str) -> list[str]:
-        return self.room.titles(name)
 
-    def files(self, name: str) -> dict[str, bytes]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What came of one."""
+
+    polled: dict[str, Polled]
+    logs: list[Any]
+    waits: dict[str, timedelta]  # until the next poll
+    titles: dict[str, list[str]]
+    files: dict[str, bytes]
+    asked: tuple[str, ...]  # the servers, for what
+
+    def files_of(self, name: str) -> dict[str, bytes]:
         """Return the files of a source's category."""
-        return {path: body for path, body in self.room.files().items() if path.startswith(f"categories/{name}/")}
+        return {path: body for path, body in self.files.items() if path.startswith(f"categories/{name}/")}
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """The second round is over: each has had its fault."""
+def rounds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Round, ...]]:
+    """All is well, each source has its fault, and all is well again. What is said of files and addresses leads *here*."""
     with talking(addresses=len(FAULTS) + 2) as server:
         stage = Stage(Newsroom(tmp_path_factory.mktemp("room")), server)
         (stage.room.root / "mark").write_text(MARK)
         stage.settle()
         stage.say_well("First")
-        assert {name: one.error for name, one in stage.poll().items() if one.error} == {}
-        stage.before = stage.room.files()
-        server.log.clear()
+        first = stage.poll()
         stage.say_ill()
-        stage.polled = stage.poll(DAY)
-        yield stage
+        second = stage.poll(DAY)
+        stage.say_well("First", "Second")
+        yield first, second, stage.poll(3 * DAY)
+
+
+@pytest.fixture(scope="module")
+def before(rounds: tuple[Round, ...]) -> Round:
+    return rounds[0]
+
+
+@pytest.fixture(scope="module")
+def faulty(rounds: tuple[Round, ...]) -> Round:
+    return rounds[1]
+
+
+@pytest.fixture(scope="module")
+def after(rounds: tuple[Round, ...]) -> Round:
+    return rounds[2]
+
+
+def test_all_is_well_before_and_after(before: Round, after: Round) -> None:
+    for each in (before, after):
+        assert {name: one.error for name, one in each.polled.items() if one.error} == {}
 
 
 @pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.reason])
-def test_a_bad_answer_is_a_failure_of_its_source_and_its_feeds_stay_as_they_were(stage: Stage, name: str) -> None:
-    error = stage.polled[name].error or ""
+def test_a_bad_answer_is_a_failure_of_its_source_and_its_feeds_stay_as_they_were(
+    before: Round, faulty: Round, name: str
+) -> None:
+    error = faulty.polled[name].error or ""
     assert (FAULTS[name].reason or "") in error
     assert error.isprintable()
     assert len(error) < 600
-    held = stage.files(name)
-    assert held
-    assert held == {path: stage.before[path] for path in held}
+    assert faulty.files_of(name)
+    assert faulty.files_of(name) == before.files_of(name)
 
 
 @pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.title])
-def test_what_is_odd_but_can_be_read_is_read_right(stage: Stage, name: str) -> None:
-    assert stage.polled[name].error is None
-    [new] = [title for title in stage.titles(name) if title != f"First of {name}"]
+def test_what_is_odd_but_can_be_read_is_read_right(faulty: Round, name: str) -> None:
+    assert faulty.polled[name].error is None
+    [new] = [title for title in faulty.titles[name] if title != f"First of {name}"]
     assert new.startswith(FAULTS[name].title or "")
     assert "\N{REPLACEMENT CHARACTER}" not in new or name.startswith("42")
     assert "<" not in new
 
 
-def test_an_answer_without_a_change_is_none_whatever_comes_behind_it(stage: Stage) -> None:
-    assert stage.polled["32-304-with-a-body"].error is None
-    assert stage.titles("32-304-with-a-body") == ["First of 32-304-with-a-body"]
+def test_an_answer_without_a_change_is_none_whatever_comes_behind_it(faulty: Round) -> None:
+    assert faulty.polled["32-304-with-a-body"].error is None
+    assert faulty.titles["32-304-with-a-body"] == ["First of 32-304-with-a-body"]
 
 
-def test_the_good_source_beside_them_is_published(stage: Stage) -> None:
-    assert stage.titles(GOOD) == ["News of good", "First of good"]
+def test_the_good_source_beside_them_is_published(faulty: Round) -> None:
+    assert faulty.titles[GOOD] == ["News of good", "First of good"]
 
 
-def test_nothing_that_a_server_says_leads_to_this_computer(stage: Stage) -> None:
-    assert INSIDE not in stage.server.targets
-    assert not [path for path, body in stage.room.files().items() if MARK.encode() in body]
+def test_nothing_that_a_server_says_leads_to_this_computer(faulty: Round) -> None:
+    assert INSIDE not in faulty.asked
+    assert not [path for path, body in faulty.files.items() if MARK.encode() in body]
 
 
-def test_a_source_that_fails_is_told_once_and_one_that_is_gone_is_named(stage: Stage) -> None:
-    failed = [line["source"] for line in stage.logs if line["event"] == "poll_failed"]
+def test_a_source_that_fails_is_told_once_and_one_that_is_gone_is_named(faulty: Round) -> None:
+    failed = [line["source"] for line in faulty.logs if line["event"] == "poll_failed"]
     assert sorted(failed) == sorted(name for name, fault in FAULTS.items() if fault.reason)
-    assert [line["source"] for line in stage.logs if line["event"] == "source_gone"] == ["35-410"]
+    assert [line["source"] for line in faulty.logs if line["event"] == "source_gone"] == ["35-410"]
 
 
-def test_servers_are_left_alone_as_long_as_they_want_and_others_are_asked_more_rarely(stage: Stage) -> None:
-    waits = stage.next_polls
+def test_servers_are_left_alone_as_long_as_they_want_and_others_are_asked_more_rarely(faulty: Round) -> None:
+    waits = faulty.waits
     assert waits["36-429"] == 2 * HOUR
     assert waits["36-503-until-2031"] == DAY
     assert waits["35-410"] > 1000 * DAY
     assert waits["35-500"] > waits[GOOD]
 
 
-def test_sources_that_are_well_again_are_read_again(stage: Stage) -> None:
-    """The last test: it plays a third round."""
-    stage.say_well("First", "Second")
-    polled = stage.poll(3 * DAY)
-    assert {name: one.error for name, one in polled.items() if one.error} == {}
+def test_sources_that_are_well_again_are_read_again(after: Round) -> None:
     for name in FAULTS:
-        assert {f"First of {name}", f"Second of {name}"} <= set(stage.titles(name))
+        assert {f"First of {name}", f"Second of {name}"} <= set(after.titles[name])

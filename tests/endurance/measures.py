@@ -108,16 +108,19 @@ MEASURES: Mapping[str, Callable[[int], int]] = {
 Limits: TypeAlias = Mapping[str, float | None]
 
 
-def trends(samples: Sequence[Sample], limits: Limits, *, warm: Callable[[float], float]) -> list[Trend]:
+def trends(
+    samples: Sequence[Sample], limits: Limits, *, warm: Callable[[float], float], lull: float = 0
+) -> list[Trend]:
     """Return how each thing in *limits* went.
 
-    Every life has a level of its own, and its beginning is left out: as much as `warm` says of its length. What all lives
-    grew by together, by the method of least squares, is told for the length of the longest.
+    Every life has a level of its own, and its beginning is left out: as much as `warm` says of its length. Of so many
+    seconds (*lull*) the least counts, for what comes and goes. What all lives grew by together is told for the length of
+    the longest.
     """
     lives = [
         settled for _, life in groupby(samples, lambda each: each.life) if len(settled := _settled(life, warm)) > 1
     ]
-    return [_trend(name, allowed, lives) for name, allowed in limits.items()]
+    return [_trend(name, allowed, lives, lull) for name, allowed in limits.items()]
 
 
 def _settled(life: Iterator[Sample], warm: Callable[[float], float]) -> list[Sample]:
@@ -125,7 +128,7 @@ def _settled(life: Iterator[Sample], warm: Callable[[float], float]) -> list[Sam
     return [each for each in every if each.age >= warm(every[-1].age)]
 
 
-def _trend(name: str, allowed: float | None, lives: Sequence[Sequence[Sample]]) -> Trend:
+def _trend(name: str, allowed: float | None, lives: Sequence[Sequence[Sample]], lull: float) -> Trend:
     seconds = max(life[-1].age - life[0].age for life in lives)
     rows = [[(each.age, each.taken[name]) for each in life] for life in lives]
     values = [value for row in rows for _, value in row]
@@ -134,10 +137,16 @@ def _trend(name: str, allowed: float | None, lives: Sequence[Sequence[Sample]]) 
         first=values[0],
         last=values[-1],
         most=max(values),
-        growth=slope(rows) * seconds,
+        growth=slope([_least(row, lull) for row in rows]) * seconds,
         seconds=seconds,
         allowed=allowed,
     )
+
+
+def _least(row: Sequence[tuple[float, float]], lull: float) -> Sequence[tuple[float, float]]:
+    if not lull:
+        return row
+    return [min(pairs, key=lambda pair: pair[1]) for _, pairs in groupby(row, lambda pair: pair[0] // lull)]
 
 
 def slope(rows: Sequence[Sequence[tuple[float, float]]]) -> float:

@@ -61,6 +61,7 @@ LIMITS: Limits = {
     "state file": 4 * MIB,
     "journal": 4 * MIB,
 }
+LULL = 1.5  # seconds of which the least counts in a short trial: readers and workers are a large part of it
 SHORT_LIMITS: Limits = {**dict.fromkeys(LIMITS), "descriptors": 12, "threads": 6}
 EXPECTED = frozenset({"reload_failed"})  # of the level "error"
 
@@ -489,8 +490,8 @@ def soak(root: Path, *, seconds: float, say: Callable[[str], None] = print) -> V
         f"{line['event']}: {line}" for line in events if line["level"] == "error" and line["event"] not in EXPECTED
     ]
     happened = Counter(line["event"] for line in events)
-    limits, warm = (LIMITS, LONG) if seconds / 2 > 2 * LONG else (SHORT_LIMITS, 0)
-    found = measures.trends(samples, limits, warm=lambda age: max(warm, age / 3))
+    limits, warm, lull = (LIMITS, LONG, 0.0) if seconds / 2 > 2 * LONG else (SHORT_LIMITS, 0, LULL)
+    found = measures.trends(samples, limits, warm=lambda age: max(warm, age / 3), lull=lull)
     return Verdict(trends=found, done={**load.done, **said}, events=happened, wrong=wrong)
 
 

@@ -39,6 +39,13 @@ def test_what_grows_in_every_life_is_told_and_another_level_is_not() -> None:
     assert table([leak]).endswith("GREW")
 
 
+def test_what_comes_and_goes_is_no_growth_if_there_are_lulls() -> None:
+    coming = [Sample(life=0, age=float(age), taken={"fd": 9.0 + (age > 50) * (age % 10)}) for age in range(100)]
+    leaking = [Sample(life=0, age=float(age), taken={"fd": age + float(age % 10)}) for age in range(100)]
+    growths = [trends(each, {"fd": 1.0}, warm=lambda _: 0, lull=10)[0].growth for each in (coming, leaking)]
+    assert [round(growth) for growth in growths] == [0, 99]
+
+
 def test_the_beginning_of_a_life_is_left_out() -> None:
     warming = [Sample(life=0, age=float(age), taken={"memory": min(age, 30.0)}) for age in range(100)]
     (trend,) = trends(warming, {"memory": 1.0}, warm=lambda age: age / 3)
