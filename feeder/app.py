@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from secrets import token_hex
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -39,7 +38,7 @@ LEASE = timedelta(minutes=10)  # after this, a poll whose process died may be do
 DUE_LIMIT = 1000  # sources taken by one tick
 SHELF_LIFE = timedelta(days=30)  # of what a URL's articles said, once no feed holds them
 PAUSES = (0.0, 0.05, 0.2, 0.8, 2.0)  # seconds before what another process overtook is done again
-RELOADED = "reloaded"  # a note that is another one whenever the config was read anew
+RELOADED = "reloaded"  # a note of when the config was last read anew, by the monotonic clock of this machine
 _NONE = float  # draws no jitter
 FIXED: Mapping[str, Callable[[Config], object]] = MappingProxyType(
     {
@@ -148,8 +147,14 @@ class App:
             or source != replace(self._sources[name], order=source.order)
         )
 
-    def note_reload(self, error: ConfigError | None, now: datetime) -> None:
-        """Note that the config was read anew, and what is wrong with it."""
+    def note_reload(self, error: ConfigError | None, now: datetime, *, begun: int) -> None:
+        """Note that the config was read anew, and what is wrong with it.
+
+        Args:
+            error: What is wrong.
+            now: The time of day.
+            begun: When reading began, in nanoseconds of the monotonic clock.
+        """
         faults = Faults(self.store, now)
         with self.store.transaction():
             if error:
@@ -157,7 +162,7 @@ class App:
             else:
                 faults.config_mended()
             faults.save()
-            self.store.note(RELOADED, token_hex(8))
+            self.store.note(RELOADED, str(begun))
 
     def recall(self, now: datetime) -> None:
         """Make those sources due whose next poll is too far away (see `booking.recall`)."""

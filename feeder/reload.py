@@ -36,9 +36,9 @@ def reload(kept: Kept) -> int:
     if not _listens(process):
         raise FeederError(f"process {process} works with {kept.state}, but is no daemon, or only begins to be one")
     with closing(open_to_read(kept.state, site_id=kept.site_id)) as store:
-        before = store.noted(RELOADED)
+        before, asked = store.noted(RELOADED), time.monotonic_ns()
         _signal(process)
-        _await(store, before, process)
+        _await(store, before, asked, process)
         reasons = [fault.reason for fault in store.faults() if fault.kind is FaultKind.CONFIG]
     if reasons:
         raise ConfigError(reasons[0], GOES_ON)
@@ -75,9 +75,10 @@ def _signal(process: int) -> None:
         raise FeederError(f"process {process} cannot be told: {error.strerror}") from error
 
 
-def _await(store: Store, before: str | None, process: int) -> None:
+def _await(store: Store, before: str | None, asked: int, process: int) -> None:
+    """Wait until the config has been read after *asked*; what is read already when that comes may be an older one."""
     end = time.monotonic() + PATIENCE_SECONDS
-    while store.noted(RELOADED) == before:
+    while (noted := store.noted(RELOADED)) == before or int(noted or 0) < asked:
         if time.monotonic() > end:
             raise FeederError(
                 f"process {process} was told, and has not come to it within {PATIENCE_SECONDS:.0f} s: "

@@ -196,7 +196,7 @@ class _Daemon:
 
     async def _reload(self) -> None:
         """Go on by the config as it is written now; if that cannot be, by the one of before."""
-        self._reload_asked, fault = False, None
+        self._reload_asked, fault, begun = False, None, time.monotonic_ns()
         self._supervisor.reloading()
         try:
             settings = await asyncio.to_thread(self._app.reconfigured)
@@ -211,7 +211,7 @@ class _Daemon:
         if fault:
             log.error("reload_failed", problems=fault.problems)
         self._supervisor.ready(self._summary(fault))  # before the note, which `feeder reload` waits for
-        await self._hand.do("note of the reload", lambda: self._app.note_reload(fault, self._clock()))
+        await self._hand.do("note of the reload", lambda: self._app.note_reload(fault, self._clock(), begun=begun))
 
     async def _take_over(self, settings: Config) -> None:
         """Swap what depends on the config, while no work is in hand; what does not goes on, requests included."""

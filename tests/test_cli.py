@@ -906,6 +906,14 @@ def test_poll_makes_sources_due(desk: Desk) -> None:
     assert desk.run("once").out.startswith("2 sources polled")
 
 
+def test_poll_says_when_a_source_is_paused(desk: Desk) -> None:
+    desk.run("once")
+    desk.run("pause", "newsroom")
+    assert desk.run("poll", "newsroom").out == "newsroom: is paused; `feeder resume newsroom` has it polled\n"
+    desk.run("resume", "newsroom")
+    assert desk.run("once").out.startswith("1 source polled")
+
+
 def test_one_unknown_name_and_none_is_touched(desk: Desk) -> None:
     desk.run("once")
     assert desk.run("pause", "newsroom", "nobody").code == 2

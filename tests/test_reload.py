@@ -394,6 +394,35 @@ def test_who_asks_waits_until_it_is_done(tmp_path: Path) -> None:
         run(app, during)
 
 
+class Pensive(App):
+    """One that takes its time after it has read the config."""
+
+    has_read = threading.Event()
+    may_go_on = threading.Event()
+
+    def reconfigured(self) -> config.Config:
+        settings = super().reconfigured()
+        self.has_read.set()
+        self.may_go_on.wait(TIMEOUT)
+        return settings
+
+
+def test_who_asks_while_another_config_is_read_hears_of_the_own_one(tmp_path: Path) -> None:
+    place = watched(tmp_path)
+    place.write("First")
+
+    def during(_address: str) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        Pensive.has_read.wait(TIMEOUT)
+        edit(place, "[server]", "[server]\ncache = '1MiB'")
+        threading.Timer(0.5, Pensive.may_go_on.set).start()
+        with pytest.raises(ConfigError, match="cannot change while the daemon runs"):
+            reload(config.load(place.config).kept)
+
+    with place.opened() as app:
+        run(Pensive(config=app.config, parts=app.parts, archives=app.archives), during)
+
+
 def test_without_a_daemon_there_is_nothing_to_reload(tmp_path: Path) -> None:
     place = watched(tmp_path)
     done = feeder(place, "reload")

@@ -46,7 +46,8 @@ def poll(obj: Options, names: tuple[str, ...]) -> None:
 
     def act(store: Store, name: str) -> str:
         store.request_poll(name, clock())
-        return f"{name}: is due now"
+        is_paused = any(state.is_paused for state in store.sources() if state.name == name)
+        return f"{name}: is paused; `feeder resume {name}` has it polled" if is_paused else f"{name}: is due now"
 
     _steer(obj, names, act)
 
@@ -121,7 +122,9 @@ def _check_known(names: tuple[str, ...], app: App) -> None:
         if name not in sources:
             raise UnknownName(f'there is no source "{name}"{suggestion(name, sources)}')
         if name not in states:
-            raise FeederError(f"{name}: has not been taken over from the configuration yet: restart the daemon")
+            raise FeederError(
+                f"{name}: has not been taken over from the configuration yet: `feeder reload` or `feeder once`"
+            )
 
 
 @click.command()
