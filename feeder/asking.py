@@ -20,7 +20,7 @@ import structlog
 
 from feeder import robots
 from feeder.app import App
-from feeder.errors import FetchError, Gone, Refused
+from feeder.errors import FetchError, Gone, Refused, Stillborn
 from feeder.fetch.archive import unpack
 from feeder.fetch.web import AGENT, Web
 from feeder.leaving import begin_beside
@@ -162,6 +162,8 @@ class Asker:
             return await asyncio.wrap_future(workers.submit(receive, job))
         except BrokenExecutor as error:  # what killed other processes is not to kill this one
             raise FetchError(_where(job.source), "cannot be read: the process that read it was killed") from error
+        except Stillborn as error:
+            raise FetchError(_where(job.source), f"cannot be read: {error}") from error
         except RuntimeError:
             return None
         except asyncio.CancelledError:

@@ -29,6 +29,10 @@ class UnknownName(FeederError):
     """The operator named what there is not."""
 
 
+class Stillborn(FeederError):
+    """No process begins that could read or render; wait and try again."""
+
+
 class FetchError(FeederError):
     """A source or document cannot be read now; wait and try again."""
 

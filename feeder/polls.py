@@ -14,7 +14,7 @@ import structlog
 
 from feeder import cadence
 from feeder import memo as memory
-from feeder.errors import FetchError, StoreError, Unstorable
+from feeder.errors import FetchError, Stillborn, StoreError, Unstorable
 from feeder.fetch.archive import as_directory
 from feeder.memo import Memo
 from feeder.model import Due, Source, SourceKind
@@ -168,7 +168,7 @@ class Polls:
         try:
             with self.parts.store.transaction() if is_part else nullcontext():
                 polled = act()
-        except (FetchError, Unstorable) as error:
+        except (FetchError, Stillborn, Unstorable) as error:
             polled = self._failed(name, str(error), now, jitter)
         except StoreError:
             raise

@@ -2,7 +2,7 @@
 
 A process may die of what it reads: it has a bound in memory and in time, and the system may end it as well. What was
 lost with it is done again, each job in a process of its own, and one that kills that too is divided, until it is known
-which item does it. That one alone is given up.
+which item does it. That one alone is given up. A process that does not even begin says nothing of what it was to read.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 from feeder import allocator
+from feeder.errors import Stillborn
 from feeder.leaving import begin_beside
 
 Job = TypeVar("Job")
@@ -86,6 +87,7 @@ class Workers:
         """Begin one job; what it raises is raised where its result is asked for.
 
         BrokenExecutor: It kills the processes that it is given to, and cannot be divided.
+        Stillborn: No process begins that it could be given to.
         """
         done: Future[Result] = Future()
         pool = self._pool
@@ -146,8 +148,9 @@ def _alone(function: Callable[[Job], Any], job: Job, seconds: int) -> Any:
     pool = ProcessPoolExecutor(1, mp_context=_context(), initializer=_follow_parent)
     try:
         with _uninterrupted():
-            done = pool.submit(_bounded, function, job, seconds)
-        return done.result()
+            begun = pool.submit(abs, 0)
+        _await(begun)
+        return pool.submit(_bounded, function, job, seconds).result()
     except BrokenExecutor:
         if not isinstance(job, Divisible):
             raise
@@ -155,6 +158,13 @@ def _alone(function: Callable[[Job], Any], job: Job, seconds: int) -> Any:
         return [each for half in halves for each in _alone(function, half, seconds)] if halves else job.given_up()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _await(begun: Future[int]) -> None:
+    try:
+        begun.result()
+    except BrokenExecutor as error:
+        raise Stillborn("a process to read or render in ends before it begins: is memory left?") from error
 
 
 def _bounded(function: Callable[[Job], Result], job: Job, seconds: int) -> Result:

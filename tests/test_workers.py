@@ -146,6 +146,34 @@ def test_a_job_that_cannot_be_divided_and_kills_again_is_an_error() -> None:
     workers.stop()
 
 
+STILLBORN = """
+import sys, threading, time
+from feeder.errors import Stillborn
+from feeder.workers import Workers
+from test_workers import Numbers, doubled
+if __name__ != "__main__":
+    sys.exit("a process that does not begin")
+threading.Thread(target=time.sleep, args=[600], daemon=True).start()
+workers = Workers(2)
+workers.start()
+try:
+    print(list(workers.map(doubled, [Numbers((1, 2))])), flush=True)
+except Stillborn as error:
+    print(error, flush=True)
+workers.stop()
+"""
+
+
+def test_nothing_is_given_up_because_processes_do_not_begin(tmp_path: Path) -> None:
+    script = tmp_path / "stillborn.py"
+    script.write_text(STILLBORN)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        assert "ends before it begins" in process.stdout.readline()
+        process.kill()
+
+
 def test_a_process_takes_no_more_memory_than_it_may() -> None:
     workers = Workers(2)
     workers.start()
