@@ -121,6 +121,19 @@ def test_what_a_source_does_with_its_articles_changes_without_a_restart(tmp_path
     assert_calm(place)
 
 
+def test_a_source_that_is_renamed_and_changed_at_once_is_read_anew(tmp_path: Path) -> None:
+    place = watched(tmp_path)
+    add_source(place, "added", more='watch = false\nauthor = "Anna"')
+    put(place, "added", "First")
+    with daemon(place):
+        until(lambda: "Anna" in place.feed())
+        edit(place, 'name = "added"', 'name = "renamed"\nwas = "added"')
+        edit(place, '"Anna"', '"Berta"')
+        reloaded(place)
+        until(lambda: "Berta" in place.feed())
+    assert_calm(place)
+
+
 def test_categories_and_entries_change_what_they_touch(tmp_path: Path) -> None:
     place = watched(tmp_path)
     (place.root / "s0" / "one.md").write_text(

@@ -207,7 +207,7 @@ def test_a_renamed_source_keeps_its_documents_and_is_read_again(polled: Store) -
         polled.set_fingerprint("newsroom", "f")
         assert polled.sync_sources([source("desk", 0, was="newsroom"), PARTNER]) == ()
     assert polled.locators("desk") == ("a.md",)
-    assert polled.sources()[0].fingerprint is None
+    assert polled.sources()[0].fingerprint not in {"f", None}
 
 
 def test_a_name_that_is_still_in_use_is_not_taken_over(polled: Store) -> None:

@@ -26,7 +26,7 @@ SELECT digest FROM sightings INDEXED BY sightings_remote WHERE source = ? AND in
 SELECT name, source FROM sources;
 
 -- name: rename_source
-UPDATE sources SET name = :name, fingerprint = NULL
+UPDATE sources SET name = :name, fingerprint = 'of another name' -- so that all is read anew
 WHERE name = :was AND NOT EXISTS (SELECT 1 FROM sources AS other WHERE other.name = :name);
 
 -- name: unrank_sources
