@@ -38,9 +38,12 @@ class Faults:
     def feed_failed(self, node: Node, error: Exception) -> None:
         """Note that the feed of *node* cannot be written; that another process was faster is nothing to worry about."""
         category, reason = categories.join_path(node), str(error)
-        event, tell = ("feed_overtaken", log.info) if isinstance(error, Replaced) else ("feed_failed", log.error)
-        if self._begins(FaultKind.FEED, category, reason) and self._flood.lets(event):
-            tell(event, category=category, reason=reason)
+        if not self._begins(FaultKind.FEED, category, reason) or not self._flood.lets("feed_failed"):
+            return
+        if isinstance(error, Replaced):
+            log.info("feed_overtaken", category=category, reason=reason)
+        else:
+            log.error("feed_failed", category=category, reason=reason)
 
     def feed_mended(self, node: Node) -> None:
         """Note that the feed of *node* is as it should be."""
