@@ -153,6 +153,8 @@ def _check_place(path: Path, settings: Config) -> None:
         raise OutputError(f"{path}: is no regular file, and is not replaced by one")
     if real.name.startswith(settings.local.name) and real.parent == Path(os.path.realpath(settings.local)).parent:
         raise OutputError(f"{path}: has the name of the state, or of a file that belongs to it")
+    if real in {Path(os.path.realpath(each)) for each in (settings.path, settings.path.parent / takedowns.NAME)}:
+        raise OutputError(f"{path}: is the configuration or its list of takedowns, which no backup replaces")
 
 
 def _notes(settings: Config, now: datetime) -> Mapping[str, str]:

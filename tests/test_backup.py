@@ -96,6 +96,8 @@ def test_a_directory_holds_so_many_backups_and_all_else_stays(desk: Desk) -> Non
     [
         pytest.param("public/kept.db", "everybody could fetch it", id="output"),
         pytest.param("var/state.db", "has the name of the state", id="state"),
+        pytest.param("config.toml", "no backup replaces", id="configuration"),
+        pytest.param("removed.txt", "no backup replaces", id="takedowns"),
         pytest.param("var/state.db-wal", "a file that belongs to it", id="journal"),
         pytest.param("nowhere/kept.db", "cannot be written: No such file", id="no-directory"),
     ],
