@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,19 +10,24 @@ import pytest
 import worlds
 from build import HOUR, NOON, article, site, source
 from databases import Postgres
+from remote import Newsroom, document, tar_gz
+from servers import Server
 from test_store import poll, publish
 
 from feeder import config, shards
 from feeder.app import App
+from feeder.asking import poll_all
 from feeder.cluster import Kind
 from feeder.cluster.work import LAST, wanted
 from feeder.errors import FeederError, LeaseLost, StateInUse, StoreError
 from feeder.model import Due
+from feeder.opening import shared
 from feeder.reload import reload
 from feeder.store import Store
-from feeder.store.address import State
+from feeder.store.address import Address, State
 from feeder.store.opening import open_shared, open_store
 from feeder.store.records import Lease, Peer
+from feeder.workers import Workers
 
 LONG, NO_TIME = timedelta(minutes=1), timedelta()
 MINE = Lease(name="poll/1", holder="a", node="n1")
@@ -247,3 +252,35 @@ def write(tree: Path, name: str) -> None:
 
 def kinds(app: App, now: datetime) -> set[Kind]:
     return {job.kind for job in wanted(app, now)}
+
+
+@pytest.mark.parametrize("is_far", [False, True], ids=["same-machine", "another-machine"])
+def test_a_feed_is_the_same_whoever_unpacked_the_archive_that_it_is_made_of(
+    tmp_path: Path, postgres: Postgres, server: Server, *, is_far: bool
+) -> None:
+    server.put("/tree", tar_gz({"lake.md": document("Lake", body="Calm water."), "sea.md": document("Sea")}))
+    alone, many = Newsroom(tmp_path / "alone"), Newsroom(tmp_path / "many")
+    for room in (alone, many):
+        room.root.mkdir()
+        room.settle(f'partner\nurl = "{server.at(0, "/tree")}"')
+    alone.poll("partner")
+    state = postgres.address()
+    try:
+        with ExitStack() as stack:
+            one, other = (stack.enter_context(node(many, postgres, state, place)) for place in ("a", "ab"[is_far]))
+            one.prepare(NOON)
+            poll_all(one, ["partner"], NOON)
+            other.publish_site(NOON)
+    finally:
+        postgres.drop(state)
+    assert many.files() == alone.files()
+
+
+@contextmanager
+def node(room: Newsroom, postgres: Postgres, state: Address, local: str) -> Iterator[App]:
+    """Yield the whole as a node has it whose own files are in *local*."""
+    path = room.root / f"{local}.toml"
+    text = room.config.read_text("utf-8")
+    path.write_text(text.replace("sqlite:///state.db", f'{postgres.text(state)}"\nlocal = "{local}'), "utf-8")
+    with shared(config.load(path), workers=Workers(0)) as app:
+        yield app

@@ -53,6 +53,10 @@ from feeder.store.records import (
 class Store(Protocol):
     """The state. Times are aware; every write happens inside `transaction`."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other machines may work with it."""
+
     def transaction(self) -> AbstractContextManager[None]:
         """Commit all of what happens inside, or nothing; one inside of another is a part of it that can fail alone."""
 
