@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,10 +17,12 @@ from test_store import poll, publish
 
 from feeder import config, shards
 from feeder.app import App
-from feeder.asking import poll_all
-from feeder.cluster import Kind
-from feeder.cluster.work import LAST, wanted
+from feeder.asking import asker, poll_all
+from feeder.cluster import Job, Kind
+from feeder.cluster.joining import join, terms_of
+from feeder.cluster.work import LAST, Slot, Work, wanted
 from feeder.errors import FeederError, LeaseLost, StateInUse, StoreError
+from feeder.life import Hand, Life
 from feeder.model import Due
 from feeder.opening import shared
 from feeder.reload import reload
@@ -69,7 +72,7 @@ def test_a_lease_that_was_not_kept_is_another_ones(store: Store) -> None:
     assert take(store, MINE, NO_TIME)
     assert take(store, YOURS, NO_TIME)
     with store.transaction():
-        store.keep_leases("n2", lasting=LONG)
+        store.keep_leases([YOURS.holder], lasting=LONG)
     assert not take(store, MINE)
 
 
@@ -105,7 +108,7 @@ def test_a_long_transaction_rests_on_a_lease_that_is_kept_meanwhile(postgres: Po
         with busy.under(MINE), begin():
             busy.note("told", "in time")
             with beside.transaction():
-                beside.keep_leases("n1", lasting=LONG)
+                beside.keep_leases([MINE.holder], lasting=LONG)
         assert beside.noted("told") == "in time"
 
 
@@ -284,3 +287,49 @@ def node(room: Newsroom, postgres: Postgres, state: Address, local: str) -> Iter
     path.write_text(text.replace("sqlite:///state.db", f'{postgres.text(state)}"\nlocal = "{local}'), "utf-8")
     with shared(config.load(path), workers=Workers(0)) as app:
         yield app
+
+
+def test_a_lease_that_could_not_be_given_back_ends_though_its_node_lives(tmp_path: Path, postgres: Postgres) -> None:
+    room, state = Newsroom(tmp_path), postgres.address()
+    room.settle()
+    held: set[str] = set()
+
+    def clock() -> datetime:
+        """Tell the time, in the middle of the work, while the database begins to refuse that any lease changes."""
+        postgres.execute(state, REFUSAL)
+        return NOON
+
+    try:
+        with node(room, postgres, state, "a") as app, slot_of(app) as slot:
+            asyncio.run(publish_site(slot, clock, held))
+            postgres.execute(state, "DROP TRIGGER refuse ON leases")
+            before = postgres.execute(state, LEASE)
+            assert before != [(0,)]
+            with app.store.transaction():
+                app.store.keep_leases(held, lasting=timedelta(hours=1))
+            assert postgres.execute(state, LEASE) == before
+    finally:
+        postgres.drop(state)
+
+
+REFUSAL = """
+CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not now'; END $$;
+CREATE OR REPLACE TRIGGER refuse BEFORE UPDATE ON leases FOR EACH ROW EXECUTE FUNCTION refuse()
+"""
+LEASE = f"SELECT until FROM leases WHERE name = 'site/{shards.SITE}'"
+
+
+@contextmanager
+def slot_of(app: App) -> Iterator[Slot]:
+    """Yield a slot of a node that has joined."""
+    terms = terms_of(app)
+    join(app, terms, Lease(name="join", holder="n1", node="n1"), lambda: NOON, lambda: False)
+    hand = Hand(Life(), app)
+    yield Slot(app=app, hand=hand, terms=terms)
+    hand.let_go()
+
+
+async def publish_site(slot: Slot, clock: Callable[[], datetime], held: set[str]) -> None:
+    async with asker(slot.app) as one:
+        work = Work(one, Life(), clock, node="n1", held=held)
+        await work.publish_site(slot, Job(kind=Kind.SITE, shard=shards.SITE))

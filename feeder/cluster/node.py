@@ -102,6 +102,7 @@ class _Node:
         self._free: asyncio.Queue[Slot] = asyncio.Queue()
         self._waiting: Mapping[str, int] = {}  # jobs in the queue, by kind
         self._heard = time.monotonic()  # when a beat was heard last
+        self._held = {self._name}  # holders of the leases that beats keep
 
     async def run(self, ready: Callable[[str], None] | None) -> None:
         """Work until a signal."""
@@ -121,7 +122,7 @@ class _Node:
             queue = await stack.enter_async_context(queue_of(place, slots=self._duties.slots + 1))
             address = await stack.enter_async_context(self._serving())
             one = await stack.enter_async_context(asker(desk.app))
-            work = Work(one, self._life, self._clock, node=self._name)
+            work = Work(one, self._life, self._clock, node=self._name, held=self._held)
             self._register(queue, work, desk, pulse)
             await self._work(queue, desk, address, ready)
         log.info("stopped")
@@ -229,7 +230,7 @@ class _Node:
 
     def _keep(self, app: App) -> None:
         with app.store.transaction():
-            app.store.keep_leases(self._name, lasting=LASTING)
+            app.store.keep_leases(self._held.copy(), lasting=LASTING)
 
     def _say(self, pulse: Slot) -> bool:
         """Return whether the configuration of this node is that of all."""

@@ -55,11 +55,12 @@ class Slot:
 class Work:
     """Does jobs of all kinds, on the slots of one node."""
 
-    def __init__(self, asker: Asker, life: Life, clock: Clock, *, node: str) -> None:
+    def __init__(self, asker: Asker, life: Life, clock: Clock, *, node: str, held: set[str]) -> None:
         self._asker = asker
         self._life = life
         self._clock = clock
         self._node = node
+        self._held = held  # holders of the leases that are to be kept
 
     async def poll(self, slot: Slot, job: Job) -> None:
         """Poll the sources of a shard until none is due, or others want their turn."""
@@ -108,7 +109,6 @@ class Work:
         """Yield what does work under the job's lease; None if another node has it, or it cannot be had."""
         store = slot.app.store
         lease = Lease(name=job.key, holder=token_hex(8), node=self._node)
-        taken = await slot.hand.do("lease", partial(_take, slot, lease))
 
         async def do(what: str, work: Callable[[], T], /) -> T | None:
             def fenced() -> T:
@@ -117,9 +117,13 @@ class Work:
 
             return await slot.hand.do(what, fenced)
 
+        taken = None
+        self._held.add(lease.holder)
         try:
+            taken = await slot.hand.do("lease", partial(_take, slot, lease))
             yield do if taken else None
         finally:
+            self._held.discard(lease.holder)
             if taken:
                 with suppress(StoreError):  # it ends by itself
                     await slot.hand.must(partial(_end, slot.app, lease))
