@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 import worlds
 from build import HOUR, NOON, article, site, source
@@ -14,6 +16,7 @@ from databases import Postgres
 from remote import Newsroom, document, tar_gz
 from servers import Server
 from test_store import poll, publish
+from waiting import until
 
 from feeder import config, shards
 from feeder.app import App
@@ -333,3 +336,41 @@ async def publish_site(slot: Slot, clock: Callable[[], datetime], held: set[str]
     async with asker(slot.app) as one:
         work = Work(one, Life(), clock, node="n1", held=held)
         await work.publish_site(slot, Job(kind=Kind.SITE, shard=shards.SITE))
+
+
+def test_nobody_begins_by_the_configuration_of_before_while_another_one_comes_into_force(
+    tmp_path: Path, postgres: Postgres
+) -> None:
+    room, state = Newsroom(tmp_path), postgres.address()
+    room.settle()
+    works: list[str] = []
+
+    def clock() -> datetime:
+        """Tell the time, which is asked for once there is work to do."""
+        works.append("by the configuration of before")
+        return NOON
+
+    try:
+        with ExitStack() as stack:
+            old = stack.enter_context(slot_of(stack.enter_context(node(room, postgres, state, "a"))))
+            room.settle(feeds="entries = 7")
+            new = stack.enter_context(node(room, postgres, state, "b"))
+            take(old.app.store, site_lease := Lease(name=f"site/{shards.SITE}", holder="n1", node="n1"), NO_TIME)
+            locker = stack.enter_context(closing(psycopg.connect(state.url)))
+            locker.execute(f"SELECT FROM {state.schema}.leases WHERE name = %s FOR UPDATE".encode(), (site_lease.name,))
+            pool = stack.enter_context(ThreadPoolExecutor())
+            joined = pool.submit(
+                join, new, terms_of(new), Lease(name="join", holder="n2", node="n2"), lambda: NOON, lambda: False
+            )
+            until(lambda: postgres.execute(state, WAITING) == [(1,)])
+            published = pool.submit(asyncio.run, publish_site(old, clock, set()))
+            until(lambda: postgres.execute(state, WAITING) == [(2,)])
+            locker.rollback()
+            joined.result()
+            published.result()
+    finally:
+        postgres.drop(state)
+    assert works == []
+
+
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%leases%'"

@@ -207,10 +207,16 @@ def wanted(app: App, now: datetime) -> list[Job]:
 
 
 def _take(slot: Slot, lease: Lease) -> bool:
-    """Take a lease, if this node may work at all."""
-    store = slot.app.store
-    with store.transaction():
-        return is_current(slot.app, slot.terms) and store.take_lease(lease, lasting=LASTING)
+    """Take a lease, if this node may work at all.
+
+    That is asked last: who brings another configuration says so, and takes all leases away then.
+    """
+    with slot.app.store.transaction():
+        is_taken = slot.app.store.take_lease(lease, lasting=LASTING)
+    if is_taken and not is_current(slot.app, slot.terms):
+        _end(slot.app, lease)
+        return False
+    return is_taken
 
 
 def _end(app: App, lease: Lease) -> None:
