@@ -21,7 +21,7 @@ from feeder.bulletin import Bulletin
 from feeder.cluster import Job, Kind
 from feeder.cluster.joining import LASTING, Terms, is_current
 from feeder.errors import StoreError
-from feeder.life import Do, Hand, Life, ended
+from feeder.life import Do, Hand, Life, ended, kept_up
 from feeder.pipeline import auditing, publishing
 from feeder.pipeline.edition import Published
 from feeder.store.records import Lease
@@ -96,7 +96,7 @@ class Work:
                 news = [asyncio.Event() for _ in slot.app.parts.listeners]
                 tasks = [asyncio.create_task(each) for each in self._chores(slot.app, do, news)]
                 stack.push_async_callback(ended, tasks)
-                while await do("chores", lambda: _holds(slot.app)) and not any(task.done() for task in tasks):
+                while await do("chores", lambda: _holds(slot.app)):
                     for each in news:
                         each.set()
                     with suppress(TimeoutError):
@@ -185,10 +185,10 @@ class Work:
         return True
 
     def _chores(self, app: App, do: Do, news: Iterable[asyncio.Event]) -> Iterator[Coroutine[None, None, None]]:
-        yield alerts.go_on(app, do, self._clock)
-        yield Bulletin().go_on(lambda: app.config, self._clock)
+        yield kept_up("alerts", lambda: alerts.go_on(app, do, self._clock))
+        yield kept_up("status", lambda: Bulletin().go_on(lambda: app.config, self._clock))
         for teller, each in zip(tellers(app), news, strict=True):
-            yield go_on(teller, app, do, self._clock, each)
+            yield kept_up(f"telling the {teller.listener}", partial(go_on, teller, app, do, self._clock, each))
 
 
 def wanted(app: App, now: datetime) -> list[Job]:
