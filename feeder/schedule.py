@@ -22,7 +22,7 @@ from feeder.app import App
 from feeder.asking import GATHERING, TOGETHER, asker, paced
 from feeder.bulletin import Bulletin
 from feeder.config import Config
-from feeder.errors import ConfigError, StoreError
+from feeder.errors import ConfigError, OutputError, StoreError
 from feeder.life import Hand, Life, ended, kept_up
 from feeder.model import EPOCH, Source, Verdict
 from feeder.pipeline import auditing
@@ -208,14 +208,15 @@ class _Daemon:
         self._supervisor.reloading()
         try:
             settings = await asyncio.to_thread(self._app.reconfigured)
+            async with self._hand.busy:
+                await self._take_over(settings)
         except ConfigError as error:
             fault = error
+        except OutputError as error:
+            fault = ConfigError(str(error))
         except Exception as error:
             log.exception("reload_crashed")
             fault = ConfigError(f"{self._app.config.path}: cannot be read: {type(error).__name__}: {error}")
-        else:
-            async with self._hand.busy:
-                await self._take_over(settings)
         if fault:
             log.error("reload_failed", problems=fault.problems)
         self._supervisor.ready(self._summary(fault))  # before the note, which `feeder reload` waits for
