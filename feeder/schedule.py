@@ -271,7 +271,7 @@ class _Daemon:
             self._app.store.check_in_place()
         except StoreError as error:
             self._lost = error
-            self._life.stopping.set()
+            self._life.stop("the state is lost")
         if self._reload_asked:
             await self._reload()
         if not self._is_prepared:

@@ -22,7 +22,7 @@ from feeder import metrics, outputs
 from feeder.app import App
 from feeder.asking import asker
 from feeder.cluster import Job, Kind
-from feeder.cluster.joining import LASTING, is_current, join, terms_of
+from feeder.cluster.joining import LASTING, Terms, is_current, join, terms_of
 from feeder.cluster.queue import PostgresQueue, queue_of
 from feeder.cluster.work import Slot, Work, wanted
 from feeder.config import Address, Config
@@ -103,6 +103,7 @@ class _Node:
         self._waiting: Mapping[str, int] = {}  # jobs in the queue, by kind
         self._heard = time.monotonic()  # when a beat was heard last
         self._held = {self._name}  # holders of the leases that beats keep
+        self._terms: Terms | None = None  # the same on all slots; it takes a while to find out
 
     async def run(self, ready: Callable[[str], None] | None) -> None:
         """Work until a signal."""
@@ -117,6 +118,7 @@ class _Node:
             desk, pulse = (stack.enter_context(self._slot()) for _ in range(2))
             async with self._beating(pulse):
                 await desk.hand.must(lambda: self._begin(desk))
+            self._heard = time.monotonic()  # to bring the state in line may have taken long
             for _ in range(self._duties.slots):
                 self._free.put_nowait(stack.enter_context(self._slot()))
             queue = await stack.enter_async_context(queue_of(place, slots=self._duties.slots + 1))
@@ -151,8 +153,9 @@ class _Node:
         with shared(self._settings, workers=self._workers) as app:
             app.observer = self._counts
             hand = Hand(self._life, app, begin=self._name_logs)
+            self._terms = self._terms or terms_of(app)
             try:
-                yield Slot(app=app, hand=hand, terms=terms_of(app))
+                yield Slot(app=app, hand=hand, terms=self._terms)
             finally:
                 hand.let_go()
 
