@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import worlds
-from build import HOUR, NOON, article, site, source
+from build import HOUR, NOON, article, place, site, source
 from databases import Postgres
 from remote import Newsroom, document, tar_gz
 from servers import Server
@@ -26,10 +27,11 @@ from feeder.cluster.joining import join, terms_of
 from feeder.cluster.work import LAST, Slot, Work, wanted
 from feeder.errors import FeederError, LeaseLost, StateInUse, StoreError
 from feeder.life import Hand, Life
-from feeder.model import Due
+from feeder.model import Due, Place
 from feeder.opening import shared
 from feeder.reload import reload
 from feeder.store import Store
+from feeder.store import postgres as store_postgres
 from feeder.store.address import Address, State
 from feeder.store.opening import open_shared, open_store
 from feeder.store.records import Lease, Peer
@@ -233,6 +235,26 @@ def test_a_transaction_in_which_nothing_is_done_keeps_nobody_waiting(postgres: P
         assert one.noted("seen") == "yes"
 
 
+def test_a_directory_that_is_slow_to_list_loses_no_transaction(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurried = {store_postgres.Hold.SHARED: {"idle_in_transaction_session_timeout": "2s"}}
+    monkeypatch.setattr(store_postgres, "_MANNERS", hurried)
+    monkeypatch.setattr(store_postgres, "CHUNK_SECONDS", 0.1)
+
+    def listed() -> Iterator[Place]:
+        for number in range(12):
+            time.sleep(0.25)
+            yield place(f"{number}.md")
+
+    with two_stores(postgres) as (one, _):
+        with one.transaction():
+            one.sync_sources([source("s")])
+        with one.decision():
+            one.unlisted("s")
+            assert one.scan("s", listed(), NOON).places == 12
+
+
 def test_the_site_is_written_after_the_feeds_that_it_tells_of(tmp_path: Path) -> None:
     write(tmp_path / "tree", "a.md")
     with worlds.site(tmp_path / "site", {"here": tmp_path / "tree"}).opened() as app:
@@ -273,7 +295,7 @@ def test_a_feed_is_the_same_whoever_unpacked_the_archive_that_it_is_made_of(
     state = postgres.address()
     try:
         with ExitStack() as stack:
-            one, other = (stack.enter_context(node(many, postgres, state, place)) for place in ("a", "ab"[is_far]))
+            one, other = (stack.enter_context(node(many, postgres, state, where)) for where in ("a", "ab"[is_far]))
             one.prepare(NOON)
             poll_all(one, ["partner"], NOON)
             other.publish_site(NOON)
