@@ -134,11 +134,14 @@ class App:
         """Go on by *settings*, to which `prepare` brings the state; return what sources are gone, or other ones now.
 
         Nothing else may use this meanwhile.
+
+        Raises:
+            OutputError: The output cannot be opened; all goes on as before.
         """
         before, fingerprints = self._sources, self.parts.fingerprints
-        self.config = settings
         output = announcing(settings, self.store, output_of(settings))
         self.parts = assembled(settings, self.store, output, self.parts.workers)
+        self.config = settings
         self._sources = {source.name: source for source in settings.sources}
         return frozenset(
             name

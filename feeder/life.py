@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol, TypeVar
 
@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 
 GRACE_SECONDS: Final = 5.0  # for the work in hand, once a stop is asked for
 LIMIT_SECONDS: Final = 9.0  # and then the process ends, whatever hangs
+AGAIN_SECONDS: Final = 10.0  # before what goes on beside the rest begins anew, after a fault that nobody foresaw
 
 T = TypeVar("T")
 
@@ -143,6 +144,19 @@ class Hand:
         if self._failing.get(what) != reason:
             log.error("work_failed", work=what, error=reason, exc_info=not isinstance(error, FeederError))
         self._failing[what] = reason
+
+
+async def kept_up(what: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Do *work* until its end, or until cancelled; whatever it raises is logged, and it begins anew in a while.
+
+    It is for what nobody waits for: a task that fails is not heard of before it is asked for its result.
+    """
+    while True:
+        try:
+            return await work()
+        except Exception:
+            log.exception("work_crashed", work=what)
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def ended(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -22,8 +22,8 @@ from feeder.app import App
 from feeder.asking import GATHERING, TOGETHER, asker, paced
 from feeder.bulletin import Bulletin
 from feeder.config import Config
-from feeder.errors import ConfigError, StoreError
-from feeder.life import Hand, Life, ended
+from feeder.errors import ConfigError, OutputError, StoreError
+from feeder.life import Hand, Life, ended, kept_up
 from feeder.model import EPOCH, Source, Verdict
 from feeder.pipeline import auditing
 from feeder.pipeline.polling import Polled
@@ -148,8 +148,10 @@ class _Daemon:
         clock = asyncio.create_task(self._watch_clock())
         life = asyncio.create_task(self._supervisor.reassure(self._life.pulse))
         looking = [
-            asyncio.create_task(alerts.go_on(self._app, self._hand.do, self._clock)),
-            asyncio.create_task(Bulletin().go_on(lambda: self._app.config, self._clock)),
+            asyncio.create_task(kept_up("alerts", lambda: alerts.go_on(self._app, self._hand.do, self._clock))),
+            asyncio.create_task(
+                kept_up("status", lambda: Bulletin().go_on(lambda: self._app.config, self._clock)),
+            ),
         ]
         self._watch()
         self._begin_to_tell()
@@ -176,12 +178,18 @@ class _Daemon:
             await asyncio.wait(running)
 
     def _watch(self) -> None:
-        self._watching = asyncio.create_task(Watcher(self._app.config.sources).run(self._look_at))
+        sources = self._app.config.sources
+        self._watching = asyncio.create_task(kept_up("watch", lambda: Watcher(sources).run(self._look_at)))
 
     def _begin_to_tell(self) -> None:
         self._news = [asyncio.Event() for _ in self._app.parts.listeners]
         self._telling = [
-            asyncio.create_task(go_on(teller, self._app, self._hand.do, self._clock, news))
+            asyncio.create_task(
+                kept_up(
+                    f"telling the {teller.listener}",
+                    partial(go_on, teller, self._app, self._hand.do, self._clock, news),
+                )
+            )
             for teller, news in zip(tellers(self._app), self._news, strict=True)
         ]
 
@@ -200,14 +208,15 @@ class _Daemon:
         self._supervisor.reloading()
         try:
             settings = await asyncio.to_thread(self._app.reconfigured)
+            async with self._hand.busy:
+                await self._take_over(settings)
         except ConfigError as error:
             fault = error
+        except OutputError as error:
+            fault = ConfigError(str(error))
         except Exception as error:
             log.exception("reload_crashed")
             fault = ConfigError(f"{self._app.config.path}: cannot be read: {type(error).__name__}: {error}")
-        else:
-            async with self._hand.busy:
-                await self._take_over(settings)
         if fault:
             log.error("reload_failed", problems=fault.problems)
         self._supervisor.ready(self._summary(fault))  # before the note, which `feeder reload` waits for
@@ -262,7 +271,7 @@ class _Daemon:
             self._app.store.check_in_place()
         except StoreError as error:
             self._lost = error
-            self._life.stopping.set()
+            self._life.stop("the state is lost")
         if self._reload_asked:
             await self._reload()
         if not self._is_prepared:

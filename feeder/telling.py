@@ -135,9 +135,11 @@ async def go_on(teller: Teller, app: App, do: Do, clock: Clock, news: asyncio.Ev
     failures = 0
     while True:
         news.clear()
-        paths = await do(f"news for the {teller.listener}", lambda: app.store.news(teller.listener, teller.limit)) or {}
+        paths = await do(f"news for the {teller.listener}", lambda: app.store.news(teller.listener, teller.limit))
         if not paths:
-            await news.wait()
+            with suppress(TimeoutError):  # the state that cannot tell now may have some
+                async with asyncio.timeout(PAUSE.total_seconds() if paths is None else None):
+                    await news.wait()
             continue
         failure = await _attempt(teller, paths)
         told = partial(note, app, teller.listener, paths, failure, clock())

@@ -361,3 +361,16 @@ def test_a_bucket_that_does_not_answer_at_the_start_is_no_reason_not_to_start(ro
     room.world.proxy.fault = lambda *_: False
     room.run()
     assert room.is_as_in_a_directory()
+
+
+def test_without_its_secrets_another_config_is_not_taken_over_in_part(
+    room: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with room.in_bucket.opened() as app:
+        before = app.config, app.parts
+        settings = app.reconfigured()
+        monkeypatch.delenv("FEEDER_SECRET")
+        with pytest.raises(OutputError, match="FEEDER_SECRET"):
+            app.take_over(settings)
+        assert (app.config, app.parts) == before
+        assert app.config is before[0]

@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -18,8 +19,11 @@ from test_store_faults import sealed
 
 from feeder import config, doctor, urls
 from feeder.cluster.node import Role
-from feeder.doctor import surroundings
+from feeder.doctor import publication, surroundings
 from feeder.doctor.findings import Area
+from feeder.opening import beside
+from feeder.output import Output
+from feeder.output.wrapped import Wrapped
 from feeder.report.status import WITHOUT
 from feeder.store import sqlite
 from feeder.store.invariants import TOLD
@@ -224,6 +228,36 @@ def test_beside_a_daemon_feeds_are_marked_for_it(desk: Desk) -> None:
         assert "categories count their articles wrongly" in told.out
         app.publish(datetime.now(UTC), settle=timedelta())
     assert (desk.folder / ATOM).read_bytes() == good[ATOM]
+
+
+def test_where_nothing_is_to_be_mended_a_daemon_is_no_matter(desk: Desk) -> None:
+    with desk.daemon():
+        told = desk.run("doctor", "--repair")
+    assert told.code == 0
+    assert "stop it" not in told.out
+
+
+class Watched(Wrapped):
+    """An output that looks, at each file which is read, whether a daemon could write to the state meanwhile."""
+
+    def __init__(self, output: Output, state: Path) -> None:
+        super().__init__(output)
+        self._state = state
+        self._one = threading.Lock()  # many files are read at once
+
+    def read(self, path: str) -> bytes | None:
+        """Return the file's bytes."""
+        with self._one, contextlib.closing(sqlite3.connect(self._state, timeout=0)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+        return super().read(path)
+
+
+def test_a_daemon_can_write_while_files_are_compared_with_the_state(desk: Desk) -> None:
+    (desk.folder / ATOM).unlink()
+    with beside(config.load(desk.config)) as app:
+        output = Watched(app.parts.output, desk.folder / "var/state.db")
+        assert publication.mark(replace(app.parts, output=output)) == 1  # type: ignore[arg-type]
+        assert app.store.marked()
 
 
 def test_what_is_to_be_published_anyway_is_not_wrong(desk: Desk) -> None:

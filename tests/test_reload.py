@@ -24,7 +24,7 @@ from waiting import until
 
 from feeder import config
 from feeder.app import App
-from feeder.errors import ConfigError, FeederError
+from feeder.errors import ConfigError, FeederError, OutputError
 from feeder.reload import reload
 from feeder.store.records import FaultKind
 from feeder.store.sqlite import open_to_read
@@ -387,6 +387,27 @@ def test_a_fault_of_our_own_leaves_the_config_of_before(tmp_path: Path) -> None:
     with place.opened() as app, capture_logs() as logs:
         run(Clumsy(config=app.config, parts=app.parts, archives=app.archives), during)
     assert [line["event"] for line in logs if line["log_level"] == "error"] == ["reload_crashed", "reload_failed"]
+
+
+class Shut(App):
+    """One whose output cannot be opened a second time, such as a bucket whose secrets have gone."""
+
+    def take_over(self, settings: config.Config) -> frozenset[str]:
+        raise OutputError(f"{settings.output}: the secret is not there")
+
+
+def test_an_output_that_cannot_be_opened_anew_leaves_the_config_of_before(tmp_path: Path) -> None:
+    place = watched(tmp_path)
+    place.write("First")
+
+    def during(_address: str) -> None:
+        with pytest.raises(ConfigError, match=r"the secret is not there[^$]*goes on"):
+            reload(config.load(place.config).kept)
+        until(lambda: "First" in titles(place))
+
+    with place.opened() as app, capture_logs() as logs:
+        run(Shut(config=app.config, parts=app.parts, archives=app.archives), during)
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["reload_failed"]
 
 
 # ---------------------------------------------------------------- who is asked

@@ -508,8 +508,10 @@ def test_a_state_that_is_taken_away_ends_it(tmp_path: Path, *, is_replaced: bool
         else:
             place.state.unlink()
 
-    with place.opened() as app, pytest.raises(StoreError, match=r"feeder.db: the state was deleted or replaced"):
+    expected = pytest.raises(StoreError, match=r"feeder.db: the state was deleted or replaced")
+    with place.opened() as app, capture_logs() as logs, expected:
         schedule.run(app, clock=now, ready=lambda _: threading.Thread(target=during).start())
+    assert [log["event"] for log in logs].count("stopping") == 1  # which has an end, whatever hangs
 
 
 # ---------------------------------------------------------------- signals

@@ -1,28 +1,41 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 import worlds
-from build import HOUR, NOON, article, site, source
+from build import HOUR, NOON, article, place, site, source
 from databases import Postgres
+from remote import Newsroom, document, tar_gz
+from servers import Server
 from test_store import poll, publish
+from waiting import until
 
 from feeder import config, shards
 from feeder.app import App
-from feeder.cluster import Kind
-from feeder.cluster.work import LAST, wanted
+from feeder.asking import asker, poll_all
+from feeder.cluster import Job, Kind
+from feeder.cluster.joining import join, terms_of
+from feeder.cluster.work import LAST, Slot, Work, wanted
 from feeder.errors import FeederError, LeaseLost, StateInUse, StoreError
-from feeder.model import Due
+from feeder.life import Hand, Life
+from feeder.model import Due, Place
+from feeder.opening import shared
 from feeder.reload import reload
 from feeder.store import Store
-from feeder.store.address import State
+from feeder.store import postgres as store_postgres
+from feeder.store.address import Address, State
 from feeder.store.opening import open_shared, open_store
 from feeder.store.records import Lease, Peer
+from feeder.workers import Workers
 
 LONG, NO_TIME = timedelta(minutes=1), timedelta()
 MINE = Lease(name="poll/1", holder="a", node="n1")
@@ -64,7 +77,7 @@ def test_a_lease_that_was_not_kept_is_another_ones(store: Store) -> None:
     assert take(store, MINE, NO_TIME)
     assert take(store, YOURS, NO_TIME)
     with store.transaction():
-        store.keep_leases("n2", lasting=LONG)
+        store.keep_leases([YOURS.holder], lasting=LONG)
     assert not take(store, MINE)
 
 
@@ -100,7 +113,7 @@ def test_a_long_transaction_rests_on_a_lease_that_is_kept_meanwhile(postgres: Po
         with busy.under(MINE), begin():
             busy.note("told", "in time")
             with beside.transaction():
-                beside.keep_leases("n1", lasting=LONG)
+                beside.keep_leases([MINE.holder], lasting=LONG)
         assert beside.noted("told") == "in time"
 
 
@@ -222,6 +235,26 @@ def test_a_transaction_in_which_nothing_is_done_keeps_nobody_waiting(postgres: P
         assert one.noted("seen") == "yes"
 
 
+def test_a_directory_that_is_slow_to_list_loses_no_transaction(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurried = {store_postgres.Hold.SHARED: {"idle_in_transaction_session_timeout": "2s"}}
+    monkeypatch.setattr(store_postgres, "_MANNERS", hurried)
+    monkeypatch.setattr(store_postgres, "CHUNK_SECONDS", 0.1)
+
+    def listed() -> Iterator[Place]:
+        for number in range(12):
+            time.sleep(0.25)
+            yield place(f"{number}.md")
+
+    with two_stores(postgres) as (one, _):
+        with one.transaction():
+            one.sync_sources([source("s")])
+        with one.decision():
+            one.unlisted("s")
+            assert one.scan("s", listed(), NOON).places == 12
+
+
 def test_the_site_is_written_after_the_feeds_that_it_tells_of(tmp_path: Path) -> None:
     write(tmp_path / "tree", "a.md")
     with worlds.site(tmp_path / "site", {"here": tmp_path / "tree"}).opened() as app:
@@ -247,3 +280,119 @@ def write(tree: Path, name: str) -> None:
 
 def kinds(app: App, now: datetime) -> set[Kind]:
     return {job.kind for job in wanted(app, now)}
+
+
+@pytest.mark.parametrize("is_far", [False, True], ids=["same-machine", "another-machine"])
+def test_a_feed_is_the_same_whoever_unpacked_the_archive_that_it_is_made_of(
+    tmp_path: Path, postgres: Postgres, server: Server, *, is_far: bool
+) -> None:
+    server.put("/tree", tar_gz({"lake.md": document("Lake", body="Calm water."), "sea.md": document("Sea")}))
+    alone, many = Newsroom(tmp_path / "alone"), Newsroom(tmp_path / "many")
+    for room in (alone, many):
+        room.root.mkdir()
+        room.settle(f'partner\nurl = "{server.at(0, "/tree")}"')
+    alone.poll("partner")
+    state = postgres.address()
+    try:
+        with ExitStack() as stack:
+            one, other = (stack.enter_context(node(many, postgres, state, where)) for where in ("a", "ab"[is_far]))
+            one.prepare(NOON)
+            poll_all(one, ["partner"], NOON)
+            other.publish_site(NOON)
+    finally:
+        postgres.drop(state)
+    assert many.files() == alone.files()
+
+
+@contextmanager
+def node(room: Newsroom, postgres: Postgres, state: Address, local: str) -> Iterator[App]:
+    """Yield the whole as a node has it whose own files are in *local*."""
+    path = room.root / f"{local}.toml"
+    text = room.config.read_text("utf-8")
+    path.write_text(text.replace("sqlite:///state.db", f'{postgres.text(state)}"\nlocal = "{local}'), "utf-8")
+    with shared(config.load(path), workers=Workers(0)) as app:
+        yield app
+
+
+def test_a_lease_that_could_not_be_given_back_ends_though_its_node_lives(tmp_path: Path, postgres: Postgres) -> None:
+    room, state = Newsroom(tmp_path), postgres.address()
+    room.settle()
+    held: set[str] = set()
+
+    def clock() -> datetime:
+        """Tell the time, in the middle of the work, while the database begins to refuse that any lease changes."""
+        postgres.execute(state, REFUSAL)
+        return NOON
+
+    try:
+        with node(room, postgres, state, "a") as app, slot_of(app) as slot:
+            asyncio.run(publish_site(slot, clock, held))
+            postgres.execute(state, "DROP TRIGGER refuse ON leases")
+            before = postgres.execute(state, LEASE)
+            assert before != [(0,)]
+            with app.store.transaction():
+                app.store.keep_leases(held, lasting=timedelta(hours=1))
+            assert postgres.execute(state, LEASE) == before
+    finally:
+        postgres.drop(state)
+
+
+REFUSAL = """
+CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not now'; END $$;
+CREATE OR REPLACE TRIGGER refuse BEFORE UPDATE ON leases FOR EACH ROW EXECUTE FUNCTION refuse()
+"""
+LEASE = f"SELECT until FROM leases WHERE name = 'site/{shards.SITE}'"
+
+
+@contextmanager
+def slot_of(app: App) -> Iterator[Slot]:
+    """Yield a slot of a node that has joined."""
+    terms = terms_of(app)
+    join(app, terms, Lease(name="join", holder="n1", node="n1"), lambda: NOON, lambda: False)
+    hand = Hand(Life(), app)
+    yield Slot(app=app, hand=hand, terms=terms)
+    hand.let_go()
+
+
+async def publish_site(slot: Slot, clock: Callable[[], datetime], held: set[str]) -> None:
+    async with asker(slot.app) as one:
+        work = Work(one, Life(), clock, node="n1", held=held)
+        await work.publish_site(slot, Job(kind=Kind.SITE, shard=shards.SITE))
+
+
+def test_nobody_begins_by_the_configuration_of_before_while_another_one_comes_into_force(
+    tmp_path: Path, postgres: Postgres
+) -> None:
+    room, state = Newsroom(tmp_path), postgres.address()
+    room.settle()
+    works: list[str] = []
+
+    def clock() -> datetime:
+        """Tell the time, which is asked for once there is work to do."""
+        works.append("by the configuration of before")
+        return NOON
+
+    try:
+        with ExitStack() as stack:
+            old = stack.enter_context(slot_of(stack.enter_context(node(room, postgres, state, "a"))))
+            room.settle(feeds="entries = 7")
+            new = stack.enter_context(node(room, postgres, state, "b"))
+            take(old.app.store, site_lease := Lease(name=f"site/{shards.SITE}", holder="n1", node="n1"), NO_TIME)
+            locker = stack.enter_context(closing(psycopg.connect(state.url)))
+            locker.execute(f"SELECT FROM {state.schema}.leases WHERE name = %s FOR UPDATE".encode(), (site_lease.name,))
+            pool = stack.enter_context(ThreadPoolExecutor())
+            joined = pool.submit(
+                join, new, terms_of(new), Lease(name="join", holder="n2", node="n2"), lambda: NOON, lambda: False
+            )
+            until(lambda: postgres.execute(state, WAITING) == [(1,)])
+            published = pool.submit(asyncio.run, publish_site(old, clock, set()))
+            until(lambda: postgres.execute(state, WAITING) == [(2,)])
+            locker.rollback()
+            joined.result()
+            published.result()
+    finally:
+        postgres.drop(state)
+    assert works == []
+
+
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%leases%'"

@@ -27,6 +27,7 @@ from feeder import config, schedule, telling, websub
 from feeder.app import App
 from feeder.errors import Unheard
 from feeder.headers import links
+from feeder.life import ended
 from feeder.opening import opened
 from feeder.store.records import Listener
 
@@ -295,6 +296,31 @@ def test_the_daemon_tries_again_after_a_failure(desk: Desk, monkeypatch: pytest.
     desk.write("newsroom/a.md")
     with opened(config.load(desk.config), workers=1) as app:
         asyncio.run(_until_told(app, desk))
+    assert "rss.xml" in told(desk)[0]
+
+
+def test_news_that_the_state_could_not_tell_at_first_are_told_though_nothing_else_changes(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "PAUSE", timedelta(milliseconds=50))
+    settle(desk, command=KEEP)
+    desk.write("newsroom/a.md")
+    refusals = [None, None]
+
+    async def do(_what: str, work: Callable[[], object]) -> object:
+        return refusals.pop() if refusals else work()
+
+    async def go_on(app: App) -> None:
+        (teller,) = telling.tellers(app)
+        task = asyncio.create_task(telling.go_on(teller, app, do, now, asyncio.Event()))  # type: ignore[arg-type]
+        await _until(lambda: told(desk))
+        await ended([task])
+
+    with opened(config.load(desk.config), workers=1) as app:
+        app.prepare(now())
+        app.poll("newsroom", now())
+        app.publish(now())
+        asyncio.run(go_on(app))
     assert "rss.xml" in told(desk)[0]
 
 

@@ -97,9 +97,10 @@ def _prepare(app: App, terms: Terms, lease: Lease, clock: Callable[[], datetime]
     try:
         with app.store.under(lease):
             if not is_current(app, terms):
+                with app.store.transaction():
+                    app.store.note(SETTINGS, terms.note(is_ready=False))
                 with app.store.transaction():  # from here on, nobody publishes what the one of before said
                     app.store.take_away_leases(but=lease)
-                    app.store.note(SETTINGS, terms.note(is_ready=False))
                 app.prepare(clock(), is_node=True)
                 with app.store.transaction():
                     app.store.note(SETTINGS, terms.note(is_ready=True))

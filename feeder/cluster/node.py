@@ -22,7 +22,7 @@ from feeder import metrics, outputs
 from feeder.app import App
 from feeder.asking import asker
 from feeder.cluster import Job, Kind
-from feeder.cluster.joining import LASTING, is_current, join, terms_of
+from feeder.cluster.joining import LASTING, Terms, is_current, join, terms_of
 from feeder.cluster.queue import PostgresQueue, queue_of
 from feeder.cluster.work import Slot, Work, wanted
 from feeder.config import Address, Config
@@ -102,6 +102,8 @@ class _Node:
         self._free: asyncio.Queue[Slot] = asyncio.Queue()
         self._waiting: Mapping[str, int] = {}  # jobs in the queue, by kind
         self._heard = time.monotonic()  # when a beat was heard last
+        self._held = {self._name}  # holders of the leases that beats keep
+        self._terms: Terms | None = None  # the same on all slots; it takes a while to find out
 
     async def run(self, ready: Callable[[str], None] | None) -> None:
         """Work until a signal."""
@@ -116,12 +118,13 @@ class _Node:
             desk, pulse = (stack.enter_context(self._slot()) for _ in range(2))
             async with self._beating(pulse):
                 await desk.hand.must(lambda: self._begin(desk))
+            self._heard = time.monotonic()  # to bring the state in line may have taken long
             for _ in range(self._duties.slots):
                 self._free.put_nowait(stack.enter_context(self._slot()))
             queue = await stack.enter_async_context(queue_of(place, slots=self._duties.slots + 1))
             address = await stack.enter_async_context(self._serving())
             one = await stack.enter_async_context(asker(desk.app))
-            work = Work(one, self._life, self._clock, node=self._name)
+            work = Work(one, self._life, self._clock, node=self._name, held=self._held)
             self._register(queue, work, desk, pulse)
             await self._work(queue, desk, address, ready)
         log.info("stopped")
@@ -150,8 +153,9 @@ class _Node:
         with shared(self._settings, workers=self._workers) as app:
             app.observer = self._counts
             hand = Hand(self._life, app, begin=self._name_logs)
+            self._terms = self._terms or terms_of(app)
             try:
-                yield Slot(app=app, hand=hand, terms=terms_of(app))
+                yield Slot(app=app, hand=hand, terms=self._terms)
             finally:
                 hand.let_go()
 
@@ -229,7 +233,7 @@ class _Node:
 
     def _keep(self, app: App) -> None:
         with app.store.transaction():
-            app.store.keep_leases(self._name, lasting=LASTING)
+            app.store.keep_leases(self._held.copy(), lasting=LASTING)
 
     def _say(self, pulse: Slot) -> bool:
         """Return whether the configuration of this node is that of all."""

@@ -21,7 +21,7 @@ from feeder.bulletin import Bulletin
 from feeder.cluster import Job, Kind
 from feeder.cluster.joining import LASTING, Terms, is_current
 from feeder.errors import StoreError
-from feeder.life import Do, Hand, Life, ended
+from feeder.life import Do, Hand, Life, ended, kept_up
 from feeder.pipeline import auditing, publishing
 from feeder.pipeline.edition import Published
 from feeder.store.records import Lease
@@ -55,11 +55,12 @@ class Slot:
 class Work:
     """Does jobs of all kinds, on the slots of one node."""
 
-    def __init__(self, asker: Asker, life: Life, clock: Clock, *, node: str) -> None:
+    def __init__(self, asker: Asker, life: Life, clock: Clock, *, node: str, held: set[str]) -> None:
         self._asker = asker
         self._life = life
         self._clock = clock
         self._node = node
+        self._held = held  # holders of the leases that are to be kept
 
     async def poll(self, slot: Slot, job: Job) -> None:
         """Poll the sources of a shard until none is due, or others want their turn."""
@@ -95,7 +96,7 @@ class Work:
                 news = [asyncio.Event() for _ in slot.app.parts.listeners]
                 tasks = [asyncio.create_task(each) for each in self._chores(slot.app, do, news)]
                 stack.push_async_callback(ended, tasks)
-                while await do("chores", lambda: _holds(slot.app)) and not any(task.done() for task in tasks):
+                while await do("chores", lambda: _holds(slot.app)):
                     for each in news:
                         each.set()
                     with suppress(TimeoutError):
@@ -108,7 +109,6 @@ class Work:
         """Yield what does work under the job's lease; None if another node has it, or it cannot be had."""
         store = slot.app.store
         lease = Lease(name=job.key, holder=token_hex(8), node=self._node)
-        taken = await slot.hand.do("lease", partial(_take, slot, lease))
 
         async def do(what: str, work: Callable[[], T], /) -> T | None:
             def fenced() -> T:
@@ -117,9 +117,13 @@ class Work:
 
             return await slot.hand.do(what, fenced)
 
+        taken = None
+        self._held.add(lease.holder)
         try:
+            taken = await slot.hand.do("lease", partial(_take, slot, lease))
             yield do if taken else None
         finally:
+            self._held.discard(lease.holder)
             if taken:
                 with suppress(StoreError):  # it ends by itself
                     await slot.hand.must(partial(_end, slot.app, lease))
@@ -181,10 +185,10 @@ class Work:
         return True
 
     def _chores(self, app: App, do: Do, news: Iterable[asyncio.Event]) -> Iterator[Coroutine[None, None, None]]:
-        yield alerts.go_on(app, do, self._clock)
-        yield Bulletin().go_on(lambda: app.config, self._clock)
+        yield kept_up("alerts", lambda: alerts.go_on(app, do, self._clock))
+        yield kept_up("status", lambda: Bulletin().go_on(lambda: app.config, self._clock))
         for teller, each in zip(tellers(app), news, strict=True):
-            yield go_on(teller, app, do, self._clock, each)
+            yield kept_up(f"telling the {teller.listener}", partial(go_on, teller, app, do, self._clock, each))
 
 
 def wanted(app: App, now: datetime) -> list[Job]:
@@ -203,10 +207,16 @@ def wanted(app: App, now: datetime) -> list[Job]:
 
 
 def _take(slot: Slot, lease: Lease) -> bool:
-    """Take a lease, if this node may work at all."""
-    store = slot.app.store
-    with store.transaction():
-        return is_current(slot.app, slot.terms) and store.take_lease(lease, lasting=LASTING)
+    """Take a lease, if this node may work at all.
+
+    That is asked last: who brings another configuration says so, and takes all leases away then.
+    """
+    with slot.app.store.transaction():
+        is_taken = slot.app.store.take_lease(lease, lasting=LASTING)
+    if is_taken and not is_current(slot.app, slot.terms):
+        _end(slot.app, lease)
+        return False
+    return is_taken
 
 
 def _end(app: App, lease: Lease) -> None:

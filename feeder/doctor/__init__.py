@@ -56,10 +56,10 @@ def repair(settings: Config, now: datetime) -> Diagnosis:
     Beside a daemon, feeds are marked for it to be written again; all else needs the state for itself.
     """
     before = tuple(_look(settings, now))
-    wanted = {finding.mend for finding in before}
+    wanted = {finding.mend for finding in before if finding.mend}
     is_in_use = False
     try:
-        if wanted != {None}:
+        if wanted:
             with opened(settings) as app:
                 for mend in (mend for mend in Mend if mend in wanted):
                     _MENDS[mend](app, now)
@@ -185,8 +185,7 @@ def _rebuild(app: App, now: datetime) -> None:
 
 
 def _publish_again(app: App, _now: datetime) -> None:
-    with app.store.transaction():
-        publication.mark(app.parts)
+    publication.mark(app.parts)
 
 
 def _compact(app: App, _now: datetime) -> None:

@@ -108,19 +108,20 @@ def of_strays(parts: Parts, now: datetime) -> Iterator[Finding]:
 
 
 def mark(parts: Parts) -> int:
-    """Have all that differs written again; return how many files that are. To be called in a transaction."""
-    found = differing(parts)
+    """Have all that differs written again; return how many files that are."""
     store = parts.store
-    store.mark(each.node for each in found if each.node is not None)
-    pages = [each.page for each in found if each.page is not None]
-    store.change_pages(pages)
-    articles = [each.article for each in found if each.article]
-    store.save_article_pages(ArticlePage(id=page.id, digest=page.digest, stamp=_UNKNOWN) for page in articles)
-    store.mark(node for page in articles for node in store.feeds_of(page.id))
-    on_pages = store.pages_of([page.id for page in articles])
-    store.change_pages(on_pages)
-    if pages or on_pages or not indexes.are_current(parts):
-        store.mark([()])
+    found, is_site_old = differing(parts), not indexes.are_current(parts)
+    with store.transaction():  # files were read before: a daemon can write until now
+        store.mark(each.node for each in found if each.node is not None)
+        pages = [each.page for each in found if each.page is not None]
+        store.change_pages(pages)
+        articles = [each.article for each in found if each.article]
+        store.save_article_pages(ArticlePage(id=page.id, digest=page.digest, stamp=_UNKNOWN) for page in articles)
+        store.mark(node for page in articles for node in store.feeds_of(page.id))
+        on_pages = store.pages_of([page.id for page in articles])
+        store.change_pages(on_pages)
+        if pages or on_pages or is_site_old:
+            store.mark([()])
     return len(found)
 
 

@@ -16,7 +16,7 @@ from feeder.dedup import Candidate, Decision
 from feeder.errors import FetchError
 from feeder.fetch import fetcher_of
 from feeder.log import Flood
-from feeder.model import Article, Change, Place, Reading, Source, Status, Unlisted, Verdict
+from feeder.model import Article, Change, Place, Reading, Source, SourceKind, Status, Unlisted, Verdict
 from feeder.pipeline import Parts, work
 from feeder.pipeline.allowance import Allowance
 from feeder.store.records import Outcome, Seen, SourceState, Standing, StoredBody
@@ -262,8 +262,12 @@ def _decide(
 
 
 def _keep(readings: list[tuple[Seen, Reading]], standings: Iterable[Standing], source: Source, parts: Parts) -> None:
-    """Clean and keep the bodies of articles that are to outlive their documents, while these are there."""
-    if not source.keep_deleted:
+    """Clean and keep the bodies of articles that are to outlive their documents, while these are there.
+
+    What was unpacked here lies on no other machine, and others may publish it.
+    """
+    is_of_here = source.kind is SourceKind.ARCHIVE and parts.store.is_shared
+    if not (source.keep_deleted or is_of_here):
         return
     digests = {reading.place.locator: reading.digest for _, reading in readings}
     shown = [s.shown for s in standings if s.shown and s.shown.source == source.name and s.shown.locator in digests]

@@ -53,6 +53,10 @@ from feeder.store.records import (
 class Store(Protocol):
     """The state. Times are aware; every write happens inside `transaction`."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other machines may work with it."""
+
     def transaction(self) -> AbstractContextManager[None]:
         """Commit all of what happens inside, or nothing; one inside of another is a part of it that can fail alone."""
 
@@ -337,8 +341,8 @@ class Store(Protocol):
     def take_lease(self, lease: Lease, *, lasting: timedelta) -> bool:
         """Take a lease that nobody has, or whose holder was silent for too long; False if somebody has it."""
 
-    def keep_leases(self, node: str, *, lasting: timedelta) -> None:
-        """Make the leases of *node* last from now on."""
+    def keep_leases(self, holders: Collection[str], *, lasting: timedelta) -> None:
+        """Make the leases of *holders* last from now on, but for those that were given back."""
 
     def end_lease(self, lease: Lease) -> None:
         """Give a lease back, if it was not lost."""

@@ -15,7 +15,7 @@ from hashlib import sha256
 from itertools import chain, count, islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import psycopg
 import structlog
@@ -47,6 +47,7 @@ GOING: Final = (0.0, 0.1, 0.3, 0.6)  # seconds for one who has just closed a con
 LOOKS: Final = 5  # whether a session is ours alone; in between others may have had it
 LONG_SECRET: Final = 8  # characters
 CHUNK: Final = 5000  # rows in one statement
+CHUNK_SECONDS: Final = 5.0  # for which they are gathered: a transaction that is idle for `WAIT` is ended
 ITERSIZE: Final = 2000  # rows of a stream in memory
 
 # A server that is cut off is noticed within a minute, by both sides.
@@ -85,6 +86,7 @@ _TARGET: Final = re.compile(r"ON CONFLICT \(([^)]*)\) DO UPDATE")
 log = structlog.get_logger(__name__)
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
+T = TypeVar("T")
 
 
 class PostgresDatabase:
@@ -168,9 +170,8 @@ class PostgresDatabase:
 
     def write(self, statement: str, many: Iterable[Sequence[Any] | Mapping[str, Any]]) -> None:
         """Run a statement with each of *many* values, in their order; insertions go many at once."""
-        rest = iter(many)
         with self._told():
-            while chunk := list(islice(rest, CHUNK)):
+            for chunk in _chunks(many):
                 self._write(statement, chunk)
 
     def each(self, statement: str, values: Iterable[Any], *before: Any) -> list[Any]:
@@ -606,6 +607,19 @@ def _named(text: str) -> str:
 
 def _bound(values: tuple[Any, ...]) -> Any:
     return values[0] if values and isinstance(values[0], dict) else values
+
+
+def _chunks(many: Iterable[T]) -> Iterator[list[T]]:
+    """Yield *many* some at a time, fewer where they are slow to come, such as what lies on the disk of another machine."""
+    chunk: list[T] = []
+    began = time.monotonic()
+    for each in many:
+        chunk.append(each)
+        if len(chunk) >= CHUNK or time.monotonic() - began > CHUNK_SECONDS:
+            yield chunk
+            chunk, began = [], time.monotonic()
+    if chunk:
+        yield chunk
 
 
 def _number(cursor: psycopg.Cursor[tuple[Any, ...]]) -> int:

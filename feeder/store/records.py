@@ -211,7 +211,7 @@ class Lease:
 
     name: str
     holder: str
-    node: str
+    node: str  # for people who look
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,11 @@ class Ground:
         self._fence: Callable[[], None] | None = None
         self._forget_caches()
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other machines may work with it."""
+        return self._db.is_shared
+
     def transaction(self) -> AbstractContextManager[None]:
         """Commit all of what happens inside, or nothing; one inside of another is a part of it that can fail alone."""
         return self._transaction(is_decision=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -26,9 +26,9 @@ class Sharing(Ground):
         values = {"name": lease.name, "holder": lease.holder, "node": lease.node, "lasting": _whole(lasting)}
         return self._db.run("take_lease", values) > 0
 
-    def keep_leases(self, node: str, *, lasting: timedelta) -> None:
-        """Make the leases of *node* last from now on."""
-        self._db.run("keep_leases", {"node": node, "lasting": _whole(lasting)})
+    def keep_leases(self, holders: Collection[str], *, lasting: timedelta) -> None:
+        """Make the leases of *holders* last from now on, but for those that were given back."""
+        self._db.each("keep_leases", holders, _whole(lasting))
 
     def end_lease(self, lease: Lease) -> None:
         """Give a lease back, if it was not lost."""

@@ -136,7 +136,7 @@ ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, node = excluded.node,
 WHERE leases.until <= extract(epoch FROM clock_timestamp())::bigint;
 
 -- name: keep_leases
-UPDATE leases SET until = extract(epoch FROM clock_timestamp())::bigint + :lasting WHERE node = :node AND until > 0;
+UPDATE leases SET until = extract(epoch FROM clock_timestamp())::bigint + ? WHERE holder IN (?*) AND until > 0;
 
 -- Whoever takes the lease writes another holder, which is part of a unique index: so this waits for nobody who only makes
 -- it last, and holds off the next one until the end of the transaction.

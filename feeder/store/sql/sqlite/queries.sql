@@ -100,7 +100,7 @@ ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, node = excluded.node,
 WHERE leases.until <= unixepoch();
 
 -- name: keep_leases
-UPDATE leases SET until = unixepoch() + :lasting WHERE node = :node AND until > 0;
+UPDATE leases SET until = unixepoch() + ? WHERE holder IN (?*) AND until > 0;
 
 -- name: hold_lease
 SELECT 1 FROM leases WHERE name = :name AND holder = :holder;
