@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -27,8 +28,9 @@ from feeder.cluster.joining import join, terms_of
 from feeder.cluster.work import LAST, Slot, Work, wanted
 from feeder.errors import FeederError, LeaseLost, StateInUse, StoreError
 from feeder.life import Hand, Life
-from feeder.model import Due, Place
+from feeder.model import Due, Place, Status
 from feeder.opening import shared
+from feeder.pipeline import polling
 from feeder.reload import reload
 from feeder.store import Store
 from feeder.store import postgres as store_postgres
@@ -255,6 +257,31 @@ def test_a_directory_that_is_slow_to_list_loses_no_transaction(
             assert one.scan("s", listed(), NOON).places == 12
 
 
+def test_documents_that_are_slow_to_read_lose_no_transaction(
+    tmp_path: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurried = {store_postgres.Hold.SHARED: {"idle_in_transaction_session_timeout": "2s"}}
+    monkeypatch.setattr(store_postgres, "_MANNERS", hurried)
+    room, state = Newsroom(tmp_path), postgres.address()
+    for number in range(4 * polling.JOB):
+        write(tmp_path / "tree", f"{number}.md")
+    room.settle('here\npath = "tree"')
+    try:
+        with node(room, postgres, state, "a", workers=SlowWorkers(0)) as app:
+            app.prepare(NOON)
+            polled = app.poll("here", NOON)
+            assert (polled.error, polled.statuses[Status.GOOD]) == (None, 4 * polling.JOB)
+    finally:
+        postgres.drop(state)
+
+
+class SlowWorkers(Workers):
+    def map(self, function: Callable[[Any], Any], jobs: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        for each in super().map(function, jobs):
+            time.sleep(0.8)
+            yield each
+
+
 def test_the_site_is_written_after_the_feeds_that_it_tells_of(tmp_path: Path) -> None:
     write(tmp_path / "tree", "a.md")
     with worlds.site(tmp_path / "site", {"here": tmp_path / "tree"}).opened() as app:
@@ -305,12 +332,14 @@ def test_a_feed_is_the_same_whoever_unpacked_the_archive_that_it_is_made_of(
 
 
 @contextmanager
-def node(room: Newsroom, postgres: Postgres, state: Address, local: str) -> Iterator[App]:
+def node(
+    room: Newsroom, postgres: Postgres, state: Address, local: str, *, workers: Workers | None = None
+) -> Iterator[App]:
     """Yield the whole as a node has it whose own files are in *local*."""
     path = room.root / f"{local}.toml"
     text = room.config.read_text("utf-8")
     path.write_text(text.replace("sqlite:///state.db", f'{postgres.text(state)}"\nlocal = "{local}'), "utf-8")
-    with shared(config.load(path), workers=Workers(0)) as app:
+    with shared(config.load(path), workers=workers or Workers(0)) as app:
         yield app
 
 

@@ -192,6 +192,7 @@ def _readings(
         for part in batches(seen, JOB)
     )
     for job, readings in parts.workers.map(work.read, jobs):
+        parts.store.stay()  # they may lie on another machine
         yield from ((one, reading) for one, reading in zip(job.seen, readings, strict=True) if reading)
 
 

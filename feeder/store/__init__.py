@@ -73,6 +73,9 @@ class Store(Protocol):
     def check_in_place(self) -> None:
         """Raise StoreError if the database is not the one that was opened any more."""
 
+    def stay(self) -> None:
+        """Let the database hear that a transaction goes on: one that is idle for half a minute may be ended."""
+
     # sources
 
     def sync_sources(self, sources: Sequence[Source]) -> tuple[str, ...]:

@@ -41,6 +41,9 @@ class Database(Protocol):
     def check_in_place(self) -> None:
         """Raise StoreError if it is not the one that was opened any more."""
 
+    def stay(self) -> None:
+        """Hear that a transaction goes on."""
+
     def all(self, statement: str, *values: Any) -> list[Any]:
         """Return all rows; *values* are those of its placeholders, or one mapping of their names."""
 

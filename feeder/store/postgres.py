@@ -140,6 +140,12 @@ class PostgresDatabase:
     def check_in_place(self) -> None:
         """Do nothing: another database in the same place is refused when the connection to this one is lost."""
 
+    def stay(self) -> None:
+        """Have the server hear that a transaction goes on, if there is one: it ends those that are idle for `WAIT`."""
+        if self.has_begun:
+            with self._told():
+                self._execute("SELECT 1")
+
     def all(self, statement: str, *values: Any) -> list[Any]:
         """Return all rows; *values* are those of its placeholders, or one mapping of their names."""
         with self._told():

@@ -70,6 +70,9 @@ class SqliteDatabase:
         if _identity(self._place) != self._file:
             raise StoreError(f"{self._place}: the state was deleted or replaced while it was in use")
 
+    def stay(self) -> None:
+        """Do nothing: a transaction may take as long as it likes."""
+
     def all(self, statement: str, *values: Any) -> list[Any]:
         """Return all rows; *values* are those of its placeholders, or one mapping of their names."""
         with self._told():

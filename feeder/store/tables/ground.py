@@ -67,6 +67,10 @@ class Ground:
         """Raise StoreError if the database is not the one that was opened: what is written would be lost."""
         self._db.check_in_place()
 
+    def stay(self) -> None:
+        """Let the database hear that a transaction goes on."""
+        self._db.stay()
+
     @contextmanager
     def _transaction(self, *, is_decision: bool) -> Iterator[None]:
         pending = _Pending()
