@@ -247,3 +247,21 @@ def write(tree: Path, name: str) -> None:
 
 def kinds(app: App, now: datetime) -> set[Kind]:
     return {job.kind for job in wanted(app, now)}
+
+
+def test_a_category_has_its_name_before_its_spellings_are_counted(postgres: Postgres) -> None:
+    schema = postgres.address()
+    try:
+        with closing(open_shared(schema, site_id=site().id)) as store:
+            with store.transaction():
+                store.sync_sources(HERE)
+            postgres.execute(
+                schema,
+                "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'killed'; END $$;"
+                "CREATE TRIGGER die BEFORE UPDATE OF label ON nodes EXECUTE FUNCTION die()",
+            )
+            with pytest.raises(StoreError, match="killed"):
+                poll(store, ("a.md", article(categories=(("con", "nul"), ("CON", "Nul")))), name="s1")
+            assert store.nodes() == {(): "", ("con",): "CON", ("con", "nul"): "Nul"}
+    finally:
+        postgres.drop(schema)
