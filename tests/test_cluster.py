@@ -328,10 +328,43 @@ def test_a_takedown_of_one_machine_outlives_a_takedown_and_a_configuration_of_an
     assert "Article 1" not in site.shown()
 
 
+def test_nodes_do_not_take_for_theirs_what_one_process_made_of_another_configuration(site: Cluster) -> None:
+    site.put_many(range(6))
+    site.start()
+    site.await_quiet()
+    assert site.stop() == [0]
+    text = site.config.read_text("utf-8")
+    site.config.write_text(text.replace('name = "s1"', 'name = "s1"\nenabled = false'), "utf-8")
+    call(site.config, "once", folder=site.folder)
+    assert "Article 1" not in site.shown()
+    site.config.write_text(text, "utf-8")
+    site.start()
+    site.put("Article 7", source=1)
+    site.await_quiet()
+
+
+def test_a_node_takes_down_what_a_state_of_before_does_not_know(site: Cluster) -> None:
+    site.put_many(range(6))
+    site.start()
+    site.await_quiet()
+    assert site.stop() == [0]
+    items = json.loads(site.read("feed.json") or b"")["items"]
+    (id_,) = [item["id"] for item in items if item["title"] == "Article 1"]
+    (site.folder / "removed.txt").write_text(f"{id_}\n", "utf-8")
+    site.titles.discard("Article 1")
+    site.start()
+    site.await_quiet()
+
+
 def remove(config: Path, article: str, folder: Path) -> None:
     """Take an article down, on one of the machines."""
+    call(config, "remove", article, folder=folder)
+
+
+def call(config: Path, *words: str, folder: Path) -> None:
+    """Run a command."""
     done = subprocess.run(
-        [sys.executable, "-m", "feeder", "-c", str(config), "remove", article],
+        [sys.executable, "-m", "feeder", "-c", str(config), *words],
         cwd=folder,
         env=ENVIRONMENT,
         check=False,
