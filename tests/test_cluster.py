@@ -11,9 +11,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
+import psycopg
 import pytest
 from bucket import Passage, store_of_buckets, world
 from bucket import World as Bucket
@@ -33,6 +35,22 @@ FORGET = (
 FEED = "categories/now-and-then/feed.json"
 KEEP_HOUSE_NOW = "DELETE FROM meta WHERE name = 'house'"
 RETRY_NOW = "UPDATE marks SET retry_at = NULL WHERE retry_at IS NOT NULL"
+
+ODD_SETTINGS = (
+    "statement_timeout = '20ms'",
+    "idle_session_timeout = '500ms'",
+    "idle_in_transaction_session_timeout = '5ms'",
+    "default_transaction_isolation = 'serializable'",
+    "array_nulls = off",
+    "quote_all_identifiers = on",
+    "standard_conforming_strings = off",
+    "transform_null_equals = on",
+    "bytea_output = 'escape'",
+    "datestyle = 'German'",
+    "intervalstyle = 'sql_standard'",
+    "timezone = 'Asia/Kathmandu'",
+    "search_path = 'pg_catalog'",
+)
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +215,23 @@ def test_nodes_share_a_site_behind_a_pooler_of_sessions(tmp_path: Path, cradle: 
         assert site.stop() == [0, 0]
         site.assert_as_one_node()
         site.assert_whole()
+
+
+def test_nodes_work_whatever_a_database_is_set_to_for_people(tmp_path: Path, cradle: Cradle, own: Own) -> None:
+    with cluster(tmp_path, cradle, own) as site, closing(psycopg.connect(own.url, autocommit=True)) as connection:
+        for setting in ODD_SETTINGS:
+            connection.execute(f"ALTER DATABASE postgres SET {setting}".encode())
+        site.put_many(range(10))
+        one, other = site.start(2)
+        site.await_quiet()
+        time.sleep(3)  # in which connections have nothing to do
+        assert site.alive() == [one, other]
+        site.start()
+        site.put("Article 11")
+        site.await_quiet()
+        assert site.stop() == [0, 0, 0]
+        site.assert_as_one_node()
+        connection.execute("ALTER DATABASE postgres RESET ALL")
 
 
 def test_what_a_late_order_removes_is_put_back(

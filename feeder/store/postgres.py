@@ -63,6 +63,20 @@ _SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "lock_timeout": WAIT,
         "jit": "off",  # all statements are short
+        # What a role or a database is set to for people would end what takes long, or a node that has nothing to do.
+        "statement_timeout": "0",
+        "transaction_timeout": "0",
+        "idle_session_timeout": "0",
+        "idle_in_transaction_session_timeout": "0",
+        # And this is read by programs, ours and pgqueuer.
+        "default_transaction_isolation": "read committed",
+        "array_nulls": "on",
+        "quote_all_identifiers": "off",
+        "standard_conforming_strings": "on",
+        "transform_null_equals": "off",
+        "DateStyle": "ISO",
+        "IntervalStyle": "postgres",
+        "TimeZone": "UTC",
         "tcp_keepalives_idle": "20",
         "tcp_keepalives_interval": "10",
         "tcp_keepalives_count": "3",
@@ -413,11 +427,14 @@ def options_of(address: Address) -> dict[str, Any]:
     return cast("dict[str, Any]", options)
 
 
-def manners(address: Address, hold: Hold) -> tuple[str, list[str]]:
+def manners(address: Address, hold: Hold) -> tuple[str, list[list[str]]]:
     """Return the statement, and its values, with which a session at *address* begins."""
     settings = {**_SETTINGS, **_MANNERS.get(hold, {}), "search_path": f'"{address.schema}"'}
-    text = f"SELECT {', '.join(['set_config(%s, %s, false)'] * len(settings))}"
-    return text, list(chain.from_iterable(settings.items()))
+    text = (
+        "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS wanted (name, value) "
+        "WHERE current_setting(name, true) IS NOT NULL"  # an older server does not have all of them
+    )
+    return text, [list(settings), list(settings.values())]
 
 
 def _connected(address: Address, *, hold: Hold) -> Connection:
