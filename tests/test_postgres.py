@@ -760,6 +760,14 @@ def test_a_daemon_goes_on_when_the_server_is_back_and_tells_once_that_it_was_awa
     assert any(line["event"] == "work_mended" for line in lines)
 
 
+def test_a_state_is_looked_at_where_nothing_may_be_written(postgres: Postgres, schema: Address) -> None:
+    only = address(f"{postgres.text(schema)}&options=-c%20default_transaction_read_only%3Don")
+    with closing(open_existing(only, site_id=SITE_ID)) as store:
+        assert store.counts()["articles"] == 0
+        with pytest.raises(StoreError, match="read-only transaction"), store.transaction():
+            store.note("a", "b")
+
+
 def _shows(desk: Desk, title: str) -> bool:
     path = desk.folder / "public/atom.xml"
     return path.exists() and title in path.read_text("utf-8")

@@ -295,7 +295,7 @@ class PostgresDatabase:
         """Return the connection, or another one if it was lost, with the transaction begun if there is one."""
         if self.connection.closed and not self.has_begun:
             self.connection = _connected(self._address, hold=self._hold)
-            _check(self.connection, self._address)
+            _check(self.connection, self._address, hold=self._hold)
             log.info("state_connected", state=str(self._address))
         if self._begin:
             self.connection.execute(self._begin.encode())
@@ -394,7 +394,7 @@ def open_existing(address: Address, *, site_id: str) -> Tables:
         with _closed_if_it_fails(connection):
             if not _is_begun(connection, address, site_id=site_id):
                 raise StoreError(f"{address}: there is no state yet; run `feeder once` first")
-            _check(connection, address)
+            _check(connection, address, hold=Hold.BESIDE)
     return Tables(PostgresDatabase(connection, address, hold=Hold.BESIDE), prefix=prefix(site_id))
 
 
@@ -529,14 +529,15 @@ def _migrate(connection: Connection, address: Address, *, site_id: str) -> None:
         log.info("state_migrated", schema=len(scripts(DIALECT)), before=before)
 
 
-def _check(connection: Connection, address: Address) -> None:
+def _check(connection: Connection, address: Address, *, hold: Hold) -> None:
     """Raise StoreError unless there is a state of this version."""
     if _check_version(_notes(connection, address), address) < len(scripts(DIALECT)):
         raise StoreError(
             f"{address}: there is no state, or that of an older Feeder; `feeder once`, or a restart of the daemon, "
             "brings it up to date"
         )
-    _make_scan(connection)
+    if hold is not Hold.BESIDE:  # who only looks may be on a standby, which takes not even a temporary table
+        _make_scan(connection)
 
 
 def _make_scan(connection: Connection) -> None:
