@@ -62,6 +62,14 @@ class Ground:
         """Raise StoreError if the database is not the one that was opened: what is written would be lost."""
         self._db.check_in_place()
 
+    def count_paths(self, steps: Iterable[tuple[int, int]]) -> None:
+        """Count the documents of paths that were put down to be counted elsewhere: each a path, and how many more."""
+        added: Counter[int] = Counter()
+        for path, by in steps:
+            added[path] += by
+        for path, by in sorted(added.items()):
+            self._count_path(path, by)
+
     @contextmanager
     def _transaction(self, *, is_decision: bool) -> Iterator[None]:
         pending = _Pending()
