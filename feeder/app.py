@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=10)  # after this, a poll whose process died may be done by another
 DUE_LIMIT = 1000  # sources taken by one tick
 SHELF_LIFE = timedelta(days=30)  # of what a URL's articles said, once no feed holds them
-PAUSES = (0.0, 0.05, 0.2, 0.8, 2.0)  # seconds before what another process overtook is done again
+PAUSES = (0.0, 0.05, 0.2, 0.8, 2.0, 5.0)  # seconds before what another process overtook is done again
 RELOADED = "reloaded"  # a note that is another one whenever the config was read anew
 TERMS = "settings"  # a note of what configuration all nodes go by
 _NONE = float  # draws no jitter

@@ -123,5 +123,12 @@ class OutputError(FeederError):
     """Feeds cannot be written; the last good ones stay."""
 
 
+class Replaced(OutputError):
+    """Another process has put a file of its own in the place of ours; what was to be written is to be made anew."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path}: another process has replaced it meanwhile; it is made anew")
+
+
 class Unreachable(OutputError):
     """The place where feeds are published does not answer now; wait and try again."""

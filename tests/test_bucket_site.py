@@ -25,7 +25,7 @@ from feeder.doctor import Diagnosis
 from feeder.errors import OutputError, StoreError, Unheard
 from feeder.opening import INDEX, opened
 from feeder.output import Bucket, s3
-from feeder.pipeline.edition import RETRY
+from feeder.pipeline.edition import SOON
 from feeder.serve.status import figures
 from feeder.telling import Hub
 
@@ -197,10 +197,13 @@ def test_a_feed_that_another_process_has_written_meanwhile_stays_and_is_made_ane
     room.world.proxy.fault = overtake
     now = START + 10 * HOUR
     with opened(config.load(room.in_bucket.config_path), workers=0) as app:
-        failed = run(app, now).published.failed
+        with capture_logs() as logs:
+            failed = run(app, now).published.failed
         assert failed == {(): "atom.xml: another process has replaced it meanwhile; it is made anew"}
+        assert "feed_overtaken" in [line["event"] for line in logs]
+        assert [line for line in logs if line["log_level"] == "error"] == []
         assert room.world.tree()["atom.xml"] == b"<newer/>"
-        assert app.publish(now + RETRY, settle=timedelta()).failed == {}
+        assert app.publish(now + SOON, settle=timedelta()).failed == {}
     room.in_directory.run(now)
     assert room.is_as_in_a_directory()
 

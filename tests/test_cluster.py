@@ -111,7 +111,7 @@ def test_four_nodes_make_what_one_makes_byte_for_byte(
     told = [str(event["event"]) for event in events]
     assert told.count("configuration_in_force") == 1
     assert told.count("clock_is_wrong") == 2
-    assert {event["event"] for event in events if event["level"] != "info"} == {"clock_is_wrong"}, events
+    assert not [event for event in events if event["level"] != "info" and event["event"] != "clock_is_wrong"]
     assert "published" not in {event["event"] for event in events if event["node"] == "poller"}
 
 

@@ -21,7 +21,7 @@ from structlog.testing import capture_logs
 from worlds import START, Crash, SiteUnderTest, run, site
 
 from feeder.app import App
-from feeder.errors import StoreError
+from feeder.errors import OutputError, StoreError
 from feeder.log import LOGGED
 from feeder.model import CategorySettings, FeedFile, Shown
 from feeder.output import Announce
@@ -92,7 +92,7 @@ def test_of_a_flood_of_faults_the_beginning_is_told_and_how_much_more_there_was(
         for _ in range(2):
             faults = Faults(app.store, START)
             for number in many:
-                faults.feed_failed((f"c{number}",), "the disk is full")
+                faults.feed_failed((f"c{number}",), OutputError("the disk is full"))
                 faults.entry_left_out(f"urn:{number}", "its date is missing")
             with app.store.transaction():
                 faults.save()

@@ -15,7 +15,7 @@ from typing import Final, Self
 
 from feeder.batches import batches
 from feeder.durable import flush
-from feeder.errors import OutputError
+from feeder.errors import OutputError, Replaced
 from feeder.model import FeedFile
 from feeder.output import Announce
 from feeder.output.checks import BAD_SIGN, STRAY, Parts, check, names_of, parts_of
@@ -350,4 +350,4 @@ def _check_seen(file: _Written, seen: Mapping[str, str]) -> None:
     if file.path in seen:
         status = _status(file.directory, file.name)
         if (_stamp(status) if status else "") != seen[file.path]:
-            raise OutputError(f"{file.path}: another process has replaced it meanwhile; it is made anew")
+            raise Replaced(file.path)

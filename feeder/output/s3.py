@@ -31,7 +31,7 @@ from obstore.exceptions import (
 from obstore.store import S3Store
 
 from feeder.batches import batches
-from feeder.errors import OutputError, Unreachable
+from feeder.errors import OutputError, Replaced, Unreachable
 from feeder.model import FeedFile
 from feeder.output import Announce, Bucket
 from feeder.output.checks import BAD_SIGN, check, parts_of
@@ -209,7 +209,7 @@ class BucketOutput:
         stamp = _stamp(found["size"], found["e_tag"]) if found else ""
         if stamp and self._is_there(file, stamp):
             return stamp
-        raise OutputError(f"{file.path}: another process has replaced it meanwhile; it is made anew")
+        raise Replaced(file.path)
 
     def _delete(self, path: str) -> None:
         with self._told(path):

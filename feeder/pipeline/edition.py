@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from feeder.errors import InvalidItem
+from feeder.errors import InvalidItem, Replaced
 from feeder.model import Category, Node
 from feeder.pipeline import Parts
 from feeder.pipeline.article_pages import ArticlePages
@@ -17,6 +17,7 @@ from feeder.pipeline.tree import Shelf, Tree
 from feeder.store.records import StoredBody
 
 RETRY = timedelta(seconds=30)  # after which a feed that could not be written is tried again
+SOON = timedelta(seconds=1)  # the same, if somebody else wrote just then
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,16 +82,16 @@ class Edition:
         self.articles.noted()
         self.faults.saved()
 
-    def fail(self, node: Node, reason: str) -> None:
+    def fail(self, node: Node, error: Exception) -> None:
         """Note why the feed of *node* cannot be written now, and have it tried again."""
-        self.published.failed[node] = reason
-        self.faults.feed_failed(node, reason)
+        self.published.failed[node] = str(error)
+        self.faults.feed_failed(node, error)
         with self.noting():
-            self.mark_again(node)
+            self.mark_again(node, after=SOON if isinstance(error, Replaced) else RETRY)
 
-    def mark_again(self, node: Node) -> None:
+    def mark_again(self, node: Node, *, after: timedelta = RETRY) -> None:
         """Have the feed of *node* written once more, in a while."""
-        self.parts.store.mark([node], not_before=self.now + RETRY)
+        self.parts.store.mark([node], not_before=self.now + after)
 
     def mark_site(self) -> None:
         """Have the lists of all feeds written anew, by whoever writes the site's own."""

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from feeder import categories
+from feeder.errors import Replaced
 from feeder.log import Flood
 from feeder.model import Node
 from feeder.store import Store
@@ -34,10 +35,15 @@ class Faults:
         self._unsaved: set[tuple[FaultKind, str]] = set()
         self._flood = Flood()
 
-    def feed_failed(self, node: Node, reason: str) -> None:
-        """Note that the feed of *node* cannot be written."""
-        if self._begins(FaultKind.FEED, categories.join_path(node), reason) and self._flood.lets("feed_failed"):
-            log.error("feed_failed", category=categories.join_path(node), reason=reason)
+    def feed_failed(self, node: Node, error: Exception) -> None:
+        """Note that the feed of *node* cannot be written; that another process was faster is nothing to worry about."""
+        category, reason = categories.join_path(node), str(error)
+        if not self._begins(FaultKind.FEED, category, reason) or not self._flood.lets("feed_failed"):
+            return
+        if isinstance(error, Replaced):
+            log.info("feed_overtaken", category=category, reason=reason)
+        else:
+            log.error("feed_failed", category=category, reason=reason)
 
     def feed_mended(self, node: Node) -> None:
         """Note that the feed of *node* is as it should be."""

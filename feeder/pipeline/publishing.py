@@ -97,7 +97,7 @@ def _ordered(marks: Sequence[Mark], kitchen: Kitchen) -> list[Order]:
         chosen = orders(marks, edition)
     except OutputError as error:
         for mark in marks:
-            edition.fail(mark.node, str(error))
+            edition.fail(mark.node, error)
         return []
     kitchen.begin(id_ for order in chosen if order.node not in edition.tree.refused for id_ in order.ids)
     return chosen

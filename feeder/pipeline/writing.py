@@ -62,7 +62,7 @@ def _together_or_alone(act: Callable[[Sequence[W], Kitchen], None], feeds: Seque
             try:
                 act([feed], kitchen)
             except FeederError as error:
-                kitchen.edition.fail(feed.node, str(error))
+                kitchen.edition.fail(feed.node, error)
 
 
 # ---------------------------------------------------------------- a feed
@@ -82,7 +82,7 @@ def _plate(order: Order, kitchen: Kitchen) -> _Plate | None:
     except (FeederError, ValueError) as error:
         with suppress(FeederError):  # it is tried again with the feed
             _take_back(order, edition)
-        edition.fail(order.node, str(error))
+        edition.fail(order.node, error)
         return None
 
 
