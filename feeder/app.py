@@ -39,6 +39,7 @@ DUE_LIMIT = 1000  # sources taken by one tick
 SHELF_LIFE = timedelta(days=30)  # of what a URL's articles said, once no feed holds them
 PAUSES = (0.0, 0.05, 0.2, 0.8, 2.0, 5.0)  # seconds before what another process overtook is done again
 RELOADED = "reloaded"  # a note of when the config was last read anew, by the monotonic clock of this machine
+TERMS = "settings"  # a note of what configuration all nodes go by
 _NONE = float  # draws no jitter
 FIXED: Mapping[str, Callable[[Config], object]] = MappingProxyType(
     {
@@ -114,6 +115,10 @@ class App:
         self._check_output()
         self._silence(now)
         self._put_up(moves.settled(self.parts, self.store.feeds()), now)
+
+    def add_takedowns(self, now: datetime) -> None:
+        """Take down what is on this machine's list, and has not been yet."""
+        self._decided(lambda: self._take_down(now, is_all=False))
 
     def reconfigured(self) -> Config:
         """Return the config as it is written now, for `take_over`.
@@ -272,7 +277,7 @@ class App:
     def remove(self, id_: str, note: str, now: datetime) -> None:
         """Take an article down for good."""
         takedowns.append(self._takedown_file, Takedown(id=id_, keys=self.store.keys_of(id_), note=note))
-        self._decided(lambda: self._take_down(now, is_all=False))
+        self.add_takedowns(now)
         self._keep_takedowns()
 
     def close(self) -> None:
@@ -288,6 +293,8 @@ class App:
             log.warning("output_unreachable", error=str(error))
 
     def _align(self, now: datetime, *, is_node: bool) -> None:
+        if not is_node and self.store.noted(TERMS):
+            self.store.note(TERMS, "")  # nodes that come back must not take the state for in line with theirs
         for name in self.store.sync_sources(self.config.sources):
             self.polls.retire(name, now)
         for name in (*self.reread(), *self._mended()):

@@ -34,10 +34,12 @@ def move(source: str, target: str, settings: Config) -> Moved:
         settings: Whose site it is.
 
     Raises:
-        ConfigError: One of them is no address of a state.
+        ConfigError: One of them is no address of a state, or the target is a place for none.
         StoreError: There is no state, or there is one where it is to go; StateInUse: a process works with one of them.
     """
     old, new = _place(source, settings), _place(target, settings)
+    if isinstance(new, Path) and (faults := tuple(places.faults_of_storage(new, settings.output))):
+        raise ConfigError(*faults)
     site_id = settings.site.id
     if not is_there(old, site_id=site_id):
         raise StoreError(f"{old}: there is no state")

@@ -260,6 +260,14 @@ def test_the_doctor_tells_of_a_bucket_that_cannot_be_written_to(room: Newsroom) 
     assert "access is denied" in room.doctor().findings[0].what
 
 
+def test_the_doctor_tells_of_a_name_in_the_bucket_that_is_no_path(room: Newsroom) -> None:
+    room.run()
+    room.world.request("PUT", f"{room.world.prefix}/categories/../b.html", b"x")
+    [finding] = room.doctor().findings
+    assert finding.area.value == "output"
+    assert "no path" in finding.what
+
+
 def test_a_secret_that_is_not_there_is_named(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FEEDER_SECRET")
     with pytest.raises(

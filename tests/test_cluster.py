@@ -11,9 +11,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
+import psycopg
 import pytest
 from bucket import Passage, store_of_buckets, world
 from bucket import World as Bucket
@@ -33,6 +35,22 @@ FORGET = (
 FEED = "categories/now-and-then/feed.json"
 KEEP_HOUSE_NOW = "DELETE FROM meta WHERE name = 'house'"
 RETRY_NOW = "UPDATE marks SET retry_at = NULL WHERE retry_at IS NOT NULL"
+
+ODD_SETTINGS = (
+    "statement_timeout = '20ms'",
+    "idle_session_timeout = '500ms'",
+    "idle_in_transaction_session_timeout = '5ms'",
+    "default_transaction_isolation = 'serializable'",
+    "array_nulls = off",
+    "quote_all_identifiers = on",
+    "standard_conforming_strings = off",
+    "transform_null_equals = on",
+    "bytea_output = 'escape'",
+    "datestyle = 'German'",
+    "intervalstyle = 'sql_standard'",
+    "timezone = 'Asia/Kathmandu'",
+    "search_path = 'pg_catalog'",
+)
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +217,23 @@ def test_nodes_share_a_site_behind_a_pooler_of_sessions(tmp_path: Path, cradle: 
         site.assert_whole()
 
 
+def test_nodes_work_whatever_a_database_is_set_to_for_people(tmp_path: Path, cradle: Cradle, own: Own) -> None:
+    with cluster(tmp_path, cradle, own) as site, closing(psycopg.connect(own.url, autocommit=True)) as connection:
+        for setting in ODD_SETTINGS:
+            connection.execute(f"ALTER DATABASE postgres SET {setting}".encode())
+        site.put_many(range(10))
+        one, other = site.start(2)
+        site.await_quiet()
+        time.sleep(3)  # in which connections have nothing to do
+        assert site.alive() == [one, other]
+        site.start()
+        site.put("Article 11")
+        site.await_quiet()
+        assert site.stop() == [0, 0, 0]
+        site.assert_as_one_node()
+        connection.execute("ALTER DATABASE postgres RESET ALL")
+
+
 def test_what_a_late_order_removes_is_put_back(
     tmp_path: Path, cradle: Cradle, postgres: Postgres, bucket: Bucket
 ) -> None:
@@ -328,10 +363,43 @@ def test_a_takedown_of_one_machine_outlives_a_takedown_and_a_configuration_of_an
     assert "Article 1" not in site.shown()
 
 
+def test_nodes_do_not_take_for_theirs_what_one_process_made_of_another_configuration(site: Cluster) -> None:
+    site.put_many(range(6))
+    site.start()
+    site.await_quiet()
+    assert site.stop() == [0]
+    text = site.config.read_text("utf-8")
+    site.config.write_text(text.replace('name = "s1"', 'name = "s1"\nenabled = false'), "utf-8")
+    call(site.config, "once", folder=site.folder)
+    assert "Article 1" not in site.shown()
+    site.config.write_text(text, "utf-8")
+    site.start()
+    site.put("Article 7", source=1)
+    site.await_quiet()
+
+
+def test_a_node_takes_down_what_a_state_of_before_does_not_know(site: Cluster) -> None:
+    site.put_many(range(6))
+    site.start()
+    site.await_quiet()
+    assert site.stop() == [0]
+    items = json.loads(site.read("feed.json") or b"")["items"]
+    (id_,) = [item["id"] for item in items if item["title"] == "Article 1"]
+    (site.folder / "removed.txt").write_text(f"{id_}\n", "utf-8")
+    site.titles.discard("Article 1")
+    site.start()
+    site.await_quiet()
+
+
 def remove(config: Path, article: str, folder: Path) -> None:
     """Take an article down, on one of the machines."""
+    call(config, "remove", article, folder=folder)
+
+
+def call(config: Path, *words: str, folder: Path) -> None:
+    """Run a command."""
     done = subprocess.run(
-        [sys.executable, "-m", "feeder", "-c", str(config), "remove", article],
+        [sys.executable, "-m", "feeder", "-c", str(config), *words],
         cwd=folder,
         env=ENVIRONMENT,
         check=False,

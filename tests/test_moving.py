@@ -74,6 +74,12 @@ def test_a_state_moves_to_where_none_is(desk: Desk, place: Address, postgres: Po
         migration.move("mysql://x", there, settings)
 
 
+def test_a_state_moves_to_no_place_where_everybody_could_fetch_it(desk: Desk) -> None:
+    with pytest.raises(ConfigError, match="lies inside the output directory"):
+        migration.move(state_of(desk), f"sqlite:///{desk.folder}/public/state.db", config.load(desk.config))
+    assert not (desk.folder / "public/state.db").exists()
+
+
 def test_a_state_that_is_in_use_stays(desk: Desk, place: Address, postgres: Postgres) -> None:
     settings = config.load(desk.config)
     assert isinstance(settings.state, Path)

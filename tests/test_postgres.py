@@ -760,6 +760,43 @@ def test_a_daemon_goes_on_when_the_server_is_back_and_tells_once_that_it_was_awa
     assert any(line["event"] == "work_mended" for line in lines)
 
 
+def test_a_state_is_looked_at_where_nothing_may_be_written(postgres: Postgres, schema: Address) -> None:
+    only = address(f"{postgres.text(schema)}&options=-c%20default_transaction_read_only%3Don")
+    with closing(open_existing(only, site_id=SITE_ID)) as store:
+        assert store.counts()["articles"] == 0
+        with pytest.raises(StoreError, match="read-only transaction"), store.transaction():
+            store.note("a", "b")
+
+
+def test_a_state_moves_from_one_schema_to_another(schema: Address, unused: Address) -> None:
+    with closing(open_store(schema, site_id=SITE_ID)) as source, closing(open_store(unused, site_id=SITE_ID)) as target:
+        with source.transaction():
+            source.sync_sources([NEWSROOM, PARTNER])
+        poll(source, ("a.md", article(categories=(("City",),))), ("b.md", article("Another", categories=(("City",),))))
+        moving.copy(source, target)
+        assert target.breaches() == ()
+        assert target.census() == source.census()
+
+
+def test_what_nobody_has_counted_yet_is_counted_when_a_state_moves(
+    postgres: Postgres, unused: Address, tmp_path: Path
+) -> None:
+    with closing(open_store(unused, site_id=SITE_ID)) as source:
+        with source.transaction():
+            source.sync_sources([NEWSROOM, PARTNER])
+        postgres.execute(
+            unused,
+            "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'killed'; END $$;"
+            "CREATE TRIGGER die BEFORE UPDATE OF label ON nodes EXECUTE FUNCTION die()",
+        )
+        with pytest.raises(StoreError, match="killed"):
+            poll(source, ("a.md", article(categories=(("City",),))))
+    copy_state(unused, tmp_path / "copy.db", site_id=SITE_ID)
+    with closing(sqlite.open_store(tmp_path / "copy.db", site_id=SITE_ID)) as copy:
+        assert copy.nodes() == {(): "", ("city",): "City"}
+        assert copy.breaches() == ()
+
+
 def _shows(desk: Desk, title: str) -> bool:
     path = desk.folder / "public/atom.xml"
     return path.exists() and title in path.read_text("utf-8")

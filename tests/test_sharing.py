@@ -425,3 +425,21 @@ def test_nobody_begins_by_the_configuration_of_before_while_another_one_comes_in
 
 
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%leases%'"
+
+
+def test_a_category_has_its_name_before_its_spellings_are_counted(postgres: Postgres) -> None:
+    schema = postgres.address()
+    try:
+        with closing(open_shared(schema, site_id=site().id)) as store:
+            with store.transaction():
+                store.sync_sources(HERE)
+            postgres.execute(
+                schema,
+                "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'killed'; END $$;"
+                "CREATE TRIGGER die BEFORE UPDATE OF label ON nodes EXECUTE FUNCTION die()",
+            )
+            with pytest.raises(StoreError, match="killed"):
+                poll(store, ("a.md", article(categories=(("con", "nul"), ("CON", "Nul")))), name="s1")
+            assert store.nodes() == {(): "", ("con",): "CON", ("con", "nul"): "Nul"}
+    finally:
+        postgres.drop(schema)

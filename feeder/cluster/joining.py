@@ -13,13 +13,12 @@ from typing import Final
 import structlog
 
 from feeder import config
-from feeder.app import App
+from feeder.app import TERMS, App
 from feeder.errors import StoreError
 from feeder.store.records import Lease
 
 log = structlog.get_logger(__name__)
 
-SETTINGS: Final = "settings"  # a note of what configuration all nodes go by
 LASTING: Final = timedelta(seconds=30)  # a lease, after its node was last heard
 STEP_SECONDS: Final = 0.5
 
@@ -70,17 +69,18 @@ def join(app: App, terms: Terms, lease: Lease, clock: Callable[[], datetime], is
             _prepare(app, terms, lease, clock)
         else:
             time.sleep(STEP_SECONDS)
+    app.add_takedowns(clock())  # the list of this machine may know what the state does not, one restored of before
 
 
 def is_current(app: App, terms: Terms) -> bool:
     """Tell whether all nodes work by *terms*, and the state is in line with them."""
-    noted = app.store.noted(SETTINGS)
+    noted = app.store.noted(TERMS)
     said = json.loads(noted) if noted else {}
     return said.get("mark") == terms.mark and bool(said.get("is_ready"))
 
 
 def _refuse_older(app: App, terms: Terms) -> None:
-    noted = app.store.noted(SETTINGS)
+    noted = app.store.noted(TERMS)
     if noted and json.loads(noted)["written"] > terms.written:
         raise StoreError(
             f"{app.config.path}: other nodes work by a newer configuration (this file was written before theirs): "
@@ -98,12 +98,12 @@ def _prepare(app: App, terms: Terms, lease: Lease, clock: Callable[[], datetime]
         with app.store.under(lease):
             if not is_current(app, terms):
                 with app.store.transaction():
-                    app.store.note(SETTINGS, terms.note(is_ready=False))
+                    app.store.note(TERMS, terms.note(is_ready=False))
                 with app.store.transaction():  # from here on, nobody publishes what the one of before said
                     app.store.take_away_leases(but=lease)
                 app.prepare(clock(), is_node=True)
                 with app.store.transaction():
-                    app.store.note(SETTINGS, terms.note(is_ready=True))
+                    app.store.note(TERMS, terms.note(is_ready=True))
                 log.info("configuration_in_force", sources=len(app.config.sources))
     finally:
         with app.store.transaction():

@@ -12,7 +12,7 @@ from feeder.app import App
 from feeder.config import Config
 from feeder.doctor import publication, surroundings
 from feeder.doctor.findings import Area, Finding, Mend
-from feeder.errors import FeederError, StateInUse
+from feeder.errors import FeederError, OutputError, StateInUse
 from feeder.opening import beside, is_begun, opened
 from feeder.pipeline import polling
 from feeder.report.status import unfilled
@@ -119,6 +119,8 @@ def _look(settings: Config, now: datetime) -> Iterator[Finding]:
             return
         with beside(settings) as app:
             yield from _look_inside(app, now)
+    except OutputError as error:
+        yield Finding(area=Area.OUTPUT, what=str(error), do="the line says it")
     except FeederError as error:
         yield Finding(area=Area.STATE, what=str(error), do="the line says it; `feeder restore` if there is a backup")
 

@@ -64,6 +64,20 @@ _SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "lock_timeout": WAIT,
         "jit": "off",  # all statements are short
+        # What a role or a database is set to for people would end what takes long, or a node that has nothing to do.
+        "statement_timeout": "0",
+        "transaction_timeout": "0",
+        "idle_session_timeout": "0",
+        "idle_in_transaction_session_timeout": "0",
+        # And this is read by programs, ours and pgqueuer.
+        "default_transaction_isolation": "read committed",
+        "array_nulls": "on",
+        "quote_all_identifiers": "off",
+        "standard_conforming_strings": "on",
+        "transform_null_equals": "off",
+        "DateStyle": "ISO",
+        "IntervalStyle": "postgres",
+        "TimeZone": "UTC",
         "tcp_keepalives_idle": "20",
         "tcp_keepalives_interval": "10",
         "tcp_keepalives_count": "3",
@@ -288,7 +302,7 @@ class PostgresDatabase:
         """Return the connection, or another one if it was lost, with the transaction begun if there is one."""
         if self.connection.closed and not self.has_begun:
             self.connection = _connected(self._address, hold=self._hold)
-            _check(self.connection, self._address)
+            _check(self.connection, self._address, hold=self._hold)
             log.info("state_connected", state=str(self._address))
         if self._begin:
             self.connection.execute(self._begin.encode())
@@ -387,7 +401,7 @@ def open_existing(address: Address, *, site_id: str) -> Tables:
         with _closed_if_it_fails(connection):
             if not _is_begun(connection, address, site_id=site_id):
                 raise StoreError(f"{address}: there is no state yet; run `feeder once` first")
-            _check(connection, address)
+            _check(connection, address, hold=Hold.BESIDE)
     return Tables(PostgresDatabase(connection, address, hold=Hold.BESIDE), prefix=prefix(site_id))
 
 
@@ -420,11 +434,14 @@ def options_of(address: Address) -> dict[str, Any]:
     return cast("dict[str, Any]", options)
 
 
-def manners(address: Address, hold: Hold) -> tuple[str, list[str]]:
+def manners(address: Address, hold: Hold) -> tuple[str, list[list[str]]]:
     """Return the statement, and its values, with which a session at *address* begins."""
     settings = {**_SETTINGS, **_MANNERS.get(hold, {}), "search_path": f'"{address.schema}"'}
-    text = f"SELECT {', '.join(['set_config(%s, %s, false)'] * len(settings))}"
-    return text, list(chain.from_iterable(settings.items()))
+    text = (
+        "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS wanted (name, value) "
+        "WHERE current_setting(name, true) IS NOT NULL"  # an older server does not have all of them
+    )
+    return text, [list(settings), list(settings.values())]
 
 
 def _connected(address: Address, *, hold: Hold) -> Connection:
@@ -519,14 +536,15 @@ def _migrate(connection: Connection, address: Address, *, site_id: str) -> None:
         log.info("state_migrated", schema=len(scripts(DIALECT)), before=before)
 
 
-def _check(connection: Connection, address: Address) -> None:
+def _check(connection: Connection, address: Address, *, hold: Hold) -> None:
     """Raise StoreError unless there is a state of this version."""
     if _check_version(_notes(connection, address), address) < len(scripts(DIALECT)):
         raise StoreError(
             f"{address}: there is no state, or that of an older Feeder; `feeder once`, or a restart of the daemon, "
             "brings it up to date"
         )
-    _make_scan(connection)
+    if hold is not Hold.BESIDE:  # who only looks may be on a standby, which takes not even a temporary table
+        _make_scan(connection)
 
 
 def _make_scan(connection: Connection) -> None:

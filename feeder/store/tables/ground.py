@@ -71,6 +71,14 @@ class Ground:
         """Let the database hear that a transaction goes on."""
         self._db.stay()
 
+    def count_paths(self, steps: Iterable[tuple[int, int]]) -> None:
+        """Count the documents of paths that were put down to be counted elsewhere: each a path, and how many more."""
+        added: Counter[int] = Counter()
+        for path, by in steps:
+            added[path] += by
+        for path, by in sorted(added.items()):
+            self._count_path(path, by)
+
     @contextmanager
     def _transaction(self, *, is_decision: bool) -> Iterator[None]:
         pending = _Pending()

@@ -100,6 +100,14 @@ SELECT last FROM archive_numbers;
 SELECT labels::json ->> (depth - 1)::int FROM path_nodes JOIN paths USING (path)
 WHERE node = ? AND sightings > 0 AND depth > 0;
 
+-- Its spellings may not have been counted yet, and whoever is to do that may have died.
+-- name: live_nodes
+SELECT identity, coalesce(label, (
+    SELECT min((labels::json ->> (depth - 1)::int) COLLATE "C") FROM path_nodes JOIN paths USING (path)
+    WHERE path_nodes.node = nodes.node AND depth > 0
+), '') FROM nodes
+WHERE EXISTS (SELECT 1 FROM memberships WHERE memberships.node = nodes.node);
+
 -- name: expired
 WITH bounds AS (
     SELECT source, name, CASE WHEN latest < :before THEN latest ELSE :before END AS bound
