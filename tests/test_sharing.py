@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -341,6 +342,32 @@ def node(
     path.write_text(text.replace("sqlite:///state.db", f'{postgres.text(state)}"\nlocal = "{local}'), "utf-8")
     with shared(config.load(path), workers=workers or Workers(0)) as app:
         yield app
+
+
+def test_of_two_configurations_with_one_date_nodes_do_not_go_by_the_one_and_the_other_in_turn(
+    tmp_path: Path, postgres: Postgres
+) -> None:
+    room, state = Newsroom(tmp_path), postgres.address()
+    try:
+        with ExitStack() as stack:
+            for entries, name in ((7, "a"), (8, "b")):
+                room.settle(feeds=f"entries = {entries}")
+                stack.enter_context(node(room, postgres, state, name))
+            refused = [_is_refused(room.root / f"{name}.toml") for name in "abab"]
+    finally:
+        postgres.drop(state)
+    assert refused in ([False, True] * 2, [False, False, True, False])
+
+
+def _is_refused(path: Path) -> bool:
+    """Tell if a node is whose configuration has the date that all have."""
+    os.utime(path, (NOON.timestamp(),) * 2)
+    with shared(config.load(path), workers=Workers(0)) as app:
+        try:
+            join(app, terms_of(app), Lease(name="join", holder=path.name, node=path.name), lambda: NOON, lambda: False)
+        except StoreError as error:
+            return "newer configuration" in str(error)
+    return False
 
 
 def test_a_lease_that_could_not_be_given_back_ends_though_its_node_lives(tmp_path: Path, postgres: Postgres) -> None:

@@ -28,7 +28,7 @@ class Terms:
     """What a node works by: `mark` is another one whenever sources are read, or feeds rendered, in another way."""
 
     mark: str
-    written: int  # when the file of the configuration was
+    written: int  # when the file of the configuration was, in nanoseconds since 1970
 
     def note(self, *, is_ready: bool) -> str:
         """Return what all nodes are told."""
@@ -47,7 +47,7 @@ def terms_of(app: App) -> Terms:
         settings.feeds.hub,
     )
     mark = blake2b(repr(told).encode(), digest_size=16).hexdigest()
-    return Terms(mark=mark, written=int(settings.path.stat().st_mtime))
+    return Terms(mark=mark, written=settings.path.stat().st_mtime_ns)
 
 
 def join(app: App, terms: Terms, lease: Lease, clock: Callable[[], datetime], is_over: Callable[[], bool]) -> None:
@@ -80,10 +80,12 @@ def is_current(app: App, terms: Terms) -> bool:
 
 
 def _refuse_older(app: App, terms: Terms) -> None:
+    """Refuse the older configuration; of two with one date, as of images that date all files alike, always the same."""
     noted = app.store.noted(TERMS)
-    if noted and json.loads(noted)["written"] > terms.written:
+    said = json.loads(noted) if noted else {}
+    if said and (said["written"], said["mark"]) > (terms.written, terms.mark):
         raise StoreError(
-            f"{app.config.path}: other nodes work by a newer configuration (this file was written before theirs): "
+            f"{app.config.path}: other nodes work by a newer configuration (this file was not written after theirs): "
             "bring it up to date; if it is the right one, `touch` it"
         )
 
